@@ -1,0 +1,194 @@
+package cache
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"slices"
+
+	"go.etcd.io/bbolt"
+)
+
+// Lookup returns the entries of the ids whose blobs are all present, and marks
+// the files they lie in as used. Keys are visited in the index's order, which
+// makes asking for all tensors of a model many times faster than one by one.
+func (l *Local) Lookup(ctx context.Context, ids []ActionID) ([]*Entry, error) {
+	var entries []*Entry
+	var found []placedBlob
+	view := l.index.view
+	if len(ids) >= 1000 {
+		view = l.index.scan
+	}
+	err := view(ctx, func(t *tx) (err error) {
+		if entries, err = t.entries(ctx, ids); err != nil {
+			return err
+		}
+		found, err = l.checkPresence(ctx, t, entries)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	l.remember(found...)
+	return entries, nil
+}
+
+// entries reads the entries of ids.
+func (t *tx) entries(ctx context.Context, ids []ActionID) ([]*Entry, error) {
+	out := make([]*Entry, len(ids))
+	order := sortKeys(len(ids), func(i int) []byte { return ids[i][:] })
+	w := newWalker(t.actions)
+	var s slab
+	for n, o := range order {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		id := &ids[o.index]
+		if n > 0 && *id == ids[order[n-1].index] { // asked for twice
+			if e := out[order[n-1].index]; e != nil {
+				out[o.index] = e.clone()
+			}
+			continue
+		}
+		if value := w.get(id[:]); value != nil {
+			if e, ok := s.decodeEntry(id[:], value, false); ok {
+				out[o.index] = e
+			}
+		}
+	}
+	return out, nil
+}
+
+// checkPresence sets to nil the entries of which a blob is missing, and returns
+// where the blobs of the others lie.
+func (l *Local) checkPresence(ctx context.Context, t *tx, entries []*Entry) ([]placedBlob, error) {
+	type output struct{ entry, output int }
+	var outputs []output
+	for i, e := range entries {
+		if e != nil {
+			for j := range e.Outputs {
+				outputs = append(outputs, output{i, j})
+			}
+		}
+	}
+	id := func(o output) *OutputID { return &entries[o.entry].Outputs[o.output].ID }
+	order := sortKeys(len(outputs), func(i int) []byte { return id(outputs[i])[:] })
+	found := make([]placedBlob, 0, len(outputs))
+	missing := make([]bool, len(entries))
+	w, p := newWalker(t.blobs), l.presence()
+	for n, o := range order {
+		if n%1024 == 0 && ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		out := outputs[o.index]
+		id := id(out)
+		at, ok := location{}, false
+		if value := w.get(id[:]); value != nil {
+			at, ok = decodeLocation(id[:], value)
+		}
+		if !ok || at.size != entries[out.entry].Outputs[out.output].Size || !p.has(at) {
+			missing[out.entry] = true
+			continue
+		}
+		found = append(found, placedBlob{*id, at})
+	}
+	for i := range entries {
+		if missing[i] {
+			entries[i] = nil
+		}
+	}
+	return found, nil
+}
+
+// sortedKey is a key's first eight bytes, and which one it is.
+type sortedKey struct {
+	prefix uint64
+	index  int
+}
+
+// sortKeys orders n keys of at least eight bytes.
+func sortKeys(n int, key func(i int) []byte) []sortedKey {
+	order := make([]sortedKey, n)
+	for i := range order {
+		order[i] = sortedKey{binary.BigEndian.Uint64(key(i)), i}
+	}
+	slices.SortFunc(order, func(a, b sortedKey) int {
+		switch {
+		case a.prefix < b.prefix:
+			return -1
+		case a.prefix > b.prefix:
+			return 1
+		}
+		if c := bytes.Compare(key(a.index), key(b.index)); c != 0 {
+			return c
+		}
+		return a.index - b.index
+	})
+	return order
+}
+
+// walker reads the values of ascending keys. Where the next key is near it
+// steps, else it searches from the root.
+type walker struct {
+	cursor     *bbolt.Cursor
+	key, value []byte
+	began      bool
+}
+
+func newWalker(b *bbolt.Bucket) *walker {
+	if b == nil {
+		return &walker{began: true} // as if at the end
+	}
+	return &walker{cursor: b.Cursor()}
+}
+
+// get returns the value of a key that is not below the last one asked for.
+func (w *walker) get(key []byte) []byte {
+	const steps = 8 // about what a search from the root costs
+	if !w.began {
+		w.began = true
+		w.key, w.value = w.cursor.Seek(key)
+	}
+	for n := 0; w.key != nil; n++ {
+		switch c := bytes.Compare(w.key, key); {
+		case c == 0:
+			return w.value
+		case c > 0:
+			return nil
+		}
+		if n == steps {
+			w.key, w.value = w.cursor.Seek(key)
+		} else {
+			w.key, w.value = w.cursor.Next()
+		}
+	}
+	return nil
+}
+
+// slab hands out parts of larger allocations. What it gave stays valid; it
+// cannot grow into its neighbour.
+type slab struct {
+	entries    []Entry
+	outputs    []Output
+	components []Component
+}
+
+const slabSize = 256
+
+func (s *slab) entry() *Entry { return &carve(&s.entries, 1)[0] }
+
+// carve takes n elements off the front of a slab, nil for none.
+func carve[T any](rest *[]T, n int) []T {
+	if n == 0 {
+		return nil
+	}
+	if n > len(*rest) {
+		if n >= slabSize/4 {
+			return make([]T, n)
+		}
+		*rest = make([]T, slabSize)
+	}
+	out := (*rest)[:n:n]
+	*rest = (*rest)[n:]
+	return out
+}
