@@ -1,0 +1,259 @@
+package quant
+
+// affinePlan says which grids a search tries.
+type affinePlan struct {
+	grid []affineTry
+	// pairs is the number of pairs of heavy weights that are tried on pairs of
+	// levels, which finds grids that suit the few weights that an importance
+	// puts above the others: with steps from reach[0] to reach[1] times finer
+	// than the range asks, shifted by up to shift levels.
+	pairs int
+	reach [2]float32
+	shift int
+	// rounds is the number of refinements: codes for the grid, grid for the
+	// codes.
+	rounds int
+}
+
+// affineTry is a grid: inv in units of the range, off in steps.
+type affineTry struct{ inv, off float32 }
+
+// clips lists the grids whose ends lie the given numbers of steps (of n)
+// inside the range, below and above.
+func clips(n float32, below, above []float32) []affineTry {
+	var t []affineTry
+	for _, lo := range below {
+		for _, hi := range above {
+			inv := n / (1 - (lo+hi)/n)
+			t = append(t, affineTry{inv, -float32(lo/n) * inv})
+		}
+	}
+	return t
+}
+
+// affineBlock is a run of weights to be written as b*q + a, q in 0..n, seen
+// from the base that makes them positive: z = x - base, a counted from base
+// too. That keeps sums of squares as small as the range allows.
+type affineBlock struct {
+	z, w    []float32
+	lanes   *lanes
+	base    float32
+	top     float32 // largest z
+	sw, swz float32 // sum w, sum w*z
+	szz     float32 // sum w*z*z
+	n       float32
+	ceiling float32 // a must not exceed this
+
+	b, a  float32 // the best found
+	q, qq float32 // sum w*q and w*q*q of its codes
+	qz    float32 // sum w*q*z
+	gain  float32 // szz less its squared error
+}
+
+// set points the block to x, whose z go to room. With signed, a's value from
+// zero must not be positive.
+func (f *affineBlock) set(x, w, room []float32, n float32, signed bool) {
+	lo, hi := x[0], x[0]
+	for _, v := range x {
+		if v < lo {
+			lo = v
+		}
+		if v > hi {
+			hi = v
+		}
+	}
+	f.ceiling = 0x1p100
+	if signed {
+		if lo > 0 {
+			lo = 0
+		}
+		f.ceiling = -lo
+	}
+	f.base, f.top, f.n = lo, hi-lo, n
+	f.w = w[:len(x)]
+	f.z = room[:len(x)]
+	var sw, swz, szz float32
+	for i, v := range x {
+		v -= lo
+		f.z[i] = v
+		wv := float32(f.w[i] * v)
+		sw += f.w[i]
+		swz += wv
+		szz += float32(wv * v)
+	}
+	f.sw, f.swz, f.szz = sw, swz, szz
+}
+
+// run does the whole search.
+func (f *affineBlock) run(p *affinePlan) {
+	// To begin with: a constant.
+	f.b, f.q, f.qq, f.qz = 0, 0, 0, 0
+	f.a = min(f.swz/f.sw, f.ceiling)
+	f.gain = float32(f.a * (2*f.swz - float32(f.a*f.sw)))
+	if f.top < 0x1p-60 {
+		return
+	}
+	f.lanes.n = 0
+	unit := 1 / f.top
+	for _, t := range p.grid {
+		f.add(t.inv*unit, t.off)
+	}
+	f.tryPairs(p, unit)
+	f.flush()
+	for range p.rounds {
+		before := f.b
+		if inv := inverse(f.b); inv != 0 {
+			f.add(inv, float32(-f.a*inv))
+			f.flush()
+		}
+		if f.b == before {
+			break
+		}
+	}
+}
+
+func (f *affineBlock) tryPairs(p *affinePlan, unit float32) {
+	if p.pairs == 0 {
+		return
+	}
+	first := f.heaviest(f.swz/f.sw, nil)
+	if first < 0 {
+		return
+	}
+	z1 := f.z[first]
+	var used [8]int
+	used[0] = first
+	for n := 1; n <= p.pairs; n++ {
+		at := f.heaviest(z1, used[:n])
+		if at < 0 {
+			return
+		}
+		used[n] = at
+		gap := abs(f.z[at] - z1)
+		steps := gap * f.n * unit
+		for m := float32(int32(steps*p.reach[0])) + 1; m <= steps*p.reach[1]; m++ {
+			inv := m / gap
+			// The level of z1, such that what is cut off is cut evenly.
+			q := float32(roundTo(float32(inv*z1)-float32(0.5*(float32(inv*f.top)-f.n)), -1<<20, 1<<20))
+			q -= float32(inv * z1)
+			for s := -p.shift; s <= p.shift; s++ {
+				f.add(inv, q+float32(s))
+			}
+		}
+	}
+}
+
+// heaviest is the weight that a value at from would cost most, -1 if none
+// costs anything.
+func (f *affineBlock) heaviest(from float32, used []int) int {
+	best, at := float32(0), -1
+next:
+	for i, v := range f.z {
+		v -= from
+		if e := f.w[i] * float32(v*v); e > best {
+			for _, u := range used {
+				if u == i {
+					continue next
+				}
+			}
+			best, at = e, i
+		}
+	}
+	return at
+}
+
+// add tries a grid, now or later.
+func (f *affineBlock) add(inv, off float32) {
+	b := f.lanes
+	b.inv[b.n], b.off[b.n] = inv, off
+	if b.n++; b.n == laneCount {
+		f.flush()
+	}
+}
+
+// flush tries what is waiting and keeps the best.
+func (f *affineBlock) flush() {
+	l := f.lanes
+	l.evalAffine(f.z, f.w, f.n)
+	for i := range l.n {
+		q, qq, qz := l.q[i], l.qq[i], l.qx[i]
+		det := float32(f.sw*qq) - float32(q*q)
+		if !(det > float32(1e-6*f.sw)*qq) {
+			continue // all codes are equal
+		}
+		b := (float32(f.sw*qz) - float32(f.swz*q)) / det
+		a := (float32(f.swz*qq) - float32(q*qz)) / det
+		if a > f.ceiling {
+			a = f.ceiling
+			b = (qz - float32(a*q)) / qq
+		}
+		if g := f.gainOf(b, a, q, qq, qz); g > f.gain && b > 0 {
+			f.gain, f.b, f.a, f.q, f.qq, f.qz = g, b, a, q, qq, qz
+		}
+	}
+	l.n = 0
+}
+
+// gainOf is what b and a take off szz for codes with the given sums.
+func (f *affineBlock) gainOf(b, a, q, qq, qz float32) float32 {
+	return float32(b*(2*qz-float32(b*qq)-2*float32(a*q))) + float32(a*(2*f.swz-float32(a*f.sw)))
+}
+
+// codes writes the codes for fixed b and a.
+func (f *affineBlock) codes(codes []uint8, b, a float32) {
+	inv := inverse(b)
+	affineCodes(codes, f.z, inv, float32(-a*inv), f.n)
+}
+
+// affineCodec encodes blocks of one scale and one minimum, both halves:
+// weight = d*q + m.
+type affineCodec struct {
+	n     float32
+	plans [3]affinePlan
+	turns [3]int
+}
+
+// encode gives the stored halves and writes the codes; false where one
+// overflows.
+func (c *affineCodec) encode(k *work, codes []uint8) (d, m uint16, ok bool) {
+	var room [32]float32
+	f := affineBlock{lanes: &k.lanes}
+	f.set(k.x, k.w, room[:], c.n, false)
+	f.run(&c.plans[k.effort])
+	b, a := f.b, f.a
+	var bestB, bestA, best float32
+	found := false
+	for range c.turns[k.effort] {
+		// The minimum is rounded first, the scale follows, then its rounding.
+		h, mv, fits := k.half(a + f.base)
+		if !fits {
+			return 0, 0, false
+		}
+		a = mv - f.base
+		if q, qq, qz := f.sums(b, a); qq > 0 {
+			b = (qz - float32(a*q)) / qq
+		}
+		g, dv, fits := k.scale(b)
+		if !fits {
+			return 0, 0, false
+		}
+		q, qq, qz := f.sums(dv, a)
+		gain := f.gainOf(dv, a, q, qq, qz)
+		if found && !(gain > best) {
+			break
+		}
+		found, best, bestB, bestA, d, m = true, gain, dv, a, g, h
+		b, a = dv, (f.swz-float32(dv*q))/f.sw
+	}
+	f.codes(codes, bestB, bestA)
+	return d, m, true
+}
+
+// sums are those of the codes for fixed b and a.
+func (f *affineBlock) sums(b, a float32) (q, qq, qz float32) {
+	inv := inverse(b)
+	if inv == 0 {
+		return 0, 0, 0
+	}
+	return affineSums(f.z, f.w, inv, float32(-a*inv), f.n)
+}

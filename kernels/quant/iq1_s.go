@@ -1,0 +1,35 @@
+package quant
+
+import "encoding/binary"
+
+var _ = register(&Type{
+	Name: "iq1_s", GGML: 19, Block: 256, Bytes: 50, Fallback: "iq4_nl", NeedsImportance: true,
+	Doc:        "1.56 bits: 2048 codewords of 8 values -1, 0, 1, shifted by an eighth; 3-bit scales per 32 weights",
+	Dequantize: decodeBlocks(256, 50, decodeIQ1S),
+})
+
+// A block: d, 32 low bytes of codeword numbers, and for each 32 weights a word
+// of four times 3 upper bits, the scale, and the sign of the shift.
+func decodeIQ1S(dst []float32, src []byte) {
+	d := half(src)
+	for run := range 8 {
+		word := binary.LittleEndian.Uint16(src[34+2*run:])
+		s := d * float32(2*(word>>12&7)+1)
+		for l := range 4 {
+			codeword := int(src[2+4*run+l]) | int(word>>(3*l)&7)<<8
+			shifted(dst[32*run+8*l:], s, codeword, word>>15 != 0)
+		}
+	}
+}
+
+// shifted writes d*(value + 1/8), or with minus d*(value - 1/8).
+func shifted(dst []float32, d float32, codeword int, minus bool) {
+	shift := float32(0.125)
+	if minus {
+		shift = -shift
+	}
+	dst = dst[:8]
+	for j, v := range gridIQ1S[codeword] {
+		dst[j] = d * (float32(v) + shift)
+	}
+}

@@ -1,0 +1,19 @@
+package quant
+
+var _ = register(&Type{
+	Name: "iq2_s", GGML: 22, Block: 256, Bytes: 82, Fallback: "iq4_nl", NeedsImportance: true,
+	Doc:        "2.56 bits: 1024 codewords of 8 magnitudes, free signs, 4-bit scales per 16 weights",
+	Dequantize: decodeBlocks(256, 82, decodeIQ2S),
+})
+
+// A block: d, 32 low bytes of codeword numbers, 32 bytes of signs, 8 bytes of
+// the numbers' upper bit pairs, 8 bytes of two scales each.
+func decodeIQ2S(dst []float32, src []byte) {
+	d := half(src)
+	low, signs, high, scales := src[2:34], src[34:66], src[66:74], src[74:82]
+	for i := range 32 {
+		word := int(low[i]) | int(high[i/4]>>(i%4*2)&3)<<8
+		s := d * (0.5 + float32(scales[i/4]>>(i/2%2*4)&15)) * 0.25
+		signed(dst[8*i:], s, gridIQ2S[word][:], signs[i])
+	}
+}

@@ -1,0 +1,20 @@
+package quant
+
+import "encoding/binary"
+
+var _ = register(&Type{
+	Name: "iq2_xs", GGML: 17, Block: 256, Bytes: 74, Fallback: "iq4_nl", NeedsImportance: true,
+	Doc:        "2.31 bits: 512 codewords of 8 magnitudes, even signs, 4-bit scales per 16 weights",
+	Dequantize: decodeBlocks(256, 74, decodeIQ2XS),
+})
+
+// A block: d, 32 words of a codeword's number (9 bits) and 7 sign bits, 8
+// bytes of two scales each.
+func decodeIQ2XS(dst []float32, src []byte) {
+	d := half(src)
+	for i := range 32 {
+		word := uint32(binary.LittleEndian.Uint16(src[2+2*i:]))
+		s := d * (0.5 + float32(src[66+i/4]>>(i/2%2*4)&15)) * 0.25
+		signed(dst[8*i:], s, gridIQ2XS[word&511][:], evenSigns(word>>9))
+	}
+}

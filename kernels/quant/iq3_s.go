@@ -1,0 +1,19 @@
+package quant
+
+var _ = register(&Type{
+	Name: "iq3_s", GGML: 21, Block: 256, Bytes: 110, Fallback: "iq4_nl",
+	Doc:        "3.44 bits: 512 codewords of 4 magnitudes, free signs, 4-bit scales per 32 weights",
+	Dequantize: decodeBlocks(256, 110, decodeIQ3S),
+})
+
+// A block: d, 64 low bytes of codeword numbers, 8 bytes of their ninth bits,
+// 32 bytes of signs, 4 bytes of two scales each.
+func decodeIQ3S(dst []float32, src []byte) {
+	d := half(src)
+	low, high, signs, scales := src[2:66], src[66:74], src[74:106], src[106:110]
+	for i := range 64 {
+		word := int(low[i]) | int(high[i/8]>>(i%8)&1)<<8
+		s := d * float32(1+2*(scales[i/16]>>(i/8%2*4)&15))
+		signed(dst[4*i:], s, gridIQ3S[word][:], signs[i/2]>>(i%2*4))
+	}
+}

@@ -1,0 +1,47 @@
+package quant
+
+var _ = register(&Type{
+	Name: "iq4_nl", GGML: 20, Block: 32, Bytes: 18,
+	Doc:        "4-bit codes of 16 uneven levels times one scale per 32 weights; for rows that 256 does not divide",
+	Dequantize: decodeBlocks(32, 18, decodeIQ4NL),
+	Quantize:   encodeBlocks("iq4_nl", 32, 18, encodeIQ4NL),
+})
+
+// iq4Levels are ggml's 16 levels, denser around zero as weights are.
+var iq4Levels = newLevels(2, []float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113})
+
+func decodeIQ4NL(dst []float32, src []byte) {
+	d := half(src)
+	lo, hi := dst[:16], dst[16:32]
+	for j, q := range src[2:18] {
+		lo[j] = d * iq4Levels.table.value[q&15]
+		hi[j] = d * iq4Levels.table.value[q>>4]
+	}
+}
+
+var iq4NLCodec = scaleCodec{
+	levels: iq4Levels,
+	plans: [3]scalePlan{
+		Fast:   {tops: iq4Tops(0.85, 1.1, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: iq4Tops(0.8, 1.2, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 3},
+		Best:   {tops: iq4Tops(0.6, 1.3, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 5},
+	},
+}
+
+// iq4Tops gives tries for both signs of the scale.
+func iq4Tops(lo, hi float32, count int) []float32 {
+	var s []float32
+	for _, f := range span(lo, hi, count) {
+		s = append(s, -127*f, 113*f)
+	}
+	return s
+}
+
+func encodeIQ4NL(dst []byte, k *work) bool {
+	h, d, ok := iq4NLCodec.fit(k)
+	putHalf(dst, h)
+	var codes [32]uint8
+	iq4Levels.codes(codes[:], k.x, inverse(d))
+	packNibbles(dst[2:], codes[:])
+	return ok
+}

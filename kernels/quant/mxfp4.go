@@ -1,0 +1,80 @@
+package quant
+
+import "math"
+
+var _ = register(&Type{
+	Name: "mxfp4", GGML: 39, Block: 32, Bytes: 17,
+	Doc:        "4-bit floats (E2M1) times a power of two per 32 weights; what gpt-oss is published in",
+	Dequantize: decodeBlocks(32, 17, decodeMXFP4),
+	Quantize:   encodeBlocks("mxfp4", 32, 17, encodeMXFP4),
+})
+
+// halfE8M0 is half of 2^(e-127); the NaN 0xff is taken for 2^128 as ggml does.
+func halfE8M0(e uint8) float32 {
+	if e < 2 {
+		return math.Float32frombits(0x00200000 << e)
+	}
+	return math.Float32frombits(uint32(e-1) << 23)
+}
+
+func decodeMXFP4(dst []float32, src []byte) {
+	d := halfE8M0(src[0])
+	lo, hi := dst[:16], dst[16:32]
+	for j, q := range src[1:17] {
+		lo[j] = fp4Values[q&15] * d
+		hi[j] = fp4Values[q>>4] * d
+	}
+}
+
+// The largest scale byte whose every code is finite as a float32.
+const mxfp4Most = 252
+
+// encodeMXFP4 puts the largest weight, of magnitude 4..8 after scaling, at or
+// just beyond the largest code, 6. More effort tries the neighbouring scales
+// where they may be better: the coarser one if the largest weight is cut off,
+// finer ones if an importance may prefer to cut it off.
+func encodeMXFP4(dst []byte, k *work) bool {
+	var top uint32
+	for _, v := range k.x {
+		top = max(top, math.Float32bits(v)&0x7fffffff)
+	}
+	if top == 0 {
+		clear(dst)
+		return true
+	}
+	largest := math.Float32frombits(top) * k.up
+	if largest > 12*halfE8M0(mxfp4Most) {
+		return false
+	}
+	base := int(math.Float32bits(largest)>>23) - 2
+	e := min(max(base, 0), mxfp4Most)
+	first, last := base, base
+	if k.effort > Fast {
+		if !k.ones {
+			first -= 1 + 3*int(k.effort-Normal)
+		}
+		if !k.ones || top&0x7fffff > 0x400000 {
+			last++
+		}
+	}
+	if first, last = max(first, 0), min(max(last, 0), mxfp4Most); first < last {
+		b := &k.lanes
+		b.n = 0
+		for i := first; i <= last; i++ {
+			b.note1[b.n] = float32(i)
+			b.inv[b.n] = inverse(halfE8M0(uint8(i)) * k.down)
+			b.n++
+		}
+		b.evalScale(&fp4Levels, k.x, k.w)
+		least := float32(0)
+		for i := range b.n {
+			v := halfE8M0(uint8(b.note1[i])) * k.down
+			if err := v * (float32(v*b.qq[i]) - 2*b.qx[i]); err < least {
+				least, e = err, int(b.note1[i])
+			}
+		}
+	}
+	dst[0] = uint8(e)
+	encodeFP4(dst[1:], k.x, inverse(halfE8M0(uint8(e))*k.down))
+	return true
+}

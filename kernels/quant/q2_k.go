@@ -1,0 +1,55 @@
+package quant
+
+var _ = register(&Type{
+	Name: "q2_k", GGML: 10, Block: 256, Bytes: 84, Fallback: "q4_0",
+	Doc:        "2-bit integers 0..3, 4-bit scales and minima per 16 weights under a scale each per 256",
+	Dequantize: decodeBlocks(256, 84, decodeQ2K),
+	Quantize:   encodeBlocks("q2_k", 256, 84, encodeQ2K),
+})
+
+// A block: 16 bytes of scale (low nibble) and minimum, 64 bytes of bit pairs,
+// d, dmin. The 8 runs of 32 weights are bit pairs 0..3 of the first, then of
+// the second 32 bytes.
+func decodeQ2K(dst []float32, src []byte) {
+	d, dmin := half(src[80:]), half(src[82:])
+	for run := range 8 {
+		pair := run % 4 * 2
+		for half := range 2 {
+			sc := src[2*run+half]
+			s, m := d*float32(sc&15), float32(dmin*float32(sc>>4))
+			y := dst[32*run+16*half:][:16]
+			for l, q := range src[16+run/4*32+16*half:][:16] {
+				y[l] = float32(s*float32(q>>pair&3)) - m
+			}
+		}
+	}
+}
+
+var q2KCodec = superAffineCodec{
+	n: 3, most: 15, sub: 16,
+	plans: [3]affinePlan{
+		Fast:   {grid: clips(3, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: 1, reach: [2]float32{0.8, 1.4}, rounds: 1},
+		Normal: {grid: clips(3, span(-0.3, 1.2, 5), span(-0.3, 1.2, 5)), pairs: 2, shift: 1, reach: [2]float32{0.7, 1.6}, rounds: 3},
+		Best:   {grid: clips(3, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: 2, reach: [2]float32{0.6, 2}, rounds: 5},
+	},
+	super: [3]superAffinePlan{
+		Fast:   {factors: []float32{0.9, 0.95, 1, 1.05, 1.1}, turns: 2},
+		Normal: {factors: span(0.7, 1.3, 13), corners: true, turns: 3},
+		Best:   {factors: span(0.6, 1.4, 31), corners: true, turns: 6},
+	},
+}
+
+func encodeQ2K(dst []byte, k *work) bool {
+	ok := q2KCodec.encode(k)
+	s := &k.super
+	for j := range 16 {
+		dst[j] = uint8(s.sc[j] | s.mn[j]<<4)
+	}
+	clear(dst[16:80])
+	for i, q := range s.codes {
+		dst[16+i/128*32+i%32] |= q & 3 << (i / 32 % 4 * 2)
+	}
+	putHalf(dst[80:], s.d)
+	putHalf(dst[82:], s.dmin)
+	return ok
+}

@@ -1,0 +1,65 @@
+package quant
+
+var _ = register(&Type{
+	Name: "q3_k", GGML: 11, Block: 256, Bytes: 110, Fallback: "q4_0",
+	Doc:        "3-bit integers -4..3, 6-bit scales per 16 weights under one scale per 256",
+	Dequantize: decodeBlocks(256, 110, decodeQ3K),
+	Quantize:   encodeBlocks("q3_k", 256, 110, encodeQ3K),
+})
+
+// A block: 32 bytes of third bits, 64 bytes of low bit pairs, 12 bytes of
+// scales, d. The 8 runs of 32 weights are bits 0..7 of the first, and bit
+// pairs 0..3 of the first, then of the second 32 bytes of the others.
+func decodeQ3K(dst []float32, src []byte) {
+	d := half(src[108:])
+	for run := range 8 {
+		low, high, y := src[32+run/4*32:][:32], src[:32], dst[32*run:][:32]
+		pair := run % 4 * 2
+		for half := range 2 {
+			s := d * float32(q3KScale(src[96:108], 2*run+half)-32)
+			for l := 16 * half; l < 16*half+16; l++ {
+				y[l] = s * float32(int(low[l]>>pair&3|high[l]>>run&1<<2)-4)
+			}
+		}
+	}
+}
+
+// q3KScale reads scale j of 16: low nibbles in bytes 0..7, first those of
+// scales 0..7; bit pairs in bytes 8..11, each for scales j, j+4, j+8, j+12.
+func q3KScale(b []byte, j int) int {
+	return int(b[j%8]>>(j/8*4)&15 | b[8+j%4]>>(j/4*2)&3<<4)
+}
+
+var q3KCodec = superScaleCodec{
+	levels: levels{lo: -4, hi: 3},
+	scales: levels{lo: -32, hi: 31},
+	sub:    16,
+	plans: [3]scalePlan{
+		Fast:   {tops: bySign(4, 0.7, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(4, 0.6, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 2},
+		Best:   {tops: bySign(4, .5, 1.2, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 4},
+	},
+	super: [3]superScalePlan{
+		Fast:   {plan: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 2, turns: 1},
+		Normal: {plan: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 8, turns: 3},
+		Best:   {plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 8, turns: 5, spread: []float32{0.9, 1.1}},
+	},
+}
+
+func encodeQ3K(dst []byte, k *work) bool {
+	ok := q3KCodec.encode(k)
+	s := &k.super
+	clear(dst)
+	for i, q := range s.codes {
+		run, l := i/32, i%32
+		dst[32+run/4*32+l] |= q & 3 << (run % 4 * 2)
+		dst[l] |= q >> 2 << run
+	}
+	for j, q := range s.sc {
+		u := uint8(q + 32)
+		dst[96+j%8] |= u & 15 << (j / 8 * 4)
+		dst[104+j%4] |= u >> 4 << (j / 4 * 2)
+	}
+	putHalf(dst[108:], s.d)
+	return ok
+}

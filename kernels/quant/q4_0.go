@@ -1,0 +1,44 @@
+package quant
+
+var _ = register(&Type{
+	Name: "q4_0", GGML: 2, Block: 32, Bytes: 18,
+	Doc:        "4-bit integers -8..7 times one scale per 32 weights; for rows that 256 does not divide",
+	Dequantize: decodeBlocks(32, 18, decodeQ4_0),
+	Quantize:   encodeBlocks("q4_0", 32, 18, encodeQ4_0),
+})
+
+func decodeQ4_0(dst []float32, src []byte) {
+	d := half(src)
+	lo, hi := dst[:16], dst[16:32]
+	for j, q := range src[2:18] {
+		lo[j] = float32(int(q&15)-8) * d
+		hi[j] = float32(int(q>>4)-8) * d
+	}
+}
+
+var q4_0Codec = scaleCodec{
+	levels: levels{lo: -8, hi: 7},
+	plans: [3]scalePlan{
+		Fast:   {tops: bySign(8, 0.85, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(8, 0.8, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 3},
+		Best:   {tops: bySign(8, 0.6, 1.15, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 5},
+	},
+}
+
+func encodeQ4_0(dst []byte, k *work) bool {
+	h, d, ok := q4_0Codec.fit(k)
+	putHalf(dst, h)
+	var codes [32]uint8
+	q4_0Codec.levels.codes(codes[:], k.x, inverse(d))
+	packNibbles(dst[2:], codes[:])
+	return ok
+}
+
+// packNibbles writes 32 codes as ggml's small blocks have them: byte j holds
+// code j below code j+16.
+func packNibbles(dst []byte, codes []uint8) {
+	lo, hi := codes[:16], codes[16:32]
+	for j := range dst[:16] {
+		dst[j] = lo[j]&15 | hi[j]<<4
+	}
+}

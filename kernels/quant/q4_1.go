@@ -1,0 +1,36 @@
+package quant
+
+var _ = register(&Type{
+	Name: "q4_1", GGML: 3, Block: 32, Bytes: 20,
+	Doc:        "4-bit integers 0..15 times a scale plus a minimum per 32 weights",
+	Dequantize: decodeBlocks(32, 20, decodeQ4_1),
+	Quantize:   encodeBlocks("q4_1", 32, 20, encodeQ4_1),
+})
+
+func decodeQ4_1(dst []float32, src []byte) {
+	d, m := half(src), half(src[2:])
+	lo, hi := dst[:16], dst[16:32]
+	for j, q := range src[4:20] {
+		lo[j] = float32(float32(q&15)*d) + m
+		hi[j] = float32(float32(q>>4)*d) + m
+	}
+}
+
+var q4_1Codec = affineCodec{
+	n: 15,
+	plans: [3]affinePlan{
+		Fast:   {grid: clips(15, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: 1, reach: [2]float32{0.8, 1.4}, rounds: 1},
+		Normal: {grid: clips(15, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: 1, reach: [2]float32{0.7, 1.6}, rounds: 3},
+		Best:   {grid: clips(15, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: 2, reach: [2]float32{0.6, 2}, rounds: 5},
+	},
+	turns: [3]int{1, 2, 4},
+}
+
+func encodeQ4_1(dst []byte, k *work) bool {
+	var codes [32]uint8
+	d, m, ok := q4_1Codec.encode(k, codes[:])
+	putHalf(dst, d)
+	putHalf(dst[2:], m)
+	packNibbles(dst[4:], codes[:])
+	return ok
+}

@@ -1,0 +1,48 @@
+package quant
+
+import "encoding/binary"
+
+var _ = register(&Type{
+	Name: "q5_0", GGML: 6, Block: 32, Bytes: 22,
+	Doc:        "5-bit integers -16..15 times one scale per 32 weights; for rows that 256 does not divide",
+	Dequantize: decodeBlocks(32, 22, decodeQ5_0),
+	Quantize:   encodeBlocks("q5_0", 32, 22, encodeQ5_0),
+})
+
+func decodeQ5_0(dst []float32, src []byte) {
+	d := half(src)
+	high := binary.LittleEndian.Uint32(src[2:])
+	lo, hi := dst[:16], dst[16:32]
+	for j, q := range src[6:22] {
+		lo[j] = float32(int(uint32(q&15)|high>>j&1<<4)-16) * d
+		hi[j] = float32(int(uint32(q>>4)|high>>(j+16)&1<<4)-16) * d
+	}
+}
+
+var q5_0Codec = scaleCodec{
+	levels: levels{lo: -16, hi: 15},
+	plans: [3]scalePlan{
+		Fast:   {tops: bySign(16, 0.85, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(16, 0.8, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 3},
+		Best:   {tops: bySign(16, 0.6, 1.15, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 5},
+	},
+}
+
+func encodeQ5_0(dst []byte, k *work) bool {
+	h, d, ok := q5_0Codec.fit(k)
+	putHalf(dst, h)
+	var codes [32]uint8
+	q5_0Codec.levels.codes(codes[:], k.x, inverse(d))
+	packFifthBits(dst[2:6], codes[:])
+	packNibbles(dst[6:], codes[:])
+	return ok
+}
+
+// packFifthBits writes bit 4 of 32 codes, code j at bit j.
+func packFifthBits(dst []byte, codes []uint8) {
+	var high uint32
+	for j, q := range codes[:32] {
+		high |= uint32(q) >> 4 & 1 << j
+	}
+	binary.LittleEndian.PutUint32(dst, high)
+}

@@ -1,0 +1,63 @@
+package quant
+
+var _ = register(&Type{
+	Name: "q6_k", GGML: 14, Block: 256, Bytes: 210, Fallback: "q8_0",
+	Doc:        "6-bit integers -32..31, 8-bit scales per 16 weights under one scale per 256",
+	Dequantize: decodeBlocks(256, 210, decodeQ6K),
+	Quantize:   encodeBlocks("q6_k", 256, 210, encodeQ6K),
+})
+
+// A block: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 int8
+// scales, d. Each half of the block holds 128 weights in four runs of 32.
+func decodeQ6K(dst []float32, src []byte) {
+	d := half(src[208:])
+	for n := range 2 {
+		low, high, sc, y := src[64*n:][:64], src[128+32*n:][:32], src[192+8*n:][:8], dst[128*n:][:128]
+		for run := range 4 {
+			lows := low[run%2*32:][:32]
+			nibble, pair := run/2*4, run*2
+			for half := range 2 {
+				s := d * float32(int8(sc[2*run+half]))
+				for l := 16 * half; l < 16*half+16; l++ {
+					q := int(lows[l]>>nibble&15|high[l]>>pair&3<<4) - 32
+					y[32*run+l] = s * float32(q)
+				}
+			}
+		}
+	}
+}
+
+var q6KCodec = superScaleCodec{
+	levels: levels{lo: -32, hi: 31},
+	scales: levels{lo: -128, hi: 127},
+	sub:    16,
+	plans: [3]scalePlan{
+		Fast:   {tops: bySign(32, 0.95, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(32, 0.9, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 2},
+		Best:   {tops: bySign(32, 0.9, 1.2, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 4},
+	},
+	super: [3]superScalePlan{
+		Fast:   {plan: scalePlan{tops: bySign(128, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Normal: {plan: scalePlan{tops: bySign(128, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
+		Best:   {plan: scalePlan{tops: bySign(128, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
+	},
+}
+
+func encodeQ6K(dst []byte, k *work) bool {
+	ok := q6KCodec.encode(k)
+	s := &k.super
+	for n := range 2 {
+		low, high, codes := dst[64*n:][:64], dst[128+32*n:][:32], s.codes[128*n:][:128]
+		for l := range 32 {
+			a, b, c, d := codes[l], codes[l+32], codes[l+64], codes[l+96]
+			low[l] = a&15 | c&15<<4
+			low[l+32] = b&15 | d&15<<4
+			high[l] = a>>4 | b>>4<<2 | c>>4<<4 | d>>4<<6
+		}
+	}
+	for j, q := range s.sc {
+		dst[192+j] = uint8(q)
+	}
+	putHalf(dst[208:], s.d)
+	return ok
+}

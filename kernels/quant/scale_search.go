@@ -1,0 +1,179 @@
+package quant
+
+// scalePlan says which scales a search tries.
+type scalePlan struct {
+	// tops are the levels, in units of the scale, that the extreme weight is
+	// tried on.
+	tops []float32
+	// heavy is the number of weights, those that weigh most first, that are
+	// tried on every level, which finds scales that suit the few weights that
+	// an importance puts above the others. The extreme then lies within reach
+	// of the largest level: from reach[0] to reach[1] times it.
+	heavy int
+	reach [2]float32
+	// rounds is the number of refinements: codes for the scale, scale for the
+	// codes.
+	rounds int
+}
+
+// scaleSearch looks for the scale d that minimises sum w*(x - d*q)^2.
+type scaleSearch struct {
+	levels *levels
+	x, w   []float32
+	lanes  *lanes
+	gain   float32 // what d takes off sum w*x*x
+	d, qq  float32 // the best scale; sum w*q*q of its codes
+}
+
+// run does the whole search.
+func (s *scaleSearch) run(p *scalePlan) {
+	s.gain, s.d, s.qq = 0, 0, 0
+	var top, size float32
+	for _, v := range s.x {
+		if a := abs(v); a > size {
+			size, top = a, v
+		}
+	}
+	if size < 0x1p-60 {
+		return
+	}
+	b := s.lanes
+	b.n = 0
+	unit := 1 / top
+	for _, t := range p.tops {
+		s.add(t * unit)
+	}
+	s.tryHeavy(p, 1/size)
+	s.flush()
+	for range p.rounds {
+		before := s.d
+		if inv := inverse(before); inv != 0 {
+			s.add(inv)
+			s.flush()
+		}
+		if s.d == before {
+			break
+		}
+	}
+}
+
+func (s *scaleSearch) tryHeavy(p *scalePlan, unit float32) {
+	var used [4]int
+	for n := range p.heavy {
+		best, at := float32(0), -1
+	next:
+		for i, v := range s.x {
+			if e := s.w[i] * float32(v*v); e > best {
+				for _, u := range used[:n] {
+					if u == i {
+						continue next
+					}
+				}
+				best, at = e, i
+			}
+		}
+		if at < 0 {
+			return
+		}
+		used[n] = at
+		v := s.x[at]
+		inv := 1 / v
+		least, most := p.reach[0]*s.levels.hi*unit, p.reach[1]*s.levels.hi*unit
+		for i, count := 0, s.levels.count(); i < count; i++ {
+			t := s.levels.at(i) * inv
+			if a := abs(t); a >= least && a <= most {
+				s.add(t)
+			}
+		}
+	}
+}
+
+// add tries the scale 1/inv, now or later.
+func (s *scaleSearch) add(inv float32) {
+	b := s.lanes
+	b.inv[b.n] = inv
+	if b.n++; b.n == laneCount {
+		s.flush()
+	}
+}
+
+// flush tries what is waiting and keeps the best.
+func (s *scaleSearch) flush() {
+	b := s.lanes
+	b.evalScale(s.levels, s.x, s.w)
+	for i := range b.n {
+		if b.qq[i] > 0 {
+			d := b.qx[i] / b.qq[i]
+			if g := d * b.qx[i]; g > s.gain {
+				s.gain, s.d, s.qq = g, d, b.qq[i]
+			}
+		}
+	}
+	b.n = 0
+}
+
+// count is the number of levels.
+func (l *levels) count() int {
+	if l.table != nil {
+		return l.table.count
+	}
+	return int(l.hi-l.lo) + 1
+}
+
+// at is level i, counted from 0.
+func (l *levels) at(i int) float32 {
+	if l.table != nil {
+		return l.table.value[i]
+	}
+	return l.lo + float32(i)
+}
+
+// scaleCodec encodes blocks of one scale and no minimum: weight = d * level.
+type scaleCodec struct {
+	levels levels
+	plans  [3]scalePlan // by effort
+}
+
+// fit finds the block's scale: the stored half and its value in units of k.x.
+// Rounding to a half moves the scale, so its neighbours are tried too where
+// that can matter.
+func (c *scaleCodec) fit(k *work) (h uint16, d float32, ok bool) {
+	s := scaleSearch{levels: &c.levels, x: k.x, w: k.w, lanes: &k.lanes}
+	s.run(&c.plans[k.effort])
+	h, d, ok = k.half(s.d)
+	if !ok || (k.effort == Fast && h&0x7fff >= 0x400) {
+		return h, d, ok
+	}
+	b := &k.lanes
+	b.n = 0
+	var near [3]uint16
+	for _, n := range [3]uint16{h, h + 1, h - 1} {
+		if n&0x7c00 != 0x7c00 && (n^h)&0x8000 == 0 && n&0x7fff != 0 {
+			near[b.n] = n
+			b.note1[b.n] = F16ToF32(n) * k.down
+			b.inv[b.n] = inverse(b.note1[b.n])
+			b.n++
+		}
+	}
+	b.evalScale(&c.levels, k.x, k.w)
+	// No scale at all is best where rounding to halves leaves nothing better.
+	h, d = 0, 0
+	var least float32
+	for i := range b.n {
+		v := b.note1[i]
+		if e := v * (float32(v*b.qq[i]) - 2*b.qx[i]); e < least {
+			least, h, d = e, near[i], v
+		}
+	}
+	return h, d, true
+}
+
+// bySign gives tries for integer levels -n..n-1: the extreme is mapped to
+// about -n with one sign of the scale, to about n-1 with the other.
+func bySign(n float32, lo, hi float32, count int) []float32 {
+	var s []float32
+	for _, f := range span(lo, hi, count) {
+		s = append(s, -n*f, (n-0.5)*f)
+	}
+	return s
+}

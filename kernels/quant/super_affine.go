@@ -1,0 +1,255 @@
+package quant
+
+// superAffineCodec encodes blocks of 256 with a scale d and a minimum dmin,
+// and for each sub-block an integer scale and an integer minimum:
+// weight = d*sc*q - dmin*mn, q in 0..n.
+type superAffineCodec struct {
+	n     float32
+	most  float32 // largest integer scale and minimum
+	sub   int     // weights in a sub-block
+	plans [3]affinePlan
+	super [3]superAffinePlan
+}
+
+// superAffinePlan says how d, dmin and the integers are searched.
+type superAffinePlan struct {
+	factors []float32 // d and dmin to try, relative to largest/most; at most 32
+	corners bool      // also move an integer scale and its minimum together
+	turns   int       // turns of: integers for d and dmin, d and dmin for the integers
+}
+
+// affineState is the scratch of a superAffineCodec.
+type affineState struct {
+	block [16]affineBlock
+	z     [superBlock]float32
+}
+
+// encode fills k.super. It gives false where d or dmin overflows.
+func (c *superAffineCodec) encode(k *work) bool {
+	// A minimum is subtracted. Where all weights are positive they are written
+	// negated, with d and dmin negative, so that there is something to subtract.
+	mirror := true
+	for _, v := range k.x {
+		if v <= 0 {
+			mirror = false
+			break
+		}
+	}
+	if mirror {
+		for i, v := range k.x {
+			k.x[i] = -v
+		}
+	}
+	s, as, p := &k.super, &k.affine, &c.super[k.effort]
+	n := superBlock / c.sub
+	var topB, topM float32
+	for j := range n {
+		f := &as.block[j]
+		at := j * c.sub
+		f.lanes = &k.lanes
+		f.set(k.x[at:at+c.sub], k.w[at:at+c.sub], as.z[at:], c.n, true)
+		f.run(&c.plans[k.effort])
+		topB = max(topB, f.b)
+		topM = max(topM, -(f.a + f.base))
+	}
+	s.d, s.dmin, s.dv, s.dminv = 0, 0, 0, 0
+	s.sc, s.mn = [16]int32{}, [16]int32{}
+	d, dmin := c.choose(as, topB/c.most, topM/c.most, p.factors)
+	if !c.settle(k, d, dmin, p) {
+		return false
+	}
+	for j := range n {
+		f := &as.block[j]
+		a := -float32(s.dminv*float32(s.mn[j])) - f.base
+		f.codes(s.codes[j*c.sub:][:c.sub], s.dv*float32(s.sc[j]), a)
+	}
+	if mirror {
+		s.d ^= 0x8000
+		s.dmin ^= 0x8000
+	}
+	return true
+}
+
+// minimumFor is the minimum that suits the scale b while codes stay as they
+// are.
+func (f *affineBlock) minimumFor(b float32) float32 {
+	return max(-(f.swz-float32(b*f.q))/f.sw-f.base, 0)
+}
+
+// choose picks d and dmin by the error that rounding the sub-blocks' scales
+// and minima adds while codes stay as they are.
+func (c *superAffineCodec) choose(as *affineState, d0, dmin0 float32, factors []float32) (d, dmin float32) {
+	best := float32(0x1p120)
+	d, dmin = d0, dmin0
+	var tms, invs, errs [32]float32
+	for i, fm := range factors {
+		tms[i] = dmin0 * fm
+		invs[i] = inverse(tms[i])
+	}
+	for _, fd := range factors {
+		td := d0 * fd
+		inv := inverse(td)
+		clear(errs[:])
+		var sum float32
+		for j := range superBlock / c.sub {
+			f := &as.block[j]
+			b := td * float32(roundTo(f.b*inv, 0, int32(c.most)))
+			m := f.minimumFor(b)
+			sum -= f.gainOf(b, -m-f.base, f.q, f.qq, f.qz)
+			for i, tm := range tms[:len(factors)] {
+				r := m - float32(tm*float32(roundTo(m*invs[i], 0, int32(c.most))))
+				errs[i] += float32(f.sw * float32(r*r))
+			}
+		}
+		for i, e := range errs[:len(factors)] {
+			if e += sum; e < best {
+				best, d, dmin = e, td, tms[i]
+			}
+		}
+	}
+	return d, dmin
+}
+
+// settle alternates between the integers that suit d and dmin, and the d and
+// dmin that suit the integers, and leaves the best in k.super.
+func (c *superAffineCodec) settle(k *work, d, dmin float32, p *superAffinePlan) bool {
+	s := &k.super
+	for turn := range p.turns {
+		h, dv, ok := k.scale(d)
+		hm, dminv, okm := k.scale(dmin)
+		if !ok || !okm {
+			return false
+		}
+		pick := integerPick{most: c.most, dv: dv, dminv: dminv}
+		var sc, mn [16]int32
+		var err float32
+		var eq normalEquations
+		for j := range superBlock / c.sub {
+			f := &k.affine.block[j]
+			pick.start(f)
+			if turn == 0 {
+				pick.around(f.b*inverse(dv), k.effort)
+			} else {
+				pick.beside(float32(s.sc[j]), float32(s.mn[j]), p.corners)
+			}
+			pick.flush()
+			sc[j], mn[j] = int32(pick.sc), int32(pick.mn)
+			err += f.szz - pick.gain
+			eq.add(f, &pick)
+		}
+		if turn > 0 && !(err < s.err) {
+			break
+		}
+		s.err, s.d, s.dmin, s.dv, s.dminv, s.sc, s.mn = err, h, hm, dv, dminv, sc, mn
+		d, dmin = eq.solve(dv, dminv)
+	}
+	return true
+}
+
+// integerPick finds the integer scale and minimum of a sub-block for given d
+// and dmin.
+type integerPick struct {
+	most, dv, dminv float32
+	f               *affineBlock
+	sc, mn          float32 // the best so far
+	gain            float32
+	q, qq, qz       float32 // sums of its codes
+}
+
+func (p *integerPick) start(f *affineBlock) {
+	p.f, p.gain = f, -0x1p120
+	f.lanes.n = 0
+}
+
+// around tries the integers next to t and, for each, next to the minimum that
+// suits it.
+func (p *integerPick) around(t float32, effort Effort) {
+	low := float32(int32(min(t, p.most)))
+	for _, sc := range [2]float32{low, low + 1} {
+		u := min(p.f.minimumFor(p.dv*sc)*inverse(p.dminv), p.most)
+		if effort == Fast {
+			p.try(sc, float32(roundTo(u, 0, int32(p.most))))
+			continue
+		}
+		down := float32(int32(u))
+		p.try(sc, down)
+		p.try(sc, down+1)
+	}
+}
+
+// beside tries what differs from sc and mn by one.
+func (p *integerPick) beside(sc, mn float32, corners bool) {
+	p.try(sc, mn)
+	p.try(sc+1, mn)
+	p.try(sc-1, mn)
+	p.try(sc, mn+1)
+	p.try(sc, mn-1)
+	if corners {
+		p.try(sc+1, mn+1)
+		p.try(sc-1, mn-1)
+		p.try(sc+1, mn-1)
+		p.try(sc-1, mn+1)
+	}
+}
+
+// try puts a candidate in the lanes, of which there are enough.
+func (p *integerPick) try(sc, mn float32) {
+	if sc < 0 || mn < 0 || sc > p.most || mn > p.most {
+		return
+	}
+	b := p.f.lanes
+	inv := inverse(p.dv * sc)
+	a := -float32(p.dminv*mn) - p.f.base
+	b.inv[b.n], b.off[b.n] = inv, float32(-a*inv)
+	b.note1[b.n], b.note2[b.n] = sc, mn
+	b.n++
+}
+
+func (p *integerPick) flush() {
+	f, l := p.f, p.f.lanes
+	l.evalAffine(f.z, f.w, f.n)
+	for i := range l.n {
+		sc, mn := l.note1[i], l.note2[i]
+		b, a := p.dv*sc, -float32(p.dminv*mn)-f.base
+		q, qq, qz := l.q[i], l.qq[i], l.qx[i]
+		if g := f.gainOf(b, a, q, qq, qz); g > p.gain {
+			p.gain, p.sc, p.mn, p.q, p.qq, p.qz = g, sc, mn, q, qq, qz
+		}
+	}
+	l.n = 0
+}
+
+// normalEquations are those of d and dmin for fixed codes and integers.
+type normalEquations struct{ dd, dm, mm, dx, mx float64 }
+
+func (e *normalEquations) add(f *affineBlock, p *integerPick) {
+	sc, mn, base := float64(p.sc), float64(p.mn), float64(f.base)
+	e.dd += float64(float64(sc*sc) * float64(p.qq))
+	e.dm -= float64(float64(sc*mn) * float64(p.q))
+	e.mm += float64(float64(mn*mn) * float64(f.sw))
+	e.dx += float64(sc * (float64(p.qz) + float64(base*float64(p.q))))
+	e.mx -= float64(mn * (float64(f.swz) + float64(base*float64(f.sw))))
+}
+
+// solve gives the best d and dmin, none of them negative; what can't be
+// determined stays as it is.
+func (e *normalEquations) solve(d, dmin float32) (float32, float32) {
+	det := float64(e.dd*e.mm) - float64(e.dm*e.dm)
+	switch {
+	case det > float64(float64(1e-9*e.dd)*e.mm):
+		nd := (float64(e.dx*e.mm) - float64(e.mx*e.dm)) / det
+		nm := (float64(e.mx*e.dd) - float64(e.dx*e.dm)) / det
+		if nd >= 0 && nm >= 0 {
+			return float32(nd), float32(nm)
+		}
+	case e.dd > 0:
+		if nd := (e.dx - float64(e.dm*float64(dmin))) / e.dd; nd >= 0 {
+			return float32(nd), dmin
+		}
+	case e.mm > 0:
+		if nm := e.mx / e.mm; nm >= 0 {
+			return d, float32(nm)
+		}
+	}
+	return d, dmin
+}
