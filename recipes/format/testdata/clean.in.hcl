@@ -1,0 +1,5 @@
+artifact "gguf" "stock" {
+  from    = stage.quantize.ultra
+  experts = "stacked"
+  path    = "qwen3.gguf"
+}

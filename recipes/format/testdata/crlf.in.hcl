@@ -1,0 +1,6 @@
+stage "quantize" "a" {
+	model=model.m
+
+
+	policy   = policy.p
+}

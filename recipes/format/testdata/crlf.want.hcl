@@ -1,0 +1,5 @@
+stage "quantize" "a" {
+  model = model.m
+
+  policy = policy.p
+}

@@ -1,0 +1,2 @@
+# Written by pj; keep it in git.
+version = 1

@@ -1,0 +1,5 @@
+model {}
+model "a" "b" { source = "x" }
+stage "quantize" {}
+locals "x" {}
+model "not a name" { source = "x" }

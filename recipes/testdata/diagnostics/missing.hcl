@@ -1,0 +1,15 @@
+model "q" {}
+stage "all" "a" {
+  many {
+    inner {}
+  }
+  one {}
+  one {}
+}
+output "o" {}
+module "m" {}
+variable "v" {
+  validation {
+    condition = true
+  }
+}

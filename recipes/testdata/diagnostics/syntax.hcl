@@ -1,0 +1,4 @@
+model "q" {
+  source = "x
+}
+stage "quantize" {{
