@@ -2,23 +2,17 @@ package engine
 
 import (
 	"context"
-	"encoding/binary"
-	"encoding/json"
 	"fmt"
-	"os"
 	"runtime"
-	"sort"
-	"strconv"
-	"strings"
 
-	"github.com/zeebo/blake3"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/llama-pajamas/pj/cache"
+	"github.com/llama-pajamas/pj/internal/filestat"
 )
 
 // Known is what a cache and this machine's records tell of a plan before
-// anything runs.
+// anything runs. Records may be nil.
 type Known struct {
 	Store   cache.Store
 	Records cache.Records
@@ -35,17 +29,37 @@ const (
 // is executed.
 type resolution struct {
 	plan    *Plan
+	files   []fileState
 	sources []cache.OutputID // content of Plan.Sources, zero where unknown
-	stale   []bool           // the source's file was known, but has changed
 	states  []State
-	// outputs of finished or cached actions, by action.
+	// entries of finished or cached actions, by action.
 	entries []*cache.Entry
-	last    map[string]cache.ActionID
+	// last is what was planned last in this scope, once it was asked for.
+	last map[string]cache.ActionID
+}
+
+// fileState is what is known of one of Plan.Files.
+type fileState struct {
+	id filestat.ID
+	// present is false where the file is not there, or not yet.
+	present bool
+	// stale says that it was known, but has changed since.
+	stale bool
+}
+
+func newResolution(plan *Plan) *resolution {
+	return &resolution{
+		plan:    plan,
+		files:   make([]fileState, len(plan.Files)),
+		sources: make([]cache.OutputID, len(plan.Sources)),
+		states:  make([]State, len(plan.Actions)),
+		entries: make([]*cache.Entry, len(plan.Actions)),
+	}
 }
 
 // Resolve finds the state of every action: its key where all content is known,
-// whether the cache has it, and why not. hashLimit is how many bytes of unknown
-// sources may be read to know them (< 0: all).
+// whether the cache has it, and why not. Sources are hashed only where all that
+// are not known have at most hashLimit bytes together (< 0: always).
 func (k *Known) Resolve(ctx context.Context, plan *Plan, hashLimit int64) ([]State, error) {
 	r, err := k.resolve(ctx, plan, hashLimit)
 	if err != nil {
@@ -55,82 +69,95 @@ func (k *Known) Resolve(ctx context.Context, plan *Plan, hashLimit int64) ([]Sta
 }
 
 func (k *Known) resolve(ctx context.Context, plan *Plan, hashLimit int64) (*resolution, error) {
-	r := &resolution{plan: plan, states: make([]State, len(plan.Actions)), entries: make([]*cache.Entry, len(plan.Actions))}
-	if err := k.sourceIDs(ctx, r); err != nil {
+	r := newResolution(plan)
+	if err := k.recall(ctx, r); err != nil {
 		return nil, err
 	}
 	if err := k.hashUnknown(ctx, r, hashLimit); err != nil {
 		return nil, err
 	}
-	if err := k.lookupAll(ctx, r); err != nil {
+	todo := make([]int, len(plan.Actions))
+	for i := range todo {
+		todo[i] = i
+	}
+	if err := k.lookUp(ctx, r, todo); err != nil {
 		return nil, err
 	}
 	return r, k.explainMisses(ctx, r)
 }
 
-// state resolves one action of a plan that is still being made.
+// smallSource is the most that is read while planning, to know what an action
+// makes whose result the plan depends on.
+const smallSource = 1 << 30
+
+// state resolves one action of a plan that is still being made, and what it
+// needs.
 func (k *Known) state(ctx context.Context, plan *Plan, action int) (State, error) {
-	part := *plan
-	part.Actions = plan.Actions[:action+1]
-	r, err := k.resolve(ctx, &part, 0)
-	if err != nil {
+	part := newPart(plan, action)
+	r := newResolution(&part.plan)
+	if err := k.recall(ctx, r); err != nil {
 		return State{}, err
 	}
-	return r.states[action], nil
-}
-
-// hashUnknown reads sources whose content is not known, if all of them
-// together are no more than limit bytes.
-func (k *Known) hashUnknown(ctx context.Context, r *resolution, limit int64) error {
-	var todo []int
-	var total int64
-	for i, id := range r.sources {
-		if id.IsZero() {
-			if _, err := os.Stat(r.plan.Files[r.plan.Sources[i].File].Path); err != nil {
-				return nil // not fetched yet
-			}
-			todo = append(todo, i)
-			total += r.plan.Sources[i].Size
-		}
+	if err := k.hashUnknown(ctx, r, smallSource); err != nil {
+		return State{}, err
 	}
-	if len(todo) == 0 || limit >= 0 && total > limit {
-		return nil
-	}
-	return k.hash(ctx, r, todo, nil)
-}
-
-// hash reads sources and keeps their ids, also for later runs.
-func (k *Known) hash(ctx context.Context, r *resolution, todo []int, progress func(int64)) error {
-	g, ctx := errgroup.WithContext(ctx)
-	g.SetLimit(runtime.GOMAXPROCS(0))
-	for _, i := range todo {
-		g.Go(func() error {
-			id, err := hashSource(ctx, r.plan, i, progress)
-			if err != nil {
-				return err
-			}
-			r.sources[i] = id
-			return nil
-		})
-	}
-	if err := g.Wait(); err != nil {
-		return err
-	}
-	return k.remember(ctx, r)
-}
-
-// lookupAll keys what can be keyed, level by level, since an action's key needs
-// the outputs of those before it.
-func (k *Known) lookupAll(ctx context.Context, r *resolution) error {
-	todo := make([]int, len(r.plan.Actions))
+	todo := make([]int, len(part.plan.Actions))
 	for i := range todo {
 		todo[i] = i
 	}
+	if err := k.lookUp(ctx, r, todo); err != nil {
+		return State{}, err
+	}
+	return r.states[len(todo)-1], nil
+}
+
+// part is a plan that holds one action and what it needs, the action last.
+type part struct {
+	plan    Plan
+	actions map[int]int
+	sources map[int]int
+	from    *Plan
+}
+
+func newPart(plan *Plan, action int) *part {
+	p := &part{from: plan, actions: map[int]int{}, sources: map[int]int{}}
+	p.plan.Scope, p.plan.Files = plan.Scope, plan.Files
+	p.add(action)
+	return p
+}
+
+func (p *part) add(action int) int {
+	if i, ok := p.actions[action]; ok {
+		return i
+	}
+	a := *p.from.Actions[action]
+	a.Inputs = append([]Input(nil), a.Inputs...)
+	for i, in := range a.Inputs {
+		if in.Source < 0 {
+			a.Inputs[i].Action = p.add(in.Action)
+			continue
+		}
+		at, ok := p.sources[in.Source]
+		if !ok {
+			at = len(p.plan.Sources)
+			p.sources[in.Source] = at
+			p.plan.Sources = append(p.plan.Sources, p.from.Sources[in.Source])
+		}
+		a.Inputs[i].Source = at
+	}
+	p.plan.Actions = append(p.plan.Actions, &a)
+	p.actions[action] = len(p.plan.Actions) - 1
+	return p.actions[action]
+}
+
+// lookUp keys those actions of todo that can be keyed and asks the store for
+// them, level by level, since an action's key needs the outputs of those before
+// it.
+func (k *Known) lookUp(ctx context.Context, r *resolution, todo []int) error {
 	for len(todo) > 0 {
 		var level, rest []int
 		for _, i := range todo {
-			if inputs, ok := r.inputs(i); ok {
-				_ = inputs
+			if r.keyable(i) {
 				level = append(level, i)
 			} else {
 				rest = append(rest, i)
@@ -141,8 +168,9 @@ func (k *Known) lookupAll(ctx context.Context, r *resolution) error {
 		}
 		ids := make([]cache.ActionID, len(level))
 		parallel(len(level), func(from, to int) {
+			var s keyScratch
 			for n := from; n < to; n++ {
-				ids[n] = r.key(level[n])
+				ids[n] = r.key(level[n], &s)
 			}
 		})
 		entries, err := k.Store.Lookup(ctx, ids)
@@ -181,254 +209,34 @@ func parallel(n int, f func(from, to int)) {
 	g.Wait()
 }
 
-// inputs are the content ids of an action's inputs; ok is false while one is
-// unknown.
-func (r *resolution) inputs(i int) (ids []cache.OutputID, ok bool) {
-	a := r.plan.Actions[i]
-	ids = make([]cache.OutputID, len(a.Inputs))
-	for n, in := range a.Inputs {
-		if in.Source >= 0 {
-			ids[n] = r.sources[in.Source]
-		} else if e := r.entries[in.Action]; e != nil {
-			ids[n] = outputID(e, in.Output)
-		}
-		if ids[n].IsZero() {
-			return nil, false
-		}
+// content is the id of one input, zero while it is unknown.
+func (r *resolution) content(in *Input) cache.OutputID {
+	if in.Source >= 0 {
+		return r.sources[in.Source]
 	}
-	return ids, true
-}
-
-// outputID finds an output of an entry by name.
-func outputID(e *cache.Entry, name string) cache.OutputID {
-	for _, o := range e.Outputs {
-		if o.Name == name {
-			return o.ID
-		}
+	if e := r.entries[in.Action]; e != nil {
+		return outputID(e, in.Output)
 	}
 	return cache.OutputID{}
 }
 
-// key is the ActionID of an action whose inputs are known.
-func (r *resolution) key(i int) cache.ActionID {
-	ids, _ := r.inputs(i)
-	return actionID(keyComponents(r.plan.Actions[i], ids))
-}
-
-// explainMisses says why each action that is not cached must run.
-func (k *Known) explainMisses(ctx context.Context, r *resolution) error {
-	misses := false
-	for i := range r.states {
-		misses = misses || r.states[i].Status != Cached
-	}
-	if !misses {
-		return nil
-	}
-	last, err := k.lastPlan(ctx, r.plan.Scope)
-	if err != nil {
-		return err
-	}
-	r.last = last
-	var olds []cache.ActionID
-	var at []int
-	for i, a := range r.plan.Actions {
-		if r.states[i].Status == Cached {
-			continue
-		}
-		if id, ok := last[a.Address]; ok {
-			olds, at = append(olds, id), append(at, i)
-		}
-	}
-	entries, err := k.Store.Lookup(ctx, olds)
-	if err != nil {
-		return fmt.Errorf("cache: %w", err)
-	}
-	before := map[int]*cache.Entry{}
-	had := map[int]cache.ActionID{}
-	for n, i := range at {
-		before[i], had[i] = entries[n], olds[n]
-	}
-	for i := range r.plan.Actions {
-		if r.states[i].Status == Cached {
-			continue
-		}
-		old, planned := had[i]
-		switch {
-		case !planned:
-			r.states[i].Reason = "not built before"
-		case before[i] == nil && old == r.states[i].ID:
-			r.states[i].Status, r.states[i].Reason = Rebuild, "its output is no longer in the cache"
-		case before[i] == nil:
-			r.states[i].Status, r.states[i].Reason = Rebuild, "changed; what it was made from is no longer in the cache"
-		default:
-			r.states[i].Status, r.states[i].Reason = Rebuild, r.difference(i, before[i].Key)
-		}
-	}
-	return nil
-}
-
-// difference names the first component of an action's key that is not what it
-// was.
-func (r *resolution) difference(i int, old []cache.Component) string {
+// keyable reports whether the content of all inputs is known.
+func (r *resolution) keyable(i int) bool {
 	a := r.plan.Actions[i]
-	was := map[string]string{}
-	for _, c := range old {
-		was[c.Name] = c.Value
-	}
-	if s := a.Stage + " v" + strconv.Itoa(a.Version); was["stage"] != s {
-		return fmt.Sprintf("stage %s -> v%d", strings.TrimPrefix(was["stage"], "stage "), a.Version)
-	}
-	if was["implementation"] != a.Fingerprint {
-		return fmt.Sprintf("implementation %s -> %s", orNone(was["implementation"]), orNone(a.Fingerprint))
-	}
-	seen := map[string]bool{}
-	for _, p := range a.Params {
-		seen[paramPrefix+p.Name] = true
-		if before, ok := was[paramPrefix+p.Name]; !ok || before != p.Value {
-			return a.describe(p.Name, before, p.Value)
+	for n := range a.Inputs {
+		if r.content(&a.Inputs[n]).IsZero() {
+			return false
 		}
 	}
-	for _, c := range old {
-		if name, ok := strings.CutPrefix(c.Name, paramPrefix); ok && !seen[c.Name] {
-			return a.describe(name, c.Value, "")
-		}
-	}
-	return r.inputDifference(i, was)
+	return true
 }
 
-// describe is "policy.a rule 3 (recipe.hcl:31): type q4_k -> q5_k".
-func (a *Action) describe(param, before, after string) string {
-	s := fmt.Sprintf("%s %s -> %s", param, plain(before), plain(after))
-	if o := a.Origins[param]; o != "" {
-		return o + ": " + s
-	}
-	return s
-}
-
-// plain shows a JSON value as a person would write it, shortened.
-func plain(v string) string {
-	var s string
-	if json.Unmarshal([]byte(v), &s) == nil {
-		v = s
-	}
-	if len(v) > 60 {
-		v = v[:57] + "…"
-	}
-	return orNone(v)
-}
-
-func orNone(v string) string {
-	if v == "" {
-		return "(none)"
-	}
-	return v
-}
-
-func (r *resolution) inputDifference(i int, was map[string]string) string {
-	a := r.plan.Actions[i]
-	for n := 0; n < len(a.Inputs); {
-		m := n + 1
-		for m < len(a.Inputs) && a.Inputs[m].Name == a.Inputs[n].Name {
-			m++
-		}
-		ids := make([]cache.OutputID, 0, m-n)
-		for j := n; j < m; j++ {
-			in := a.Inputs[j]
-			var id cache.OutputID
-			if in.Source >= 0 {
-				id = r.sources[in.Source]
-				if id.IsZero() {
-					s := r.plan.Sources[in.Source]
-					if r.stale[in.Source] {
-						return fmt.Sprintf("source %s: %s changed on disk and is not hashed yet", s.Name, r.plan.Files[s.File].Path)
-					}
-					return fmt.Sprintf("source %s is not hashed yet", s.Name)
-				}
-			} else if e := r.entries[in.Action]; e != nil {
-				id = outputID(e, in.Output)
-			} else {
-				return fmt.Sprintf("input %s is made anew", r.plan.Actions[in.Action].Address)
-			}
-			ids = append(ids, id)
-		}
-		if was[inputPrefix+a.Inputs[n].Name] != joinIDs(ids) {
-			if in := a.Inputs[n]; in.Source >= 0 {
-				return fmt.Sprintf("source %s changed", r.plan.Sources[in.Source].Name)
-			}
-			return fmt.Sprintf("input %s changed", r.plan.Actions[a.Inputs[n].Action].Address)
-		}
-		n = m
-	}
-	return "its inputs changed"
-}
-
-// lastPlan is what was planned last in this scope: address -> ActionID.
-func (k *Known) lastPlan(ctx context.Context, scope string) (map[string]cache.ActionID, error) {
-	if k.Records == nil {
-		return nil, nil
-	}
-	vals, err := k.Records.Records(ctx, lastBucket, []string{scope})
-	if err != nil {
-		return nil, fmt.Errorf("cache records: %w", err)
-	}
-	out := map[string]cache.ActionID{}
-	for b := vals[0]; len(b) > 0; {
-		n, w := binary.Uvarint(b)
-		if w <= 0 || uint64(len(b)-w) < n+32 {
-			return out, nil // a damaged record costs explanations only
-		}
-		var id cache.ActionID
-		copy(id[:], b[w+int(n):])
-		out[string(b[w:w+int(n)])] = id
-		b = b[w+int(n)+32:]
-	}
-	return out, nil
-}
-
-// saveLast records what this plan's addresses came to, so that the next miss
-// can be explained. It writes only when something changed. Addresses that the
-// plan does not have (a build of some addresses only) keep their old entry.
-func (k *Known) saveLast(ctx context.Context, r *resolution) error {
-	if k.Records == nil {
-		return nil
-	}
-	h := blake3.New()
-	pairs := map[string]cache.ActionID{}
-	for i, a := range r.plan.Actions {
-		if id := r.states[i].ID; !id.IsZero() && r.entries[i] != nil {
-			h.WriteString(a.Address)
-			h.Write(id[:])
-			pairs[a.Address] = id
+// outputID finds an output of an entry by name.
+func outputID(e *cache.Entry, name string) cache.OutputID {
+	for i := range e.Outputs {
+		if e.Outputs[i].Name == name {
+			return e.Outputs[i].ID
 		}
 	}
-	digest := h.Sum(nil)
-	vals, err := k.Records.Records(ctx, lastBucket, []string{r.plan.Scope + " digest"})
-	if err != nil {
-		return fmt.Errorf("cache records: %w", err)
-	}
-	if string(vals[0]) == string(digest) {
-		return nil
-	}
-	old, err := k.lastPlan(ctx, r.plan.Scope)
-	if err != nil {
-		return err
-	}
-	for a, id := range old {
-		if _, ok := pairs[a]; !ok {
-			pairs[a] = id
-		}
-	}
-	addresses := make([]string, 0, len(pairs))
-	for a := range pairs {
-		addresses = append(addresses, a)
-	}
-	sort.Strings(addresses)
-	var buf []byte
-	for _, a := range addresses {
-		id := pairs[a]
-		buf = binary.AppendUvarint(buf, uint64(len(a)))
-		buf = append(buf, a...)
-		buf = append(buf, id[:]...)
-	}
-	return k.Records.PutRecords(ctx, lastBucket, map[string][]byte{r.plan.Scope: buf, r.plan.Scope + " digest": digest})
+	return cache.OutputID{}
 }

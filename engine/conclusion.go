@@ -1,0 +1,100 @@
+package engine
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+
+	"github.com/llama-pajamas/pj/cache"
+	"github.com/llama-pajamas/pj/internal/atomicfile"
+)
+
+// Conclusion is what a judgement or a report sees once the artifacts are there.
+type Conclusion struct {
+	Address string
+	Plan    *Plan
+	Result  *Result
+	Store   cache.Store
+	// Program is the pj that ran, for a report's footer.
+	Program string
+
+	params json.RawMessage
+	path   string // relative to the output folder, "" for none
+}
+
+// Verdict is the outcome of a validate block.
+type Verdict struct {
+	Address string  `json:"address"`
+	Passed  bool    `json:"passed"`
+	Checks  []Check `json:"checks"`
+}
+
+// Check is one thing that a validation looked at.
+type Check struct {
+	Metric string  `json:"metric"` // "size.bytes"
+	Value  float64 `json:"value"`
+	// Limit is the threshold, nil where the value is only reported; Bound says
+	// on which side of it a value passes: "<=", ">=".
+	Limit  *float64 `json:"limit,omitempty"`
+	Bound  string   `json:"bound,omitempty"`
+	Passed bool     `json:"passed"`
+	Note   string   `json:"note,omitempty"`
+}
+
+// Decode fills the block's parameters.
+func (c *Conclusion) Decode(into any) error {
+	if err := json.Unmarshal(c.params, into); err != nil {
+		return fmt.Errorf("%s: %w", c.Address, err)
+	}
+	return nil
+}
+
+// Entry is what the cache holds of an action of the plan.
+func (c *Conclusion) Entry(action int) *cache.Entry {
+	if action < 0 || action >= len(c.Result.States) {
+		return nil
+	}
+	return c.Result.States[action].Entry
+}
+
+// Judge adds a verdict; it passed if all its checks did.
+func (c *Conclusion) Judge(checks []Check) {
+	v := Verdict{Address: c.Address, Passed: true, Checks: checks}
+	for _, check := range checks {
+		v.Passed = v.Passed && check.Passed
+	}
+	c.Result.Verdicts = append(c.Result.Verdicts, v)
+}
+
+// Measured gives the values of the block, as the recipe's outputs see them
+// (validate.a.size.value).
+func (c *Conclusion) Measured(v any) error {
+	raw, err := json.Marshal(v)
+	if err != nil {
+		return fmt.Errorf("%s: %w", c.Address, err)
+	}
+	if c.Result.Measured == nil {
+		c.Result.Measured = map[string]json.RawMessage{}
+	}
+	c.Result.Measured[c.Address] = raw
+	return nil
+}
+
+// WriteFile writes a file of a report: name is relative to the block's path.
+// It returns the whole path.
+func (c *Conclusion) WriteFile(name string, data []byte) (string, error) {
+	rel := filepath.Join(filepath.FromSlash(c.path), filepath.FromSlash(name))
+	if err := CheckOutputPath(filepath.ToSlash(rel)); err != nil {
+		return "", fmt.Errorf("%s: %w", c.Address, err)
+	}
+	path := filepath.Join(c.Plan.OutputDir, rel)
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return "", fmt.Errorf("%s: %w", c.Address, err)
+	}
+	if err := atomicfile.WriteFile(path, data); err != nil {
+		return "", fmt.Errorf("%s: %w", c.Address, err)
+	}
+	c.Result.Reports = append(c.Result.Reports, path)
+	return path, nil
+}

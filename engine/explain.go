@@ -1,0 +1,193 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/llama-pajamas/pj/cache"
+)
+
+// explainMisses says why each action that is not cached must run.
+func (k *Known) explainMisses(ctx context.Context, r *resolution) error {
+	misses := false
+	for i := range r.states {
+		misses = misses || r.states[i].Status != Cached
+	}
+	if !misses {
+		return nil
+	}
+	last, err := k.lastPlan(ctx, r.plan.Scope)
+	if err != nil {
+		return err
+	}
+	r.last = last
+	var todo []int
+	for i := range r.plan.Actions {
+		if r.states[i].Status != Cached {
+			todo = append(todo, i)
+		}
+	}
+	return k.compare(ctx, r, todo, last)
+}
+
+// explainMiss says why one action must run.
+func (k *Known) explainMiss(ctx context.Context, r *resolution, i int) error {
+	if r.last == nil {
+		last, err := k.lastPlan(ctx, r.plan.Scope)
+		if err != nil {
+			return err
+		}
+		r.last = last
+	}
+	return k.compare(ctx, r, []int{i}, r.last)
+}
+
+const neverBuilt = "not built before"
+
+// compare finds the difference between actions and what they were last.
+func (k *Known) compare(ctx context.Context, r *resolution, todo []int, last map[string]cache.ActionID) error {
+	var olds []cache.ActionID
+	var at []int
+	for _, i := range todo {
+		if id, ok := last[r.plan.Actions[i].Address]; ok {
+			olds, at = append(olds, id), append(at, i)
+		}
+	}
+	if len(olds) == 0 {
+		for _, i := range todo {
+			r.states[i].Reason = neverBuilt
+		}
+		return nil
+	}
+	entries, err := k.Store.Lookup(ctx, olds)
+	if err != nil {
+		return fmt.Errorf("cache: %w", err)
+	}
+	before := map[int]*cache.Entry{}
+	had := map[int]cache.ActionID{}
+	for n, i := range at {
+		before[i], had[i] = entries[n], olds[n]
+	}
+	for _, i := range todo {
+		old, planned := had[i]
+		switch {
+		case !planned:
+			r.states[i].Reason = neverBuilt
+		case before[i] == nil && old == r.states[i].ID:
+			r.states[i].Status, r.states[i].Reason = Rebuild, "its output is no longer in the cache"
+		case before[i] == nil:
+			r.states[i].Status, r.states[i].Reason = Rebuild, "changed; what it was made from is no longer in the cache"
+		default:
+			r.states[i].Status, r.states[i].Reason = Rebuild, r.difference(i, before[i].Key)
+		}
+	}
+	return nil
+}
+
+// difference names the first component of an action's key that is not what it
+// was.
+func (r *resolution) difference(i int, old []cache.Component) string {
+	a := r.plan.Actions[i]
+	was := map[string]string{}
+	for _, c := range old {
+		was[c.Name] = c.Value
+	}
+	if s := a.Stage + " v" + strconv.Itoa(a.Version); was["stage"] != s {
+		return fmt.Sprintf("stage %s -> v%d", strings.TrimPrefix(was["stage"], "stage "), a.Version)
+	}
+	if was["implementation"] != a.Fingerprint {
+		return fmt.Sprintf("implementation %s -> %s", orNone(was["implementation"]), orNone(a.Fingerprint))
+	}
+	seen := map[string]bool{}
+	for _, p := range a.Params {
+		seen[paramPrefix+p.Name] = true
+		if before, ok := was[paramPrefix+p.Name]; !ok || before != p.Value {
+			return a.describe(p.Name, before, p.Value)
+		}
+	}
+	for _, c := range old {
+		if name, ok := strings.CutPrefix(c.Name, paramPrefix); ok && !seen[c.Name] {
+			return a.describe(name, c.Value, "")
+		}
+	}
+	return r.inputDifference(i, was)
+}
+
+// describe is "policy.a rule 3 (recipe.hcl:31): type q4_k -> q5_k".
+func (a *Action) describe(param, before, after string) string {
+	s := fmt.Sprintf("%s %s -> %s", param, plain(before), plain(after))
+	if o := a.Origins[param]; o != "" {
+		return o + ": " + s
+	}
+	return s
+}
+
+// plain shows a JSON value as a person would write it, shortened.
+func plain(v string) string {
+	var s string
+	if json.Unmarshal([]byte(v), &s) == nil {
+		v = s
+	}
+	if len(v) > 60 {
+		v = v[:57] + "…"
+	}
+	return orNone(v)
+}
+
+func orNone(v string) string {
+	if v == "" {
+		return "(none)"
+	}
+	return v
+}
+
+// inputDifference names the first input whose content is not what it was, or
+// is not known yet.
+func (r *resolution) inputDifference(i int, was map[string]string) string {
+	a := r.plan.Actions[i]
+	for n := 0; n < len(a.Inputs); {
+		m := n + 1
+		for m < len(a.Inputs) && a.Inputs[m].Name == a.Inputs[n].Name {
+			m++
+		}
+		for j := n; j < m; j++ {
+			if r.content(&a.Inputs[j]).IsZero() {
+				return r.unknownInput(&a.Inputs[j])
+			}
+		}
+		if was[inputPrefix+a.Inputs[n].Name] != string(r.appendInput(nil, a.Inputs[n:m])) {
+			return r.changedInput(a.Inputs[n:m])
+		}
+		n = m
+	}
+	return "its inputs changed"
+}
+
+// unknownInput says why the content of an input is not known.
+func (r *resolution) unknownInput(in *Input) string {
+	if in.Source < 0 {
+		return fmt.Sprintf("input %s is made anew", r.plan.Actions[in.Action].Address)
+	}
+	s := &r.plan.Sources[in.Source]
+	if r.files[s.File].stale {
+		return fmt.Sprintf("source %s: %s changed on disk and is not hashed yet", s.Name, r.plan.Files[s.File].Path)
+	}
+	return fmt.Sprintf("source %s is not hashed yet", s.Name)
+}
+
+func (r *resolution) changedInput(inputs []Input) string {
+	what := "input"
+	name := ""
+	if in := inputs[0]; in.Source >= 0 {
+		what, name = "source", r.plan.Sources[in.Source].Name
+	} else {
+		name = r.plan.Actions[in.Action].Address
+	}
+	if len(inputs) > 1 {
+		return fmt.Sprintf("one of %d %ss changed (%s, …)", len(inputs), what, name)
+	}
+	return fmt.Sprintf("%s %s changed", what, name)
+}

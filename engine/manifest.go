@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/llama-pajamas/pj/cache"
+)
+
+// ManifestOutput is the name of the output in which an artifact's action says
+// what the artifact is made of.
+const ManifestOutput = "manifest"
+
+// Manifest says what the files of an artifact are made of.
+type Manifest struct {
+	Files []ManifestFile `json:"files"`
+}
+
+// ManifestFile is one file: blobs at ascending offsets, zeros between them.
+type ManifestFile struct {
+	// Name is "" for the artifact's path itself, "-00001-of-00002" for a shard
+	// whose name has that before its suffix, else a file's name in a folder.
+	Name   string  `json:"name"`
+	Size   int64   `json:"size"`
+	Pieces []Piece `json:"pieces"`
+}
+
+// Piece is a blob within a file.
+type Piece struct {
+	ID     cache.OutputID `json:"id"`
+	Offset int64          `json:"offset"`
+	Size   int64          `json:"size"`
+}
+
+// Encode gives the manifest's bytes.
+func (m *Manifest) Encode() ([]byte, error) {
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return json.Marshal(m)
+}
+
+// DecodeManifest reads what Encode wrote.
+func DecodeManifest(b []byte) (*Manifest, error) {
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.DisallowUnknownFields()
+	var m Manifest
+	if err := d.Decode(&m); err != nil {
+		return nil, fmt.Errorf("manifest: %w", err)
+	}
+	return &m, m.check()
+}
+
+func (m *Manifest) check() error {
+	if len(m.Files) == 0 {
+		return fmt.Errorf("manifest: it has no files")
+	}
+	names := map[string]bool{}
+	for _, f := range m.Files {
+		if names[f.Name] || f.Name == "." || strings.ContainsAny(f.Name, "/\\:\x00") || strings.Contains(f.Name, "..") {
+			return fmt.Errorf("manifest: %q is no name for a file, or is there twice", f.Name)
+		}
+		names[f.Name] = true
+		at := int64(0)
+		for _, p := range f.Pieces {
+			if p.Offset < at || p.Size < 0 || p.Size > f.Size-p.Offset {
+				return fmt.Errorf("manifest: %d bytes at %d do not fit file %q of %d bytes", p.Size, p.Offset, f.Name, f.Size)
+			}
+			at = p.Offset + p.Size
+		}
+	}
+	return nil
+}
+
+// filePath is where a file of an artifact goes.
+func filePath(artifact, name string) string {
+	switch {
+	case name == "":
+		return artifact
+	case name[0] == '-':
+		ext := filepath.Ext(artifact)
+		return strings.TrimSuffix(artifact, ext) + name + ext
+	}
+	return filepath.Join(artifact, name)
+}
