@@ -83,18 +83,22 @@ var (
 
 // register adds a type; a name, alias or id that is taken is a bug.
 func register(t *Type) *Type {
+	var names []string
 	for _, n := range append([]string{t.Name}, t.Aliases...) {
 		n = strings.ToLower(n)
 		if byName[n] != nil {
 			panic("quant: " + n + " registered twice")
 		}
-		byName[n] = t
+		names = append(names, n)
 	}
 	if t.GGML >= 0 {
 		if byGGML[t.GGML] != nil {
 			panic(fmt.Sprintf("quant: GGUF type id %d registered twice", t.GGML))
 		}
 		byGGML[t.GGML] = t
+	}
+	for _, n := range names {
+		byName[n] = t
 	}
 	types = append(types, t)
 	return t
