@@ -132,12 +132,7 @@ func (e *execution) write(ctx context.Context, address, path string, id cache.Ou
 	if err != nil {
 		return nil, err
 	}
-	err = e.x.Records.PutRecords(ctx, artifactsBucket, map[string][]byte{path: raw})
-	var readOnly *cache.ReadOnlyError
-	if errors.As(err, &readOnly) {
-		err = nil // only the next build takes longer
-	}
-	return done, err
+	return done, e.x.putRecords(ctx, artifactsBucket, map[string][]byte{path: raw})
 }
 
 func (e *execution) manifest(ctx context.Context, id cache.OutputID) (*Manifest, error) {

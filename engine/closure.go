@@ -11,8 +11,8 @@ import (
 // HCL's JSON syntax and canonical form: a recipe that can be built again.
 // Instances of for_each and blocks of modules become blocks of their own under
 // flat names. replace may change the body of a block (a model's source for its
-// content hash); it gets the original address.
-func (p *Planner) Closure(address string, replace func(address string, body map[string]any) error) (json.RawMessage, error) {
+// content hash); it gets the original address and the flat one.
+func (p *Planner) Closure(address string, replace func(address, flat string, body map[string]any) error) (json.RawMessage, error) {
 	order := p.closureOf(address)
 	names := flatNames(order)
 	root := map[string]any{}
@@ -28,7 +28,7 @@ func (p *Planner) Closure(address string, replace func(address string, body map[
 			return nil, fmt.Errorf("canonical form of %s: %w", a, err)
 		}
 		if replace != nil {
-			if err := replace(a, body); err != nil {
+			if err := replace(a, names[a], body); err != nil {
 				return nil, err
 			}
 		}

@@ -30,7 +30,7 @@ type Env struct {
 	mu      sync.Mutex
 	outputs []cache.Output
 	meta    []byte
-	started int // writers that are open
+	writing map[*envWriter]bool // writers that are open
 }
 
 // EnvInput is one input of an action.
@@ -76,8 +76,12 @@ func (e *Env) Create(name string, sizeHint int64) (cache.BlobWriter, error) {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.started++
-	return &envWriter{BlobWriter: w, env: e, name: name}, nil
+	if e.writing == nil {
+		e.writing = map[*envWriter]bool{}
+	}
+	out := &envWriter{BlobWriter: w, env: e, name: name}
+	e.writing[out] = true
+	return out, nil
 }
 
 // Write makes an output of bytes that are at hand.
@@ -105,7 +109,7 @@ func (w *envWriter) Close() (cache.OutputID, int64, error) {
 	id, size, err := w.BlobWriter.Close()
 	w.env.mu.Lock()
 	defer w.env.mu.Unlock()
-	w.env.started--
+	delete(w.env.writing, w)
 	if err != nil {
 		return id, size, fmt.Errorf("output %s: %w", w.name, err)
 	}
@@ -122,8 +126,21 @@ func (w *envWriter) Abort() {
 	w.BlobWriter.Abort()
 	w.env.mu.Lock()
 	defer w.env.mu.Unlock()
-	w.env.started--
+	delete(w.env.writing, w)
 }
+
+// abandon drops the outputs that a failed run left open.
+func (e *Env) abandon() {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for w := range e.writing {
+		w.BlobWriter.Abort()
+	}
+	e.writing = nil
+}
+
+// maxMeta bounds what SetMeta keeps; the cache takes no more.
+const maxMeta = 64 << 10
 
 // SetMeta keeps facts that the action measured beside its outputs; reports read
 // them. Their canonical JSON has at most 64 KiB.
@@ -132,6 +149,11 @@ func (e *Env) SetMeta(v any) error {
 	if err != nil {
 		return fmt.Errorf("measurements: %w", err)
 	}
+	if len(raw) > maxMeta {
+		return fmt.Errorf("measurements: they have %d bytes, at most %d are kept: write them as an output", len(raw), maxMeta)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.meta = raw
 	return nil
 }
@@ -144,7 +166,8 @@ func (e *Env) Scratch() (string, error) { return e.scratch() }
 
 // Parallel calls fn for 0 to n-1, on the calling goroutine and on workers that
 // have nothing else to do. What fn does for one index must not depend on
-// another's. It returns the error of the lowest index that failed.
+// another's. It returns the error of the lowest index that failed; a panic of
+// fn counts as one.
 func (e *Env) Parallel(ctx context.Context, n int, fn func(i int) error) error {
 	var (
 		mu     sync.Mutex
@@ -164,7 +187,7 @@ func (e *Env) Parallel(ctx context.Context, n int, fn func(i int) error) error {
 	}
 	work := func() {
 		for i := take(); i >= 0; i = take() {
-			if err := fn(i); err != nil {
+			if err := guard(func() error { return fn(i) }); err != nil {
 				mu.Lock()
 				if i < failed {
 					failed, first = i, err
@@ -184,7 +207,7 @@ func (e *Env) Parallel(ctx context.Context, n int, fn func(i int) error) error {
 	}
 	work()
 	wg.Wait()
-	if first == nil {
+	if first == nil && next < n {
 		first = ctx.Err()
 	}
 	return first
@@ -194,8 +217,8 @@ func (e *Env) Parallel(ctx context.Context, n int, fn func(i int) error) error {
 func (e *Env) entry(key []cache.Component) (cache.Entry, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	if e.started != 0 {
-		return cache.Entry{}, fmt.Errorf("%d outputs were not closed", e.started)
+	if len(e.writing) != 0 {
+		return cache.Entry{}, fmt.Errorf("%d outputs were not closed", len(e.writing))
 	}
 	if len(e.outputs) == 0 {
 		return cache.Entry{}, fmt.Errorf("it wrote no output")

@@ -91,6 +91,9 @@ func (x *Executor) Build(ctx context.Context, lower func(ctx context.Context, kn
 		if err != nil {
 			return res, err
 		}
+		if err := plan.Refusals.Err(); err != nil {
+			return &Result{Plan: plan}, err
+		}
 		e, err := x.newExecution(ctx, plan)
 		if err != nil {
 			return &Result{Plan: plan}, err

@@ -43,6 +43,8 @@ type fileState struct {
 	id filestat.ID
 	// present is false where the file is not there, or not yet.
 	present bool
+	// settled says that a later write will show in id.
+	settled bool
 	// stale says that it was known, but has changed since.
 	stale bool
 }

@@ -79,5 +79,5 @@ func (k *Known) saveLast(ctx context.Context, r *resolution) error {
 		buf = append(buf, a...)
 		buf = append(buf, id[:]...)
 	}
-	return k.Records.PutRecords(ctx, lastBucket, map[string][]byte{r.plan.Scope: buf, r.plan.Scope + " digest": digest})
+	return k.putRecords(ctx, lastBucket, map[string][]byte{r.plan.Scope: buf, r.plan.Scope + " digest": digest})
 }

@@ -32,7 +32,10 @@ type Plan struct {
 	Models      []ModelPlan      `json:"models"`
 	// Pending lists the addresses of evidence that must be there before the
 	// plan is whole; it is lowered again then.
-	Pending     []string         `json:"pending,omitempty"`
+	Pending []string `json:"pending,omitempty"`
+	// Refusals are problems that a plan may show, as warnings, and that keep a
+	// build from starting.
+	Refusals    diag.Diagnostics `json:"refusals,omitempty"`
 	Diagnostics diag.Diagnostics `json:"diagnostics"`
 }
 
@@ -85,7 +88,8 @@ type ModelPlan struct {
 	Address  string `json:"address"`
 	Source   string `json:"source"` // as written
 	Revision string `json:"revision,omitempty"`
-	// Files are indexes into Plan.Files; Sources those of all its content.
+	// Files are indexes into Plan.Files; Sources those of all its content, the
+	// small files included, in the order of its digest.
 	Files   []int  `json:"files"`
 	Sources []int  `json:"sources"`
 	Bytes   int64  `json:"bytes"`

@@ -181,6 +181,25 @@ func (p *Planner) Source(s Source) int {
 	return len(p.plan.Sources) - 1
 }
 
+// SourceFile is the file that a source lies in.
+func (p *Planner) SourceFile(source int) int { return p.plan.Sources[source].File }
+
+// Facts fills v with what an action that was added before measured, and reports
+// whether it is known: its result is in the cache.
+func (p *Planner) Facts(ctx context.Context, action int, v any) (bool, error) {
+	if p.known == nil {
+		return false, nil
+	}
+	state, err := p.known.state(ctx, p.plan, action)
+	if err != nil || state.Entry == nil || len(state.Entry.Meta) == 0 {
+		return false, err
+	}
+	if err := json.Unmarshal(state.Entry.Meta, v); err != nil {
+		return false, nil // another program's: it will be made again
+	}
+	return true, nil
+}
+
 // Action adds an action and returns its index, for the inputs of later ones.
 func (p *Planner) Action(a *Action) int {
 	p.plan.Actions = append(p.plan.Actions, a)
@@ -211,6 +230,12 @@ func (p *Planner) Conclude(b *Block, path string) error {
 
 // Warn adds a warning to the plan.
 func (p *Planner) Warn(d diag.Diagnostic) { p.plan.Diagnostics = append(p.plan.Diagnostics, d) }
+
+// Refuse adds a problem that is a warning in a plan and an error in a build.
+func (p *Planner) Refuse(r diag.Range, summary, detail string, args ...any) {
+	p.plan.Diagnostics = append(p.plan.Diagnostics, diag.Warnf(r, summary, detail, args...))
+	p.plan.Refusals = append(p.plan.Refusals, diag.Errorf(r, summary, detail, args...))
+}
 
 // SetResult keeps what a lowered block stands for; later blocks of the same
 // package read it through Result.

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"runtime"
 	"slices"
@@ -35,17 +36,17 @@ func (k *Known) recall(ctx context.Context, r *resolution) error {
 	paths := make([]string, len(r.plan.Files))
 	for i, f := range r.plan.Files {
 		paths[i] = f.Path
-		id, err := filestat.Of(f.Path)
+		state, err := lookAt(f.Path)
 		if errors.Is(err, fs.ErrNotExist) && f.Remote != "" {
 			continue // not fetched yet
 		}
 		if err != nil {
 			return fmt.Errorf("source file: %w", err)
 		}
-		if id.Size != f.Size {
-			return fmt.Errorf("source file %s has %d bytes, and had %d when the plan was made: plan again", f.Path, id.Size, f.Size)
+		if state.id.Size != f.Size {
+			return fmt.Errorf("source file %s has %d bytes, and had %d when the plan was made: plan again", f.Path, state.id.Size, f.Size)
 		}
-		r.files[i] = fileState{id: id, present: true}
+		r.files[i] = state
 	}
 	if k.Records == nil || len(paths) == 0 {
 		return nil
@@ -68,6 +69,23 @@ func (k *Known) recall(ctx context.Context, r *resolution) error {
 		}
 	}
 	return nil
+}
+
+// lookAt is the state of a file before it is read. Of one that was written a
+// moment ago it waits that moment: another write might not show, and then what
+// is read could not be remembered.
+func lookAt(path string) (fileState, error) {
+	id, err := filestat.Of(path)
+	if err != nil {
+		return fileState{}, err
+	}
+	if !id.Settled(time.Now()) {
+		time.Sleep(filestat.Settle)
+		if id, err = filestat.Of(path); err != nil {
+			return fileState{}, err
+		}
+	}
+	return fileState{id: id, present: true, settled: id.Settled(time.Now())}, nil
 }
 
 // sourcesByFile lists the sources of each file in the order of their offsets.
@@ -126,7 +144,8 @@ func decodeFileID(b []byte) (filestat.ID, bool) {
 }
 
 // remember keeps the content ids of the plan's sources for later runs. A file
-// that was written a moment ago is left out: another write might not show.
+// that was still being written when it was looked at is left out. A cache that
+// can't be written costs only the next run's time.
 func (k *Known) remember(ctx context.Context, r *resolution) error {
 	if k.Records == nil {
 		return nil
@@ -134,10 +153,9 @@ func (k *Known) remember(ctx context.Context, r *resolution) error {
 	byFile := sourcesByFile(r.plan)
 	var paths []string
 	var at []int
-	now := time.Now()
 	for i, f := range r.files {
 		known := slices.ContainsFunc(byFile[i], func(s int) bool { return !r.sources[s].IsZero() })
-		if f.present && known && f.id.Settled(now) {
+		if f.settled && known {
 			paths, at = append(paths, r.plan.Files[i].Path), append(at, i)
 		}
 	}
@@ -154,7 +172,18 @@ func (k *Known) remember(ctx context.Context, r *resolution) error {
 	if len(pairs) == 0 {
 		return nil
 	}
-	return k.Records.PutRecords(ctx, filesBucket, pairs)
+	return k.putRecords(ctx, filesBucket, pairs)
+}
+
+// putRecords writes records, where that is possible.
+func (k *Known) putRecords(ctx context.Context, bucket string, pairs map[string][]byte) error {
+	err := k.Records.PutRecords(ctx, bucket, pairs)
+	var readOnly *cache.ReadOnlyError
+	if errors.As(err, &readOnly) {
+		slog.Debug("records were not written", "error", err)
+		return nil
+	}
+	return err
 }
 
 // fileRecord joins what a record says already with what is known now; nil

@@ -10,13 +10,11 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/zeebo/blake3"
 
 	"github.com/llama-pajamas/pj/cache"
-	"github.com/llama-pajamas/pj/internal/filestat"
 )
 
 // heldSource is the largest source that is kept in memory between hashing and
@@ -35,13 +33,7 @@ func (e *execution) learn(ctx context.Context, a *Action) (map[int][]byte, error
 		if err := e.ensureFile(ctx, file); err != nil {
 			return nil, err
 		}
-		e.mu.Lock()
-		known := !e.known.sources[in.Source].IsZero()
-		e.mu.Unlock()
-		if known {
-			continue
-		}
-		content, id, err := e.readSource(ctx, in.Source, len(a.Inputs) <= maxHeldInputs)
+		content, err := e.learnSource(ctx, in.Source, len(a.Inputs) <= maxHeldInputs)
 		if err != nil {
 			return nil, err
 		}
@@ -51,11 +43,42 @@ func (e *execution) learn(ctx context.Context, a *Action) (map[int][]byte, error
 			}
 			held[n] = content
 		}
-		e.mu.Lock()
-		e.known.sources[in.Source] = id
-		e.mu.Unlock()
 	}
 	return held, nil
+}
+
+// learnSource makes sure that a source's content is known. Where another action
+// is at it already, this one waits.
+func (e *execution) learnSource(ctx context.Context, source int, keep bool) ([]byte, error) {
+	for {
+		e.mu.Lock()
+		known := !e.known.sources[source].IsZero()
+		reading := e.reading[source]
+		if !known && reading == nil {
+			e.reading[source] = make(chan struct{})
+		}
+		e.mu.Unlock()
+		if known {
+			return nil, nil
+		}
+		if reading == nil {
+			break
+		}
+		select {
+		case <-reading:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	content, id, err := e.readSource(ctx, source, keep)
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if err == nil {
+		e.known.sources[source] = id
+	}
+	close(e.reading[source])
+	delete(e.reading, source)
+	return content, err
 }
 
 // maxHeldInputs bounds the memory of actions that read many sources.
@@ -119,16 +142,16 @@ func (e *execution) fetchFile(ctx context.Context, file int) error {
 	if err := e.x.Fetch.Fetch(ctx, f, func(int64) {}); err != nil {
 		return err
 	}
-	id, err := filestat.Of(f.Path)
+	state, err := lookAt(f.Path)
 	if err != nil {
 		return fmt.Errorf("source file: %w", err)
 	}
-	if id.Size != f.Size {
-		return fmt.Errorf("source file %s has %d bytes after it was fetched, not %d", f.Path, id.Size, f.Size)
+	if state.id.Size != f.Size {
+		return fmt.Errorf("source file %s has %d bytes after it was fetched, not %d", f.Path, state.id.Size, f.Size)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	e.known.files[file] = fileState{id: id, present: true}
+	e.known.files[file] = state
 	return nil
 }
 
@@ -138,7 +161,6 @@ type work struct {
 	action  int
 	env     *Env
 	log     *actionLog
-	done    atomic.Int64
 	scratch string
 	mu      sync.Mutex
 	// broken is the first input whose blob was corrupt or gone.
@@ -186,11 +208,7 @@ func (e *execution) newWork(i int, id cache.ActionID, batch cache.Batch, held ma
 		}
 		return &timedWriter{BlobWriter: b, e: e}, nil
 	}
-	env.progress = func(n int64) {
-		n = max(0, min(n, a.Work-w.done.Load()))
-		w.done.Add(n)
-		e.x.tell(Event{Kind: EventProgress, Bytes: n})
-	}
+	env.progress = func(n int64) { e.advance(i, n) }
 	w.env = env
 	return w
 }
@@ -203,8 +221,6 @@ func outputSize(entry *cache.Entry, name string) int64 {
 	}
 	return 0
 }
-
-func (w *work) progressed() int64 { return w.done.Load() }
 
 // openBlob opens another action's output, and notes where it proves bad.
 func (w *work) openBlob(ctx context.Context, n int) (io.ReadCloser, error) {
@@ -268,6 +284,7 @@ func (w *work) makeScratch() (string, error) {
 }
 
 func (w *work) close() {
+	w.env.abandon()
 	if w.scratch != "" {
 		os.RemoveAll(w.scratch)
 	}
@@ -334,6 +351,16 @@ func (f *lazyFile) Write(p []byte) (int, error) {
 		f.file = file
 	}
 	return f.file.Write(p)
+}
+
+// failed writes down why the action failed; a panic's stack as it is, as the
+// log's own format would make one line of it.
+func (l *actionLog) failed(address string, err error) {
+	l.Error(address, "error", err)
+	var p *PanicError
+	if errors.As(err, &p) {
+		l.w.Write(p.Stack)
+	}
 }
 
 // path is the log's file, "" where nothing was written.

@@ -52,6 +52,16 @@ func HeaderSize(kvs []KV, tensors []TensorInfo, alignment int64) (header, file i
 	return l.header, l.file, nil
 }
 
+// HeaderSizeOf is HeaderSize for a file whose first keys take kvBytes (KVSize)
+// and are not at hand; kvs come after them. An alignment is among kvs.
+func HeaderSizeOf(kvBytes int64, kvs []KV, tensors []TensorInfo) (header, file int64, err error) {
+	l, err := layOutAfter(kvBytes, kvs, tensors, 0)
+	if err != nil {
+		return 0, 0, err
+	}
+	return l.header, l.file, nil
+}
+
 // TensorSize is the size of a tensor's data in bytes, without padding.
 func TensorSize(t TensorInfo) (int64, error) {
 	if t.Type == nil {
@@ -68,6 +78,10 @@ type layout struct {
 }
 
 func layOut(kvs []KV, tensors []TensorInfo, alignment int64) (*layout, error) {
+	return layOutAfter(0, kvs, tensors, alignment)
+}
+
+func layOutAfter(kvBytes int64, kvs []KV, tensors []TensorInfo, alignment int64) (*layout, error) {
 	if err := checkKVs(kvs); err != nil {
 		return nil, err
 	}
@@ -79,7 +93,7 @@ func layOut(kvs []KV, tensors []TensorInfo, alignment int64) (*layout, error) {
 		return nil, fmt.Errorf("alignment %d: the keys say %d, and a reader goes by them: set the key %s (uint32) to %d",
 			alignment, own, KeyAlignment, alignment)
 	}
-	l := &layout{alignment: own, header: fixedHeader + KVSize(kvs), sizes: make([]int64, len(tensors))}
+	l := &layout{alignment: own, header: fixedHeader + kvBytes + KVSize(kvs), sizes: make([]int64, len(tensors))}
 	seen := make(map[string]bool, len(tensors))
 	data := int64(0)
 	for i := range tensors {
