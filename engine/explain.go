@@ -92,11 +92,20 @@ func (k *Known) compare(ctx context.Context, r *resolution, todo []int, last map
 func (r *resolution) difference(i int, old []cache.Component) string {
 	a := r.plan.Actions[i]
 	was := map[string]string{}
+	inputs := old[:0:0] // in order, as a name may come twice
 	for _, c := range old {
-		was[c.Name] = c.Value
+		if strings.HasPrefix(c.Name, inputPrefix) {
+			inputs = append(inputs, c)
+		} else {
+			was[c.Name] = c.Value
+		}
 	}
 	if s := a.Stage + " v" + strconv.Itoa(a.Version); was["stage"] != s {
-		return fmt.Sprintf("stage %s -> v%d", strings.TrimPrefix(was["stage"], "stage "), a.Version)
+		before, after := strings.TrimPrefix(was["stage"], "stage "), strings.TrimPrefix(s, "stage ")
+		if strings.HasPrefix(was["stage"], a.Stage+" v") {
+			after = "v" + strconv.Itoa(a.Version)
+		}
+		return fmt.Sprintf("stage %s -> %s", orNone(before), after)
 	}
 	if was["implementation"] != a.Fingerprint {
 		return fmt.Sprintf("implementation %s -> %s", orNone(was["implementation"]), orNone(a.Fingerprint))
@@ -113,28 +122,60 @@ func (r *resolution) difference(i int, old []cache.Component) string {
 			return a.describe(name, c.Value, "")
 		}
 	}
-	return r.inputDifference(i, was)
+	return r.inputDifference(i, inputs)
 }
 
-// describe is "policy.a rule 3 (recipe.hcl:31): type q4_k -> q5_k".
+// describe is "policy.a rule 3 (recipe.hcl:31): type q4_k -> q5_k"; a value that
+// is not there is "".
 func (a *Action) describe(param, before, after string) string {
-	s := fmt.Sprintf("%s %s -> %s", param, plain(before), plain(after))
+	x, y := plain(before), plain(after)
+	if x == y { // 5 and "5"
+		x, y = before, after
+	}
+	x, y = shorten(x, y)
+	s := fmt.Sprintf("%s %s -> %s", param, orNone(x), orNone(y))
 	if o := a.Origins[param]; o != "" {
 		return o + ": " + s
 	}
 	return s
 }
 
-// plain shows a JSON value as a person would write it, shortened.
+// plain shows a JSON value as a person would write it.
 func plain(v string) string {
 	var s string
-	if json.Unmarshal([]byte(v), &s) == nil {
-		v = s
+	if json.Unmarshal([]byte(v), &s) == nil && s != "" {
+		return s
 	}
-	if len(v) > 60 {
-		v = v[:57] + "…"
+	return v
+}
+
+// shorten cuts two values that differ to what can be read at a glance, so that
+// they still differ.
+func shorten(x, y string) (string, string) {
+	const most, lead = 60, 20
+	a, b := []rune(x), []rune(y)
+	if len(a) <= most && len(b) <= most {
+		return x, y
 	}
-	return orNone(v)
+	same := 0
+	for same < min(len(a), len(b)) && a[same] == b[same] {
+		same++
+	}
+	from := max(0, same-lead)
+	cut := func(v []rune) string {
+		if len(v) == 0 {
+			return ""
+		}
+		s := string(v[from:min(len(v), from+most)])
+		if from > 0 {
+			s = "…" + s
+		}
+		if from+most < len(v) {
+			s += "…"
+		}
+		return s
+	}
+	return cut(a), cut(b)
 }
 
 func orNone(v string) string {
@@ -146,9 +187,10 @@ func orNone(v string) string {
 
 // inputDifference names the first input whose content is not what it was, or
 // is not known yet.
-func (r *resolution) inputDifference(i int, was map[string]string) string {
+func (r *resolution) inputDifference(i int, was []cache.Component) string {
 	a := r.plan.Actions[i]
-	for n := 0; n < len(a.Inputs); {
+	at := 0
+	for n := 0; n < len(a.Inputs); at++ {
 		m := n + 1
 		for m < len(a.Inputs) && a.Inputs[m].Name == a.Inputs[n].Name {
 			m++
@@ -158,10 +200,17 @@ func (r *resolution) inputDifference(i int, was map[string]string) string {
 				return r.unknownInput(&a.Inputs[j])
 			}
 		}
-		if was[inputPrefix+a.Inputs[n].Name] != string(r.appendInput(nil, a.Inputs[n:m])) {
+		name := inputPrefix + a.Inputs[n].Name
+		if at >= len(was) || was[at].Name != name {
+			return fmt.Sprintf("its inputs are others: %s is new there", a.Inputs[n].Name)
+		}
+		if was[at].Value != string(r.appendInput(nil, a.Inputs[n:m])) {
 			return r.changedInput(a.Inputs[n:m])
 		}
 		n = m
+	}
+	if at < len(was) {
+		return fmt.Sprintf("its inputs are others: %s is no longer there", strings.TrimPrefix(was[at].Name, inputPrefix))
 	}
 	return "its inputs changed"
 }

@@ -23,7 +23,7 @@ func (k *Known) lastPlan(ctx context.Context, scope string) (map[string]cache.Ac
 	out := map[string]cache.ActionID{}
 	for b := vals[0]; len(b) > 0; {
 		n, w := binary.Uvarint(b)
-		if w <= 0 || uint64(len(b)-w) < n+32 {
+		if w <= 0 || len(b)-w < 32 || n > uint64(len(b)-w-32) {
 			return out, nil // a damaged record costs explanations only
 		}
 		var id cache.ActionID
