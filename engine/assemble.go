@@ -11,6 +11,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/internal/atomicfile"
@@ -33,38 +34,77 @@ type writtenFile struct {
 // assembleAll writes the artifacts whose manifests are known and whose files
 // are not there yet.
 func (e *execution) assembleAll(ctx context.Context) error {
+	var errs []error
 	for _, a := range e.plan.Artifacts {
-		if a.Action < 0 {
-			continue // waits for the next wave
+		// One without an action waits for the next wave, one without an entry for
+		// something that failed.
+		if a.Action < 0 || e.known.entries[a.Action] == nil {
+			continue
 		}
 		done, err := e.assemble(ctx, a)
-		if err != nil {
-			return fmt.Errorf("%s: %w", a.Address, err)
+		if err == nil {
+			e.res.Artifacts = append(e.res.Artifacts, *done)
+			continue
 		}
-		e.res.Artifacts = append(e.res.Artifacts, *done)
+		errs = append(errs, fmt.Errorf("%s: %w", a.Address, err))
+		if !e.x.KeepGoing || ctx.Err() != nil {
+			break
+		}
 	}
-	return nil
+	return errors.Join(errs...)
 }
 
 func (e *execution) assemble(ctx context.Context, a ArtifactPlan) (*ArtifactResult, error) {
 	path := filepath.Join(e.plan.OutputDir, filepath.FromSlash(a.Path))
-	for try := 1; ; try++ {
+	tries := map[cache.OutputID]int{}
+	for {
 		id := outputID(e.known.entries[a.Action], ManifestOutput)
 		if id.IsZero() {
 			return nil, fmt.Errorf("its action left no manifest")
 		}
 		if done, ok := e.upToDate(ctx, a.Address, path, id); ok {
+			if w, ok := e.written[a.Address]; ok {
+				done.Written, done.Methods = w.Written, w.Methods
+			}
 			return done, nil
 		}
 		done, err := e.write(ctx, a.Address, path, id)
-		var lost *lostInput
-		if !errors.As(err, &lost) || try == attempts {
+		lost := lostInputs(err)
+		if len(lost) == 0 {
 			return done, err
 		}
-		if err := e.remake(ctx, lost); err != nil {
-			return nil, err
+		for _, l := range lost {
+			if tries[l.id]++; tries[l.id] == attempts {
+				return nil, err
+			}
+			if err := e.remake(ctx, l); err != nil {
+				return nil, err
+			}
 		}
 	}
+}
+
+// lostInputs are the blobs that have to be made again, by what write says.
+func lostInputs(err error) []*lostInput {
+	var lost *lostInput
+	var several *lostPieces
+	switch {
+	case errors.As(err, &several):
+		return several.lost
+	case errors.As(err, &lost):
+		return []*lostInput{lost}
+	}
+	return nil
+}
+
+// lostPieces are blobs of a file that proved corrupt or gone.
+type lostPieces struct{ lost []*lostInput }
+
+func (l *lostPieces) Error() string {
+	if len(l.lost) == 1 {
+		return l.lost[0].Error()
+	}
+	return fmt.Sprintf("%v, and %d more", l.lost[0], len(l.lost)-1)
 }
 
 // upToDate reports whether the files are those that this manifest gave before.
@@ -172,7 +212,8 @@ func (e *execution) lostBlob(id cache.OutputID, err error) error {
 
 // fill puts the pieces into w and gives the SHA-256 of the whole. The kernel
 // brings the bytes over; each blob is then read once, which checks it against
-// its id and feeds the sum.
+// its id and feeds the sum. Where one is bad the others are still looked at, so
+// that all bad ones are known at once: a *lostPieces.
 func (e *execution) fill(ctx context.Context, w *os.File, f ManifestFile, methods map[string]int) ([]byte, error) {
 	if err := w.Truncate(f.Size); err != nil {
 		return nil, err
@@ -180,17 +221,28 @@ func (e *execution) fill(ctx context.Context, w *os.File, f ManifestFile, method
 	sum := newAside(sha256.New())
 	defer sum.stop()
 	at := int64(0)
+	var lost lostPieces
 	for _, p := range f.Pieces {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
 		sum.zeros(p.Offset - at)
+		at = p.Offset + p.Size
 		method, err := e.fillPiece(ctx, w, p, sum)
+		var l *lostInput
+		if errors.As(err, &l) {
+			if !slices.ContainsFunc(lost.lost, func(o *lostInput) bool { return o.id == l.id }) {
+				lost.lost = append(lost.lost, l)
+			}
+			continue
+		}
 		if err != nil {
 			return nil, err
 		}
 		methods[method]++
-		at = p.Offset + p.Size
+	}
+	if len(lost.lost) > 0 {
+		return nil, &lost
 	}
 	sum.zeros(f.Size - at)
 	return sum.sum(), nil

@@ -81,9 +81,14 @@ func (c *Conclusion) Measured(v any) error {
 	return nil
 }
 
-// WriteFile writes a file of a report: name is relative to the block's path.
-// It returns the whole path.
+// WriteFile writes a file of a report: name is relative to the block's path and
+// does not leave it; "" is that path itself. It returns the whole path.
 func (c *Conclusion) WriteFile(name string, data []byte) (string, error) {
+	if name != "" {
+		if err := CheckOutputPath(name); err != nil {
+			return "", fmt.Errorf("%s: %w", c.Address, err)
+		}
+	}
 	rel := filepath.Join(filepath.FromSlash(c.path), filepath.FromSlash(name))
 	if err := CheckOutputPath(filepath.ToSlash(rel)); err != nil {
 		return "", fmt.Errorf("%s: %w", c.Address, err)

@@ -4,9 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime"
+	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sync/semaphore"
@@ -83,50 +84,75 @@ func (e *ActionError) Unwrap() error { return e.Err }
 // as the build came, also where the error is not nil.
 func (x *Executor) Build(ctx context.Context, lower func(ctx context.Context, known *Known) (*Plan, error)) (*Result, error) {
 	start := time.Now()
-	var res *Result
-	executed, ran := 0, map[string]time.Duration{}
-	before := map[string]State{}
-	for wave := 0; ; wave++ {
+	var before *Result
+	damaged := map[cache.OutputID]int{}
+	for {
 		plan, err := lower(ctx, &x.Known)
-		if err != nil {
-			return res, err
+		var corrupt *cache.CorruptError
+		if errors.As(err, &corrupt) && !x.RequireCached {
+			// Evidence that went bad: without it the plan waits for it.
+			if damaged[corrupt.ID]++; damaged[corrupt.ID] < attempts {
+				if err := x.Store.Quarantine(ctx, corrupt.ID); err != nil {
+					return before, fmt.Errorf("cache: %w", err)
+				}
+				continue
+			}
 		}
-		if err := plan.Refusals.Err(); err != nil {
-			return &Result{Plan: plan}, err
+		if err != nil {
+			return before, err
 		}
 		e, err := x.newExecution(ctx, plan)
 		if err != nil {
-			return &Result{Plan: plan}, err
-		}
-		// What an earlier wave ran was no cache hit of this build.
-		for i, a := range plan.Actions {
-			if s, ok := before[a.Address]; ok && e.res.States[i].Status == Cached {
-				s.ID, s.Entry = e.res.States[i].ID, e.res.States[i].Entry
-				e.res.States[i] = s
-				e.res.Ran[i] = ran[a.Address]
+			if before == nil {
+				before = &Result{Plan: plan}
 			}
+			return before, err
 		}
-		e.res.Executed = executed
-		res = e.res
+		executed := e.continues(before)
 		err = e.run(ctx)
-		res.Elapsed = time.Since(start)
+		e.res.Elapsed = time.Since(start)
 		if err != nil {
-			return res, err
+			return e.res, err
 		}
 		if len(plan.Pending) == 0 {
 			err := x.conclude(ctx, e)
-			res.Elapsed = time.Since(start)
-			return res, err
+			e.res.Elapsed = time.Since(start)
+			return e.res, err
 		}
-		if wave > 0 && res.Executed == executed {
-			return res, fmt.Errorf("the plan still waits for %v, and nothing is left to run: this is a bug", plan.Pending)
+		if before != nil && e.res.Executed == executed && slices.Equal(plan.Pending, before.Plan.Pending) {
+			return e.res, fmt.Errorf("the plan still waits for %v, and nothing is left to run: this is a bug", plan.Pending)
 		}
-		executed = res.Executed
-		for i, d := range res.Ran {
-			ran[plan.Actions[i].Address] = d
-			before[plan.Actions[i].Address] = res.States[i]
+		before = e.res
+	}
+}
+
+// continues takes over what an earlier wave of the same build did, and gives the
+// number of actions that it ran: what it made is no cache hit of this build.
+func (e *execution) continues(before *Result) (executed int) {
+	if before == nil {
+		return 0
+	}
+	r := e.res
+	r.Executed, r.HashedBytes, r.HashTime, r.StoreTime = before.Executed, before.HashedBytes, before.HashTime, before.StoreTime
+	e.written = map[string]ArtifactResult{}
+	for _, a := range before.Artifacts {
+		e.written[a.Address] = a
+	}
+	at := map[string]int{}
+	for i, a := range before.Plan.Actions {
+		at[a.Address] = i
+	}
+	for i, a := range e.plan.Actions {
+		n, ok := at[a.Address]
+		if !ok || r.States[i].Status != Cached || before.States[n].ID != r.States[i].ID {
+			continue
+		}
+		r.States[i].Status, r.States[i].Reason = before.States[n].Status, before.States[n].Reason
+		if d, ran := before.Ran[n]; ran {
+			r.Ran[i] = d
 		}
 	}
+	return before.Executed
 }
 
 // execution is one plan at work.
@@ -136,10 +162,15 @@ type execution struct {
 	known *resolution
 	res   *Result
 
+	// written are the artifacts that an earlier wave wrote, by address.
+	written map[string]ArtifactResult
 	workers *semaphore.Weighted
 	mu      sync.Mutex // guards known's and res' fields while units run
 	flushed time.Time  // when the records were last written
 	fetches map[int]*fetch
+	reading map[int]chan struct{} // sources that are being hashed; closed when they are
+	// advanced is how much of each action's work is done.
+	advanced []atomic.Int64
 	// remaking is held while an action runs again whose output was lost.
 	remaking sync.Mutex
 }
@@ -166,7 +197,13 @@ func (x *Executor) newExecution(ctx context.Context, plan *Plan) (*execution, er
 		x: x, plan: plan, known: known,
 		res:     &Result{Plan: plan, Ran: map[int]time.Duration{}, States: append([]State(nil), known.states...)},
 		workers: semaphore.NewWeighted(int64(x.jobs())),
-		flushed: time.Now(), fetches: map[int]*fetch{},
+		flushed: time.Now(), fetches: map[int]*fetch{}, reading: map[int]chan struct{}{},
+		advanced: make([]atomic.Int64, len(plan.Actions)),
+	}
+	for i, s := range known.states {
+		if s.Status == Cached {
+			e.advanced[i].Store(plan.Actions[i].Work) // no part of what is to be done
+		}
 	}
 	if x.RequireCached {
 		miss := &NotCachedError{Total: len(plan.Actions)}
@@ -205,23 +242,17 @@ func (e *execution) run(ctx context.Context) error {
 	// What was hashed and built is worth remembering, however it ended.
 	keep := context.WithoutCancel(ctx)
 	err = errors.Join(err, e.rememberAll(keep))
-	if err != nil {
+	if err != nil && (!e.x.KeepGoing || ctx.Err() != nil) {
 		return err
 	}
-	return e.assembleAll(ctx)
+	return errors.Join(err, e.assembleAll(ctx))
 }
 
-// rememberAll writes the records; a cache that can't be written costs only them.
+// rememberAll writes the records.
 func (e *execution) rememberAll(ctx context.Context) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	err := errors.Join(e.x.remember(ctx, e.known), e.x.saveLast(ctx, e.known))
-	var readOnly *cache.ReadOnlyError
-	if errors.As(err, &readOnly) {
-		slog.Debug("records were not written", "error", err)
-		return nil
-	}
-	return err
+	return errors.Join(e.x.remember(ctx, e.known), e.x.saveLast(ctx, e.known))
 }
 
 // conclude judges and reports, in the plan's order.

@@ -216,25 +216,28 @@ func (r *resolution) content(in *Input) cache.OutputID {
 	if in.Source >= 0 {
 		return r.sources[in.Source]
 	}
-	if e := r.entries[in.Action]; e != nil {
-		return outputID(e, in.Output)
-	}
-	return cache.OutputID{}
+	return outputID(r.entries[in.Action], in.Output)
 }
 
 // keyable reports whether the content of all inputs is known.
-func (r *resolution) keyable(i int) bool {
+func (r *resolution) keyable(i int) bool { return r.unknown(i) == nil }
+
+// unknown is the first input whose content is not known, nil if there is none.
+func (r *resolution) unknown(i int) *Input {
 	a := r.plan.Actions[i]
 	for n := range a.Inputs {
 		if r.content(&a.Inputs[n]).IsZero() {
-			return false
+			return &a.Inputs[n]
 		}
 	}
-	return true
+	return nil
 }
 
-// outputID finds an output of an entry by name.
+// outputID finds an output of an entry by name, zero where there is none.
 func outputID(e *cache.Entry, name string) cache.OutputID {
+	if e == nil {
+		return cache.OutputID{}
+	}
 	for i := range e.Outputs {
 		if e.Outputs[i].Name == name {
 			return e.Outputs[i].ID

@@ -3,7 +3,9 @@ package engine
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"strings"
 
@@ -48,10 +50,25 @@ func DecodeManifest(b []byte) (*Manifest, error) {
 	d := json.NewDecoder(bytes.NewReader(b))
 	d.DisallowUnknownFields()
 	var m Manifest
-	if err := d.Decode(&m); err != nil {
+	err := d.Decode(&m)
+	if err == nil {
+		err = atEnd(d)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("manifest: %w", err)
 	}
-	return &m, m.check()
+	if err := m.check(); err != nil {
+		return nil, err
+	}
+	return &m, nil
+}
+
+// atEnd refuses what follows a JSON document.
+func atEnd(d *json.Decoder) error {
+	if _, err := d.Token(); err != io.EOF {
+		return errors.New("something follows the end of the document")
+	}
+	return nil
 }
 
 func (m *Manifest) check() error {
@@ -64,6 +81,9 @@ func (m *Manifest) check() error {
 			return fmt.Errorf("manifest: %q is no name for a file, or is there twice", f.Name)
 		}
 		names[f.Name] = true
+		if f.Size < 0 {
+			return fmt.Errorf("manifest: file %q has %d bytes", f.Name, f.Size)
+		}
 		at := int64(0)
 		for _, p := range f.Pieces {
 			if p.Offset < at || p.Size < 0 || p.Size > f.Size-p.Offset {

@@ -140,16 +140,34 @@ func DecodePlan(raw []byte) (*Plan, error) {
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.DisallowUnknownFields()
 	var p Plan
-	if err := d.Decode(&p); err != nil {
+	err := d.Decode(&p)
+	if err == nil {
+		err = atEnd(d)
+	}
+	var head struct {
+		Version int `json:"version"`
+	}
+	if err != nil && json.Unmarshal(raw, &head) == nil && head.Version > PlanVersion {
+		p.Version, err = head.Version, nil // what it has more is no mistake
+	}
+	if err != nil {
 		return nil, err
 	}
 	if p.Version != PlanVersion {
 		return nil, fmt.Errorf("it has version %d, this program reads %d", p.Version, PlanVersion)
 	}
-	return &p, p.check()
+	if err := p.check(); err != nil {
+		return nil, err
+	}
+	return &p, nil
 }
 
 func (p *Plan) check() error {
+	for i, f := range p.Files {
+		if f.Size < 0 {
+			return fmt.Errorf("file %d (%s) has %d bytes", i, f.Path, f.Size)
+		}
+	}
 	for i, s := range p.Sources {
 		if s.File < 0 || s.File >= len(p.Files) {
 			return fmt.Errorf("source %d (%s) names file %d of %d", i, s.Name, s.File, len(p.Files))

@@ -31,6 +31,7 @@ type Planner struct {
 	files   map[string]int
 	sources map[Source]int
 	diags   diag.Diagnostics
+	corrupt *cache.CorruptError // the first bad blob that a stage read
 }
 
 // Services gives stages access to the outside without the engine knowing what
@@ -73,6 +74,9 @@ func Lower(ctx context.Context, c *Catalog, prog *Program, services Services, kn
 			p.fail(b, err)
 			failed[b.Address] = true
 		}
+	}
+	if p.corrupt != nil {
+		return nil, p.corrupt // whatever the stages made of it; Build mends it
 	}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, p.diags...)
 	return p.plan, p.diags.Err()
@@ -293,5 +297,27 @@ func (p *Planner) Store() cache.Store {
 	if p.known == nil {
 		return nil
 	}
-	return p.known.Store
+	return evidenceStore{p.known.Store, p}
+}
+
+// evidenceStore notes which blob was corrupt.
+type evidenceStore struct {
+	cache.Store
+	p *Planner
+}
+
+func (s evidenceStore) Open(ctx context.Context, id cache.OutputID) (cache.Blob, error) {
+	b, err := s.Store.Open(ctx, id)
+	if err != nil {
+		return nil, s.note(err)
+	}
+	return &watchedBlob{Blob: b, note: s.note}, nil
+}
+
+func (s evidenceStore) note(err error) error {
+	var corrupt *cache.CorruptError
+	if errors.As(err, &corrupt) && s.p.corrupt == nil {
+		s.p.corrupt = corrupt
+	}
+	return err
 }

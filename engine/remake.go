@@ -2,7 +2,9 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io"
 
 	"github.com/llama-pajamas/pj/cache"
 )
@@ -16,7 +18,7 @@ func (e *execution) remake(ctx context.Context, lost *lostInput) error {
 }
 
 func (e *execution) remakeLocked(ctx context.Context, lost *lostInput) error {
-	if lost.corrupt {
+	if lost.corrupt && e.isCorrupt(ctx, lost.id) {
 		if err := e.x.Store.Quarantine(ctx, lost.id); err != nil {
 			return fmt.Errorf("cache: %w", err)
 		}
@@ -52,6 +54,17 @@ func (e *execution) remakeLocked(ctx context.Context, lost *lostInput) error {
 		return err
 	}
 	return e.commit(ctx, batch, []int{lost.by}, []cache.Commit{*commit})
+}
+
+// isCorrupt reads a blob again: somebody may have replaced it since.
+func (e *execution) isCorrupt(ctx context.Context, id cache.OutputID) bool {
+	b, err := e.x.Store.Open(ctx, id)
+	if err == nil {
+		defer b.Close()
+		_, err = io.Copy(io.Discard, b)
+	}
+	var corrupt *cache.CorruptError
+	return errors.As(err, &corrupt)
 }
 
 // maker finds the action that made a blob.

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"math"
 )
 
 // unit is what one worker does at a time: an action, or a group of actions that
@@ -16,26 +15,36 @@ type unit struct {
 	waits   int   // units that must be done first
 	next    []int // units that wait for this one
 	busy    bool  // another build is at it: wait for that one
-	failed  bool
 }
 
-// units groups what is not cached, in the plan's order.
+// units groups what is not cached, in the plan's order. Actions of a group that
+// stand at different depths of the graph become units of their own: so none
+// needs another of its unit, and units never wait for each other in a circle.
 func (e *execution) units() []*unit {
+	type group struct {
+		name  string
+		depth int
+	}
 	var units []*unit
-	groups := map[string]*unit{}
+	groups := map[group]*unit{}
 	of := make([]int, len(e.plan.Actions))
+	depth := make([]int, len(e.plan.Actions))
 	for i, a := range e.plan.Actions {
+		for _, in := range a.Inputs {
+			if in.Source < 0 {
+				depth[i] = max(depth[i], depth[in.Action]+1)
+			}
+		}
 		of[i] = -1
 		if e.known.states[i].Status == Cached {
 			continue
 		}
-		u := groups[a.Group]
+		g := group{a.Group, depth[i]}
+		u := groups[g]
 		if u == nil || a.Group == "" {
 			u = &unit{index: len(units)}
 			units = append(units, u)
-			if a.Group != "" {
-				groups[a.Group] = u
-			}
+			groups[g] = u
 		}
 		of[i] = u.index
 		u.actions = append(u.actions, i)
@@ -71,84 +80,43 @@ type outcome struct {
 func (e *execution) schedule(ctx context.Context, units []*unit) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	budget := int64(math.MaxInt64)
-	if e.x.Memory > 0 {
-		budget = e.x.Memory
-	}
+	q := newQueue(units, e.x.Memory)
 	done := make(chan outcome)
 	var errs []error
-	running, left, used := 0, len(units), int64(0)
-	ready := map[int]bool{}
-	for _, u := range units {
-		if u.waits == 0 {
-			ready[u.index] = true
-		}
-	}
-	pick := func() *unit {
-		best := -1
-		for i := range ready {
-			u := units[i]
-			if u.busy && running > 0 || running > 0 && used+u.memory > budget {
-				continue
-			}
-			if best < 0 || i < best {
-				best = i
-			}
-		}
-		if best < 0 {
-			return nil
-		}
-		delete(ready, best)
-		return units[best]
-	}
-	for left > 0 || running > 0 {
+	for {
 		stop := ctx.Err() != nil || len(errs) > 0 && !e.x.KeepGoing
 		for !stop && e.workers.TryAcquire(1) {
-			u := pick()
+			u := q.next()
 			if u == nil {
 				e.workers.Release(1)
 				break
 			}
-			running++
-			used += u.memory
 			go func() {
 				busy, err := e.runUnit(ctx, u)
 				e.workers.Release(1)
 				done <- outcome{u, busy, err}
 			}()
 		}
-		if running == 0 {
-			if stop || len(ready) == 0 {
-				break // the rest waits for what failed
-			}
-			// Workers that help others are on their way back.
-			if err := e.workers.Acquire(ctx, 1); err == nil {
-				e.workers.Release(1)
-			}
-			continue
+		if q.running == 0 {
+			break
 		}
 		o := <-done
-		running--
-		used -= o.unit.memory
-		switch {
-		case o.busy:
+		q.ended(o.unit)
+		if o.busy {
 			o.unit.busy = true
-			ready[o.unit.index] = true
+			q.add(o.unit)
 			continue
-		case o.err != nil:
+		}
+		if o.err != nil {
 			errs = append(errs, o.err)
 			if !e.x.KeepGoing {
 				cancel()
-			}
-			left--
-			continue
-		}
-		left--
-		for _, n := range o.unit.next {
-			if units[n].waits--; units[n].waits == 0 {
-				ready[n] = true
+				continue
 			}
 		}
+		// With KeepGoing also after a failure: each action looks for itself
+		// whether what it needs was made.
+		q.release(o.unit)
 	}
 	return firstCause(ctx, errs)
 }

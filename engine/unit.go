@@ -32,17 +32,37 @@ func (e *execution) runUnit(ctx context.Context, u *unit) (busy bool, err error)
 	defer batch.Discard()
 	var commits []cache.Commit
 	var at []int
+	var errs []error
 	for _, i := range todo {
+		if !e.inputsMade(i) {
+			continue // what it needs failed
+		}
 		commit, err := e.perform(ctx, i, batch, e.remake)
 		if err != nil {
-			// What the unit finished before is not lost.
-			return false, errors.Join(e.commit(context.WithoutCancel(ctx), batch, at, commits), err)
+			errs = append(errs, err)
+			if ctx.Err() != nil || !e.x.KeepGoing {
+				break
+			}
 		}
 		if commit != nil {
 			commits, at = append(commits, *commit), append(at, i)
 		}
 	}
-	return false, e.commit(ctx, batch, at, commits)
+	// What is finished is not lost, whatever became of the rest.
+	err = e.commit(context.WithoutCancel(ctx), batch, at, commits)
+	return false, errors.Join(append(errs, err)...)
+}
+
+// inputsMade reports whether the actions that this one needs have run.
+func (e *execution) inputsMade(i int) bool {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	for _, in := range e.plan.Actions[i].Inputs {
+		if in.Source < 0 && e.known.entries[in.Action] == nil {
+			return false
+		}
+	}
+	return true
 }
 
 // claim takes the lock of a unit's work, so that builds side by side do not do
@@ -133,33 +153,53 @@ func (e *execution) found(i int, id cache.ActionID, entry *cache.Entry) {
 	e.known.states[i].ID = id
 	e.res.States[i] = State{Status: Cached, ID: id, Entry: entry}
 	e.mu.Unlock()
-	e.x.tell(Event{Kind: EventProgress, Bytes: e.plan.Actions[i].Work})
+	e.advance(i, e.plan.Actions[i].Work)
 }
 
-// attempts bounds how often an action runs again because what it read was
-// corrupt.
+// advance tells that so many bytes more of an action's work are done, of which
+// no more are counted than it has, however often it has to run.
+func (e *execution) advance(i int, n int64) {
+	for {
+		was := e.advanced[i].Load()
+		step := min(n, e.plan.Actions[i].Work-was)
+		if step <= 0 {
+			return
+		}
+		if e.advanced[i].CompareAndSwap(was, was+step) {
+			e.x.tell(Event{Kind: EventProgress, Bytes: step})
+			return
+		}
+	}
+}
+
+// attempts bounds how often one blob is made again because it was corrupt.
 const attempts = 3
 
 // perform runs one action and gives what to commit; nil where the cache had it.
 // remake makes inputs again that were lost.
 func (e *execution) perform(ctx context.Context, i int, batch cache.Batch, remake func(context.Context, *lostInput) error) (*cache.Commit, error) {
 	a := e.plan.Actions[i]
-	for try := 1; ; try++ {
+	tries := map[cache.OutputID]int{}
+	for ctx.Err() == nil {
 		commit, err := e.performOnce(ctx, i, batch)
 		var lost *lostInput
-		if errors.As(err, &lost) && try < attempts {
-			if err = remake(ctx, lost); err == nil {
-				continue
+		if errors.As(err, &lost) {
+			if tries[lost.id]++; tries[lost.id] < attempts {
+				if err = remake(ctx, lost); err == nil {
+					continue
+				}
 			}
 		}
 		if err != nil && ctx.Err() != nil {
-			return nil, ctx.Err()
+			break
 		}
+		e.advance(i, a.Work)
 		if err != nil {
 			return nil, e.failed(a, err)
 		}
 		return commit, nil
 	}
+	return nil, ctx.Err()
 }
 
 func (e *execution) failed(a *Action, err error) error {
@@ -177,6 +217,10 @@ func (e *execution) performOnce(ctx context.Context, i int, batch cache.Batch) (
 		return nil, err
 	}
 	e.mu.Lock()
+	if in := e.known.unknown(i); in != nil {
+		e.mu.Unlock()
+		return nil, fmt.Errorf("its input %s is output %q of %s, which made none of that name", in.Name, in.Output, e.plan.Actions[in.Action].Address)
+	}
 	old := e.known.states[i].ID
 	id := e.known.key(i, &keyScratch{})
 	components := e.known.components(i)
@@ -225,7 +269,7 @@ func (e *execution) execute(ctx context.Context, i int, batch cache.Batch, held 
 	defer w.close()
 	e.x.tell(Event{Kind: EventStarted, Action: a, Text: e.res.States[i].Reason})
 	start := time.Now()
-	err := stage.Run(ctx, w.env)
+	err := guard(func() error { return stage.Run(ctx, w.env) })
 	elapsed := time.Since(start)
 	if err == nil {
 		err = e.unchanged(a)
@@ -236,10 +280,9 @@ func (e *execution) execute(ctx context.Context, i int, batch cache.Batch, held 
 		entry.Elapsed = elapsed
 	}
 	if err != nil && ctx.Err() == nil {
-		w.log.Error(a.Address, "error", err)
+		w.log.failed(a.Address, err)
 	}
 	e.x.tell(Event{Kind: EventFinished, Action: a, Elapsed: elapsed, Err: err})
-	e.x.tell(Event{Kind: EventProgress, Bytes: a.Work - w.progressed()})
 	if err != nil {
 		if lost := w.lost(err); lost != nil {
 			return nil, lost

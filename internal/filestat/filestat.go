@@ -38,12 +38,15 @@ func FromInfo(info fs.FileInfo) ID {
 	return id
 }
 
-// settle is how coarse the clocks of file systems are: two writes within it may
+// Settle is how coarse the clocks of file systems are: two writes within it may
 // leave the same times.
-const settle = 20 * time.Millisecond
+const Settle = 20 * time.Millisecond
 
 // Settled reports whether the file was last written long enough before now, so
-// that a later write would show in the ID.
+// that a later write would show in the ID. A time in the future, as archives and
+// wrong clocks leave, is no write's of now.
 func (id ID) Settled(now time.Time) bool {
-	return max(id.Mtime, id.Ctime) < now.Add(-settle).UnixNano()
+	from, to := now.Add(-Settle).UnixNano(), now.Add(Settle).UnixNano()
+	recent := func(t int64) bool { return t >= from && t <= to }
+	return !recent(id.Mtime) && !recent(id.Ctime)
 }

@@ -20,8 +20,9 @@ func TestOf(t *testing.T) {
 	require.Equal(t, first, again)
 	require.False(t, first.Settled(time.Unix(0, first.Mtime)))
 	require.True(t, first.Settled(time.Unix(0, max(first.Mtime, first.Ctime)).Add(time.Second)))
+	require.True(t, first.Settled(time.Unix(0, min(first.Mtime, first.Mtime)).Add(-time.Hour)), "a time in the future")
 
-	time.Sleep(2 * settle)
+	time.Sleep(2 * Settle)
 	require.NoError(t, os.WriteFile(path, []byte("abd"), 0o644))
 	// Even where somebody puts the old time back, the inode's own tells.
 	require.NoError(t, os.Chtimes(path, time.Time{}, time.Unix(0, first.Mtime)))
