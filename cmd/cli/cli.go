@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/llama-pajamas/pj/engine"
 	"github.com/llama-pajamas/pj/internal/diag"
 )
 
@@ -46,94 +47,189 @@ func (e *exitError) Unwrap() error { return e.err }
 // badInput marks an error as the fault of flags or files.
 func badInput(err error) error { return &exitError{exitBadInput, err} }
 
-// app is one run of the program: its streams and its common flags.
+// app is one run of the program: its streams, its common flags, and what it
+// has said so far.
 type app struct {
-	name           string // pj or llama-pajamas
-	stdin          io.Reader
-	stdout, stderr io.Writer
-	flags          flags
-}
+	name   string // pj or llama-pajamas
+	stdin  io.Reader
+	stdout io.Writer
+	stderr *screen
+	flags  flags
 
-// flags are those that several commands share.
-type flags struct {
-	dir           string // -C
-	json          bool
-	jobs          int
-	memory        string
-	cacheDir      string
-	offline       bool
-	frozen        bool
-	requireCached bool
-	noColor       bool
-	verbose       bool
-	quiet         bool
-	vars          []string // "name=value" and "@file", in the order given
+	started     bool // a command runs: what fails from here on is no mistake of the flags
+	diagnostics diag.Diagnostics
+	said        map[diag.Diagnostic]bool
+	wroteJSON   bool
+	redact      func(string) string // of the recipe that is loaded
 }
 
 // Main runs the program and gives its exit code.
 func Main(name string, args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	a := &app{name: name, stdin: stdin, stdout: stdout, stderr: stderr}
+	// The first signal ends the work in good order, a second one at once.
+	context.AfterFunc(ctx, stop)
+	a := &app{
+		name: name, stdin: stdin, stdout: stdout, stderr: newScreen(stderr),
+		said: map[diag.Diagnostic]bool{}, redact: func(s string) string { return s },
+	}
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
-	root.SetErr(stderr)
-	err := root.ExecuteContext(ctx)
-	code := a.report(ctx, err)
+	root.SetErr(a.stderr)
+	return a.exit(ctx, root.ExecuteContext(ctx))
+}
+
+// exit says what went wrong and gives the exit code.
+func (a *app) exit(ctx context.Context, err error) int {
+	a.stderr.clear()
+	if err == nil {
+		return exitOK
+	}
+	var exit *exitError
+	code := exitFailed
+	switch {
+	case ctx.Err() != nil:
+		fmt.Fprintln(a.stderr, "Interrupted; what was finished is kept, run it again to go on.")
+		return exitInterrupted
+	case errors.As(err, &exit):
+		code, err = exit.code, exit.err
+	case !a.started:
+		code = exitBadInput
+	default:
+		code = codeOf(err)
+	}
+	if err != nil {
+		fmt.Fprintln(a.stderr, a.paint(bold+red, "Error:"), a.redact(err.Error()))
+		a.diagnostics = append(a.diagnostics, diag.Diagnostic{Severity: diag.Error, Summary: err.Error()})
+	}
+	if a.flags.json && !a.wroteJSON && a.started {
+		a.printJSON(struct {
+			Diagnostics diag.Diagnostics `json:"diagnostics"`
+		}{a.diagnostics})
+	}
 	return code
 }
 
-// report says what went wrong and gives the exit code.
-func (a *app) report(ctx context.Context, err error) int {
-	var exit *exitError
-	switch {
-	case err == nil:
-		return exitOK
-	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		fmt.Fprintln(a.stderr, "interrupted; what was finished is kept, run it again to go on")
-		return exitInterrupted
-	case errors.As(err, &exit):
-		if exit.err != nil {
-			a.printError(exit.err)
-		}
-		return exit.code
-	}
-	a.printError(err)
-	return a.codeOf(err)
-}
-
 // codeOf finds the exit code of an error that says none.
-func (a *app) codeOf(err error) int {
+func codeOf(err error) int {
 	var ds diag.Diagnostics
 	var d diag.Diagnostic
-	if errors.As(err, &ds) || errors.As(err, &d) {
+	var miss *engine.NotCachedError
+	switch {
+	case errors.As(err, &ds) || errors.As(err, &d):
 		return exitBadInput
+	case errors.As(err, &miss):
+		return exitRefused
 	}
 	return exitFailed
 }
 
-func (a *app) printError(err error) { fmt.Fprintf(a.stderr, "Error: %v\n", err) }
-
 // rootCommand puts the commands together.
 func (a *app) rootCommand() *cobra.Command {
 	root := &cobra.Command{
-		Use:           a.name,
-		Short:         "Build quantized language models from recipes",
-		SilenceErrors: true,
-		SilenceUsage:  true,
-		PersistentPreRun: func(*cobra.Command, []string) {
-			level := slog.LevelWarn
-			switch {
-			case a.flags.verbose:
-				level = slog.LevelDebug
-			case a.flags.quiet:
-				level = slog.LevelError
-			}
-			slog.SetDefault(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})))
-		},
+		Use:   a.name,
+		Short: "Build quantized language models from recipes",
+		Long: `Llama-Pajamas builds quantized language models from recipes: files that say
+what precision every part of a model gets, on what evidence, and what the result
+must prove. A build runs only what changed, and gives the same bytes everywhere.`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.prepare() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return badInput(err) })
+	a.commonFlags(root)
+	root.AddGroup(
+		&cobra.Group{ID: groupBuild, Title: "Build:"},
+		&cobra.Group{ID: groupRecipe, Title: "Recipes:"},
+		&cobra.Group{ID: groupModel, Title: "Models:"},
+		&cobra.Group{ID: groupOther, Title: "Other:"},
+	)
+	root.SetHelpCommandGroupID(groupOther)
+	for group, constructors := range a.commands() {
+		for _, construct := range constructors {
+			c := construct()
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	root.CompletionOptions.DisableDefaultCmd = true
+	root.SetFlagErrorFunc(a.flagError)
+	a.finish(root)
 	return root
+}
+
+// The groups of the help text.
+const (
+	groupBuild  = "build"
+	groupRecipe = "recipe"
+	groupModel  = "model"
+	groupOther  = "other"
+)
+
+// commands lists every command by its group.
+func (a *app) commands() map[string][]func() *cobra.Command {
+	return map[string][]func() *cobra.Command{
+		groupBuild:  {},
+		groupRecipe: {},
+		groupModel:  {},
+		groupOther:  {},
+	}
+}
+
+// finish prepares a command and those below it.
+func (a *app) finish(c *cobra.Command) {
+	if run := c.RunE; run != nil {
+		c.RunE = func(c *cobra.Command, args []string) error {
+			a.started = true
+			return run(c, args)
+		}
+	} else {
+		c.Args = noSuchCommand
+		c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+	}
+	for _, sub := range c.Commands() {
+		a.finish(sub)
+	}
+}
+
+// noSuchCommand refuses the arguments of a command that only groups others.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	s := fmt.Sprintf("unknown command %q for %q", args[0], c.CommandPath())
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		s += fmt.Sprintf("; did you mean %s?", near[0])
+	}
+	return badInput(fmt.Errorf("%s Run '%s --help' for the commands there are", ended(s), c.CommandPath()))
+}
+
+// ended closes a sentence.
+func ended(s string) string {
+	if s[len(s)-1] != '?' {
+		s += "."
+	}
+	return s
+}
+
+// prepare applies the common flags.
+func (a *app) prepare() error {
+	level := slog.LevelWarn
+	switch {
+	case a.flags.verbose && a.flags.quiet:
+		return badInput(errors.New("--verbose and --quiet exclude each other"))
+	case a.flags.verbose:
+		level = slog.LevelDebug
+	case a.flags.quiet:
+		level = slog.LevelError
+	}
+	slog.SetDefault(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})))
+	if dir := a.flags.dir; dir != "" {
+		if err := os.Chdir(dir); err != nil {
+			return badInput(fmt.Errorf("-C: %w", err))
+		}
+	}
+	return nil
 }
