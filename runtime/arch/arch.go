@@ -71,6 +71,9 @@ type Description struct {
 	Warnings               []string
 	Tokenizer              Tokenizer
 	TokenizerKeys          []gguf.KV // set after the tokenizer's own, replacing those of the same name
+	// Pre is llama.cpp's name for the way in which the architecture's models
+	// split text; it counts where the tokenizer's files do not describe theirs.
+	Pre string
 }
 
 // Tokenizer says which forms of tokenizer the architecture's models come with.

@@ -43,6 +43,7 @@ func (c *gptossConfig) Describe(has func(string) bool) (*Description, error) {
 	k.uint("expert_feed_forward_length", c.Intermediate)
 	d := c.describe(k, evenSliding)
 	d.Experts, d.ExpertsUsed = int(c.Experts), int(c.ExpertsUsed)
+	d.Pre = "gpt-4o"
 	d.Warnings = c.warnings(d)
 	d.Rules = append(c.ends(), c.attentionRules(true, true)...)
 	d.Rules = append(d.Rules, c.layerNorms("blk.#.post_attention_norm.weight")...)

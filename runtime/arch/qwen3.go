@@ -20,6 +20,7 @@ func (c *qwen3Config) Describe(func(string) bool) (*Description, error) {
 	}
 	d := c.describe(c.keys("qwen3", 0, 0), allFull)
 	d.Tokenizer = SentencePieceOrBPE
+	d.Pre = "qwen2"
 	d.Warnings = c.noSliding(d)
 	d.Rules = append(c.ends(), c.attentionRules(c.AttentionBias, c.AttentionBias)...)
 	d.Rules = append(d.Rules, c.headNorms()...)

@@ -35,6 +35,7 @@ func (c *qwen3moeConfig) Describe(has func(string) bool) (*Description, error) {
 	k.uint("expert_feed_forward_length", c.ExpertWidth)
 	d := c.describe(k, allFull)
 	d.Experts, d.ExpertsUsed = int(c.Experts), int(c.ExpertsUsed)
+	d.Pre = "qwen2"
 	d.Warnings = c.noSliding(d)
 	if c.NormalizeTopK != nil && !*c.NormalizeTopK {
 		d.Warnings = append(d.Warnings, "config.json: norm_topk_prob is false, and llama.cpp normalizes the chosen experts' weights of this architecture all the same")

@@ -121,7 +121,7 @@ func (d *dir) Close() error {
 // some 30 MB.
 const maxSmall = 256 << 20
 
-// readAll reads a small file.
+// readAll reads a small file that is no git-lfs pointer.
 func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
 	size, err := files.Size(name)
 	if err != nil {
@@ -141,7 +141,7 @@ func readAll(ctx context.Context, files Files, name string) ([]byte, error) {
 			return nil, fmt.Errorf("%s: %w", files.Path(name), err)
 		}
 	}
-	return b, nil
+	return b, checkPointer(files.Path(name), b)
 }
 
 // fileAt is one file of a Files as an io.ReaderAt.

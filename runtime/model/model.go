@@ -51,6 +51,8 @@ type Model struct {
 	Warnings  []string
 
 	metadata func(ctx context.Context) ([]gguf.KV, error)
+	close    func() error   // nil where there is nothing to close
+	facts    *MetadataFacts // nil for a GGUF file
 }
 
 // File is a file that holds weights.
