@@ -6,10 +6,12 @@ type affinePlan struct {
 	// pairs is the number of pairs of heavy weights that are tried on pairs of
 	// levels, which finds grids that suit the few weights that an importance
 	// puts above the others: with steps from reach[0] to reach[1] times finer
-	// than the range asks, shifted by up to shift levels.
+	// than the range asks. Where that cuts something off, the grid is also
+	// shifted by up to shift levels: shift[1] with an importance, shift[0]
+	// without, where cutting both ends evenly is hardly ever beaten.
 	pairs int
 	reach [2]float32
-	shift int
+	shift [2]int
 	// rounds is the number of refinements: codes for the grid, grid for the
 	// codes.
 	rounds int
@@ -43,6 +45,7 @@ type affineBlock struct {
 	szz     float32 // sum w*z*z
 	n       float32
 	ceiling float32 // a must not exceed this
+	weighed int     // 1 with an importance, else 0
 
 	b, a  float32 // the best found
 	q, qq float32 // sum w*q and w*q*q of its codes
@@ -50,18 +53,11 @@ type affineBlock struct {
 	gain  float32 // szz less its squared error
 }
 
-// set points the block to x, whose z go to room. With signed, a's value from
-// zero must not be positive.
-func (f *affineBlock) set(x, w, room []float32, n float32, signed bool) {
-	lo, hi := x[0], x[0]
-	for _, v := range x {
-		if v < lo {
-			lo = v
-		}
-		if v > hi {
-			hi = v
-		}
-	}
+// set points the block to x, a part of k.x, whose z go to room. With signed,
+// a's value from zero must not be positive.
+func (f *affineBlock) set(k *work, x, w, room []float32, n float32, signed bool) {
+	f.lanes, f.weighed = &k.lanes, k.weighed
+	lo, hi := ends(x)
 	f.ceiling = 0x1p100
 	if signed {
 		if lo > 0 {
@@ -136,7 +132,11 @@ func (f *affineBlock) tryPairs(p *affinePlan, unit float32) {
 			// The level of z1, such that what is cut off is cut evenly.
 			q := float32(roundTo(float32(inv*z1)-float32(0.5*(float32(inv*f.top)-f.n)), -1<<20, 1<<20))
 			q -= float32(inv * z1)
-			for s := -p.shift; s <= p.shift; s++ {
+			shift := 0
+			if m >= steps {
+				shift = p.shift[f.weighed]
+			}
+			for s := -shift; s <= shift; s++ {
 				f.add(inv, q+float32(s))
 			}
 		}
@@ -174,7 +174,7 @@ func (f *affineBlock) add(inv, off float32) {
 // flush tries what is waiting and keeps the best.
 func (f *affineBlock) flush() {
 	l := f.lanes
-	l.evalAffine(f.z, f.w, f.n)
+	l.evalAffine(f)
 	for i := range l.n {
 		q, qq, qz := l.q[i], l.qq[i], l.qx[i]
 		det := float32(f.sw*qq) - float32(q*q)
@@ -217,8 +217,8 @@ type affineCodec struct {
 // overflows.
 func (c *affineCodec) encode(k *work, codes []uint8) (d, m uint16, ok bool) {
 	var room [32]float32
-	f := affineBlock{lanes: &k.lanes}
-	f.set(k.x, k.w, room[:], c.n, false)
+	var f affineBlock
+	f.set(k, k.x, k.w, room[:], c.n, false)
 	f.run(&c.plans[k.effort])
 	b, a := f.b, f.a
 	var bestB, bestA, best float32

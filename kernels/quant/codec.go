@@ -9,16 +9,16 @@ import (
 // magnitude of about 1 by a power of two (exact), so that sums of squares
 // neither overflow nor vanish, and scratch.
 type work struct {
-	x      []float32 // the block, times down
-	w      []float32 // weights of the squared errors, same length; mean near 1
-	up     float32   // power of two: original = x * up
-	down   float32   // 1/up
-	effort Effort
-	ones   bool // w is all ones
-	buf    [superBlock]float32
-	lanes  lanes
-	super  superState
-	affine affineState
+	x       []float32 // the block, times down
+	w       []float32 // weights of the squared errors, same length; mean near 1
+	up      float32   // power of two: original = x * up
+	down    float32   // 1/up
+	effort  Effort
+	weighed int // 1 with an importance; 0 without, w being all ones
+	buf     [superBlock]float32
+	lanes   lanes
+	super   superState
+	affine  affineState
 }
 
 // superBlock is the number of weights in a block of the K types.
@@ -120,10 +120,10 @@ func encodeBlocks(name string, block, bytes int, fn blockEncoder) func([]byte, [
 		if err := checkEncode(name, block, bytes, dst, src, opt); err != nil {
 			return err
 		}
-		k := &work{effort: opt.Effort}
+		k := &work{effort: opt.Effort, weighed: 1}
 		weights := errorWeights(opt.Importance)
 		if weights == nil {
-			k.ones = true
+			k.weighed = 0
 			k.w = make([]float32, block)
 			for i := range k.w {
 				k.w[i] = 1

@@ -49,9 +49,30 @@ func F32ToBF16(f float32) uint16 {
 // DecodeF16 widens len(dst) little-endian halves.
 func DecodeF16(dst []float32, src []byte) {
 	src = sized(src, 2*len(dst))
+	for len(dst) >= 4 && len(src) >= 8 {
+		h := binary.LittleEndian.Uint64(src)
+		if (h&0x7c007c007c007c00+0x0400040004000400)&0x8000800080008000 != 0 {
+			// There is an infinity or a NaN, to be told from other numbers.
+			for i := range dst[:4] {
+				dst[i] = F16ToF32(uint16(h >> (16 * i)))
+			}
+		} else {
+			dst[0] = finiteHalf(uint16(h))
+			dst[1] = finiteHalf(uint16(h >> 16))
+			dst[2] = finiteHalf(uint16(h >> 32))
+			dst[3] = finiteHalf(uint16(h >> 48))
+		}
+		dst, src = dst[4:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = F16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
 	}
+}
+
+// finiteHalf is F16ToF32 of a number that is finite: as float32 the shifted
+// bits are the value times 2^-112, denormals too.
+func finiteHalf(h uint16) float32 {
+	return math.Float32frombits(uint32(int32(int16(h))<<13)&0x8fffffff) * 0x1p112
 }
 
 // EncodeF16 rounds every weight as F32ToF16 does; dst takes 2 bytes a weight.
@@ -65,6 +86,14 @@ func EncodeF16(dst []byte, src []float32) {
 // DecodeBF16 widens len(dst) little-endian bfloat16s.
 func DecodeBF16(dst []float32, src []byte) {
 	src = sized(src, 2*len(dst))
+	for len(dst) >= 4 && len(src) >= 8 {
+		h := binary.LittleEndian.Uint64(src)
+		dst[0] = math.Float32frombits(uint32(h) << 16)
+		dst[1] = math.Float32frombits(uint32(h) & 0xffff0000)
+		dst[2] = math.Float32frombits(uint32(h>>32) << 16)
+		dst[3] = math.Float32frombits(uint32(h>>32) & 0xffff0000)
+		dst, src = dst[4:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = BF16ToF32(binary.LittleEndian.Uint16(src[2*i:]))
 	}

@@ -22,9 +22,9 @@ func decodeIQ4NL(dst []float32, src []byte) {
 var iq4NLCodec = scaleCodec{
 	levels: iq4Levels,
 	plans: [3]scalePlan{
-		Fast:   {tops: iq4Tops(0.85, 1.1, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
-		Normal: {tops: iq4Tops(0.8, 1.2, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 3},
-		Best:   {tops: iq4Tops(0.6, 1.3, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 5},
+		Fast:   {tops: iq4Tops(0.85, 1.1, 4), heavy: [2]int{1, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: iq4Tops(0.8, 1.2, 9), heavy: [2]int{1, 2}, reach: [2]float32{0.4, 2}, rounds: 3},
+		Best:   {tops: iq4Tops(0.6, 1.3, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 5},
 	},
 }
 

@@ -70,7 +70,7 @@ type lanes struct {
 
 const laneCount = 16
 
-// evalScale fills qq and qx of the lanes, off being 0.
+// evalScale fills qx and qq of the lanes, off being 0.
 func (b *lanes) evalScale(l *levels, x, w []float32) {
 	for i := range b.n {
 		if l.table != nil {
@@ -109,6 +109,20 @@ func (t *levelTable) sums(x, w []float32, inv float32) (qx, qq float32) {
 	return qx, qq
 }
 
+// ends are the least and the largest of x.
+func ends(x []float32) (least, most float32) {
+	least, most = x[0], x[0]
+	for _, v := range x {
+		if v < least {
+			least = v
+		}
+		if v > most {
+			most = v
+		}
+	}
+	return least, most
+}
+
 // codes rounds every x*inv to the number of its nearest level, counted from 0.
 func (l *levels) codes(codes []uint8, x []float32, inv float32) {
 	codes = codes[:len(x)]
@@ -128,19 +142,42 @@ func (l *levels) codes(codes []uint8, x []float32, inv float32) {
 	}
 }
 
-// evalAffine fills q, qq and qx of the lanes for integer levels 0..n.
-func (b *lanes) evalAffine(z, w []float32, n float32) {
+// evalAffine fills q, qq and qx of the lanes for f's weights and levels 0..n.
+func (b *lanes) evalAffine(f *affineBlock) {
+	hi := int32(magicBits) + int32(f.n)
 	for i := range b.n {
-		b.q[i], b.qq[i], b.qx[i] = affineSums(z, w, b.inv[i], b.off[i], n)
+		inv, off := b.inv[i], b.off[i]
+		// Rounding keeps order and inv is never negative, so what holds for the
+		// ends holds in between.
+		first := int32(math.Float32bits(off + magic))
+		last := int32(math.Float32bits(float32(f.top*inv) + off + magic))
+		if first >= magicBits && last <= hi {
+			b.q[i], b.qq[i], b.qx[i] = affineSumsInside(f.z, f.w, inv, off)
+		} else {
+			b.q[i], b.qq[i], b.qx[i] = affineSums(f.z, f.w, inv, off, f.n)
+		}
 	}
 }
 
 func affineSums(z, w []float32, inv, off, n float32) (sq, sqq, szq float32) {
-	hi := int32(magicBits) + int32(n)
+	lo, hi := int32(magicBits), int32(magicBits)+int32(n)
 	w = w[:len(z)]
 	for i, v := range z {
 		q := int32(math.Float32bits(float32(v*inv) + off + magic))
-		r := math.Float32frombits(uint32(min(max(q, magicBits), hi))) - magic
+		r := math.Float32frombits(uint32(min(max(q, lo), hi))) - magic
+		wr := float32(w[i] * r)
+		sq += wr
+		sqq += float32(wr * r)
+		szq += float32(wr * v)
+	}
+	return sq, sqq, szq
+}
+
+// affineSumsInside is affineSums where no code is outside of 0..n.
+func affineSumsInside(z, w []float32, inv, off float32) (sq, sqq, szq float32) {
+	w = w[:len(z)]
+	for i, v := range z {
+		r := float32(v*inv) + off + magic - magic
 		wr := float32(w[i] * r)
 		sq += wr
 		sqq += float32(wr * r)

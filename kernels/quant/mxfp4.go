@@ -50,10 +50,10 @@ func encodeMXFP4(dst []byte, k *work) bool {
 	e := min(max(base, 0), mxfp4Most)
 	first, last := base, base
 	if k.effort > Fast {
-		if !k.ones {
+		if k.weighed != 0 {
 			first -= 1 + 3*int(k.effort-Normal)
 		}
-		if !k.ones || top&0x7fffff > 0x400000 {
+		if k.weighed != 0 || top&0x7fffff > 0x400000 {
 			last++
 		}
 	}

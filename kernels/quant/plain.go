@@ -40,6 +40,12 @@ func encodePlain(name string, bytes int, limit uint32, put func([]byte, []float3
 
 func decodeF32(dst []float32, src []byte) {
 	checkDecode(len(dst), len(src), 1, 4)
+	for len(dst) >= 2 && len(src) >= 8 {
+		v := binary.LittleEndian.Uint64(src)
+		dst[0] = math.Float32frombits(uint32(v))
+		dst[1] = math.Float32frombits(uint32(v >> 32))
+		dst, src = dst[2:], src[8:]
+	}
 	for i := range dst {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))
 	}

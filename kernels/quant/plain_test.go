@@ -109,6 +109,31 @@ func TestHalves(t *testing.T) {
 	}
 }
 
+// TestDecodeHalves wants slices, of any length and with infinities anywhere,
+// to decode as single numbers do.
+func TestDecodeHalves(t *testing.T) {
+	src := make([]byte, 2<<16)
+	for i := range 1 << 16 {
+		// An odd factor visits every half, in an order that mixes exponents.
+		binary.LittleEndian.PutUint16(src[2*i:], uint16(i*40503))
+	}
+	for skip := range 4 {
+		part := src[2*skip:]
+		f16, bf16 := make([]float32, len(part)/2), make([]float32, len(part)/2)
+		DecodeF16(f16, part)
+		DecodeBF16(bf16, part)
+		for i := range f16 {
+			h := binary.LittleEndian.Uint16(part[2*i:])
+			if math.Float32bits(f16[i]) != math.Float32bits(F16ToF32(h)) {
+				t.Fatalf("f16 %#04x is %v", h, f16[i])
+			}
+			if math.Float32bits(bf16[i]) != uint32(h)<<16 {
+				t.Fatalf("bf16 %#04x is %v", h, bf16[i])
+			}
+		}
+	}
+}
+
 func TestBF16(t *testing.T) {
 	for i := range 1 << 16 {
 		h := uint16(i)

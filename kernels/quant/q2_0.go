@@ -17,9 +17,9 @@ func decodeQ2(dst []float32, src []byte) {
 var q2Codec = scaleCodec{
 	levels: levels{lo: -1, hi: 2},
 	plans: [3]scalePlan{
-		Fast:   {tops: q2Tops(0.9, 3.5, 6), heavy: 1, reach: [2]float32{0.3, 5}, rounds: 2},
-		Normal: {tops: q2Tops(0.6, 4.2, 19), heavy: 3, reach: [2]float32{0.2, 5}, rounds: 4},
-		Best:   {tops: q2Tops(0.6, 5.1, 91), heavy: 4, reach: [2]float32{0.2, 10}, rounds: 8},
+		Fast:   {tops: q2Tops(0.9, 3.5, 6), heavy: [2]int{0, 1}, reach: [2]float32{0.3, 5}, rounds: 2},
+		Normal: {tops: q2Tops(0.6, 4.2, 19), heavy: [2]int{0, 3}, reach: [2]float32{0.2, 5}, rounds: 4},
+		Best:   {tops: q2Tops(0.6, 5.1, 91), heavy: [2]int{4, 4}, reach: [2]float32{0.2, 10}, rounds: 8},
 	},
 }
 

@@ -28,9 +28,9 @@ func decodeQ2K(dst []float32, src []byte) {
 var q2KCodec = superAffineCodec{
 	n: 3, most: 15, sub: 16,
 	plans: [3]affinePlan{
-		Fast:   {grid: clips(3, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: 1, reach: [2]float32{0.8, 1.4}, rounds: 1},
-		Normal: {grid: clips(3, span(-0.3, 1.2, 5), span(-0.3, 1.2, 5)), pairs: 2, shift: 1, reach: [2]float32{0.7, 1.6}, rounds: 3},
-		Best:   {grid: clips(3, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: 2, reach: [2]float32{0.6, 2}, rounds: 5},
+		Fast:   {grid: clips(3, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: [2]int{1, 1}, reach: [2]float32{0.8, 1.4}, rounds: 1},
+		Normal: {grid: clips(3, span(-0.3, 1.2, 5), span(-0.3, 1.2, 5)), pairs: 2, shift: [2]int{1, 1}, reach: [2]float32{0.7, 1.6}, rounds: 1},
+		Best:   {grid: clips(3, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	super: [3]superAffinePlan{
 		Fast:   {factors: []float32{0.9, 0.95, 1, 1.05, 1.1}, turns: 2},

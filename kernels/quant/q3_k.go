@@ -35,9 +35,9 @@ var q3KCodec = superScaleCodec{
 	scales: levels{lo: -32, hi: 31},
 	sub:    16,
 	plans: [3]scalePlan{
-		Fast:   {tops: bySign(4, 0.7, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
-		Normal: {tops: bySign(4, 0.6, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 2},
-		Best:   {tops: bySign(4, .5, 1.2, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 4},
+		Fast:   {tops: bySign(4, 0.7, 1.05, 4), heavy: [2]int{0, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(4, 0.6, 1.1, 9), heavy: [2]int{0, 2}, reach: [2]float32{0.4, 2}, rounds: 2},
+		Best:   {tops: bySign(4, .5, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
 	},
 	super: [3]superScalePlan{
 		Fast:   {plan: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 2, turns: 1},

@@ -19,9 +19,9 @@ func decodeQ4_0(dst []float32, src []byte) {
 var q4_0Codec = scaleCodec{
 	levels: levels{lo: -8, hi: 7},
 	plans: [3]scalePlan{
-		Fast:   {tops: bySign(8, 0.85, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
-		Normal: {tops: bySign(8, 0.8, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 3},
-		Best:   {tops: bySign(8, 0.6, 1.15, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 5},
+		Fast:   {tops: bySign(8, 0.85, 1.05, 4), heavy: [2]int{0, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(8, 0.8, 1.1, 9), heavy: [2]int{0, 2}, reach: [2]float32{0.4, 2}, rounds: 3},
+		Best:   {tops: bySign(8, 0.6, 1.15, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 5},
 	},
 }
 

@@ -19,9 +19,9 @@ func decodeQ4_1(dst []float32, src []byte) {
 var q4_1Codec = affineCodec{
 	n: 15,
 	plans: [3]affinePlan{
-		Fast:   {grid: clips(15, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: 1, reach: [2]float32{0.8, 1.4}, rounds: 1},
-		Normal: {grid: clips(15, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: 1, reach: [2]float32{0.7, 1.6}, rounds: 3},
-		Best:   {grid: clips(15, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: 2, reach: [2]float32{0.6, 2}, rounds: 5},
+		Fast:   {grid: clips(15, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: [2]int{0, 1}, reach: [2]float32{0.8, 1.4}, rounds: 1},
+		Normal: {grid: clips(15, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: [2]int{0, 1}, reach: [2]float32{0.7, 1.6}, rounds: 1},
+		Best:   {grid: clips(15, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	turns: [3]int{1, 2, 4},
 }

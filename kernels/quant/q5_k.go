@@ -25,9 +25,9 @@ func decodeQ5K(dst []float32, src []byte) {
 var q5KCodec = superAffineCodec{
 	n: 31, most: 63, sub: 32,
 	plans: [3]affinePlan{
-		Fast:   {grid: clips(31, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: 1, reach: [2]float32{0.9, 1.3}, rounds: 1},
-		Normal: {grid: clips(31, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: 1, reach: [2]float32{0.85, 1.4}, rounds: 3},
-		Best:   {grid: clips(31, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: 2, reach: [2]float32{0.6, 2}, rounds: 5},
+		Fast:   {grid: clips(31, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: [2]int{0, 1}, reach: [2]float32{0.9, 1.3}, rounds: 1},
+		Normal: {grid: clips(31, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: [2]int{0, 1}, reach: [2]float32{0.85, 1.4}, rounds: 1},
+		Best:   {grid: clips(31, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	super: [3]superAffinePlan{
 		Fast:   {factors: span(0.96, 1.06, 6), turns: 1},

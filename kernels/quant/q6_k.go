@@ -32,9 +32,9 @@ var q6KCodec = superScaleCodec{
 	scales: levels{lo: -128, hi: 127},
 	sub:    16,
 	plans: [3]scalePlan{
-		Fast:   {tops: bySign(32, 0.95, 1.05, 4), heavy: 1, reach: [2]float32{0.5, 2}, rounds: 1},
-		Normal: {tops: bySign(32, 0.9, 1.1, 9), heavy: 2, reach: [2]float32{0.4, 2}, rounds: 2},
-		Best:   {tops: bySign(32, 0.9, 1.2, 32), heavy: 4, reach: [2]float32{0.3, 3}, rounds: 4},
+		Fast:   {tops: bySign(32, 0.95, 1.05, 4), heavy: [2]int{1, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
+		Normal: {tops: bySign(32, 0.9, 1.1, 12), heavy: [2]int{1, 2}, reach: [2]float32{0.4, 2}, rounds: 2},
+		Best:   {tops: bySign(32, 0.9, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
 	},
 	super: [3]superScalePlan{
 		Fast:   {plan: scalePlan{tops: bySign(128, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},

@@ -6,10 +6,11 @@ type scalePlan struct {
 	// tried on.
 	tops []float32
 	// heavy is the number of weights, those that weigh most first, that are
-	// tried on every level, which finds scales that suit the few weights that
-	// an importance puts above the others. The extreme then lies within reach
-	// of the largest level: from reach[0] to reach[1] times it.
-	heavy int
+	// tried on every level: heavy[1] with an importance, where it finds scales
+	// that suit the few weights that count, heavy[0] without, where it finds
+	// little that tops did not. The extreme then lies within reach of the
+	// largest level: from reach[0] to reach[1] times it.
+	heavy [2]int
 	reach [2]float32
 	// rounds is the number of refinements: codes for the scale, scale for the
 	// codes.
@@ -18,11 +19,12 @@ type scalePlan struct {
 
 // scaleSearch looks for the scale d that minimises sum w*(x - d*q)^2.
 type scaleSearch struct {
-	levels *levels
-	x, w   []float32
-	lanes  *lanes
-	gain   float32 // what d takes off sum w*x*x
-	d, qq  float32 // the best scale; sum w*q*q of its codes
+	levels  *levels
+	x, w    []float32
+	weighed int // 1 with an importance, else 0
+	lanes   *lanes
+	gain    float32 // what d takes off sum w*x*x
+	d, qq   float32 // the best scale; sum w*q*q of its codes
 }
 
 // run does the whole search.
@@ -59,7 +61,7 @@ func (s *scaleSearch) run(p *scalePlan) {
 
 func (s *scaleSearch) tryHeavy(p *scalePlan, unit float32) {
 	var used [4]int
-	for n := range p.heavy {
+	for n := range p.heavy[s.weighed] {
 		best, at := float32(0), -1
 	next:
 		for i, v := range s.x {
@@ -138,7 +140,7 @@ type scaleCodec struct {
 // Rounding to a half moves the scale, so its neighbours are tried too where
 // that can matter.
 func (c *scaleCodec) fit(k *work) (h uint16, d float32, ok bool) {
-	s := scaleSearch{levels: &c.levels, x: k.x, w: k.w, lanes: &k.lanes}
+	s := scaleSearch{levels: &c.levels, x: k.x, w: k.w, weighed: k.weighed, lanes: &k.lanes}
 	s.run(&c.plans[k.effort])
 	h, d, ok = k.half(s.d)
 	if !ok || (k.effort == Fast && h&0x7fff >= 0x400) {

@@ -46,8 +46,7 @@ func (c *superAffineCodec) encode(k *work) bool {
 	for j := range n {
 		f := &as.block[j]
 		at := j * c.sub
-		f.lanes = &k.lanes
-		f.set(k.x[at:at+c.sub], k.w[at:at+c.sub], as.z[at:], c.n, true)
+		f.set(k, k.x[at:at+c.sub], k.w[at:at+c.sub], as.z[at:], c.n, true)
 		f.run(&c.plans[k.effort])
 		topB = max(topB, f.b)
 		topM = max(topM, -(f.a + f.base))
@@ -77,35 +76,54 @@ func (f *affineBlock) minimumFor(b float32) float32 {
 }
 
 // choose picks d and dmin by the error that rounding the sub-blocks' scales
-// and minima adds while codes stay as they are.
+// and minima adds while codes stay as they are. What d alone adds is the least
+// that it can come to, so that most d need no look at every dmin.
 func (c *superAffineCodec) choose(as *affineState, d0, dmin0 float32, factors []float32) (d, dmin float32) {
-	best := float32(0x1p120)
-	d, dmin = d0, dmin0
-	var tms, invs, errs [32]float32
+	n := superBlock / c.sub
+	var least [32]float32
+	var minima [32][16]float32
+	for k, fd := range factors {
+		td := d0 * fd
+		inv := inverse(td)
+		for j := range as.block[:n] {
+			f := &as.block[j]
+			b := td * float32(roundTo(f.b*inv, 0, int32(c.most)))
+			m := f.minimumFor(b)
+			minima[k][j] = m
+			least[k] -= f.gainOf(b, -m-f.base, f.q, f.qq, f.qz)
+		}
+	}
+	var tms, invs [32]float32
 	for i, fm := range factors {
 		tms[i] = dmin0 * fm
 		invs[i] = inverse(tms[i])
 	}
-	for _, fd := range factors {
-		td := d0 * fd
-		inv := inverse(td)
-		clear(errs[:])
-		var sum float32
-		for j := range superBlock / c.sub {
-			f := &as.block[j]
-			b := td * float32(roundTo(f.b*inv, 0, int32(c.most)))
-			m := f.minimumFor(b)
-			sum -= f.gainOf(b, -m-f.base, f.q, f.qq, f.qz)
+	best := float32(0x1p120)
+	d, dmin = d0, dmin0
+	for range factors {
+		k := 0
+		for i, e := range least[:len(factors)] {
+			if e < least[k] {
+				k = i
+			}
+		}
+		if least[k] >= best {
+			break
+		}
+		var errs [32]float32
+		for j, m := range minima[k][:n] {
+			sw := as.block[j].sw
 			for i, tm := range tms[:len(factors)] {
-				r := m - float32(tm*float32(roundTo(m*invs[i], 0, int32(c.most))))
-				errs[i] += float32(f.sw * float32(r*r))
+				r := m - float32(tm*float32(roundTo(float32(m*invs[i]), 0, int32(c.most))))
+				errs[i] += float32(sw * float32(r*r))
 			}
 		}
 		for i, e := range errs[:len(factors)] {
-			if e += sum; e < best {
-				best, d, dmin = e, td, tms[i]
+			if e += least[k]; e < best {
+				best, d, dmin = e, d0*factors[k], tms[i]
 			}
 		}
+		least[k] = 0x1p125
 	}
 	return d, dmin
 }
@@ -207,7 +225,7 @@ func (p *integerPick) try(sc, mn float32) {
 
 func (p *integerPick) flush() {
 	f, l := p.f, p.f.lanes
-	l.evalAffine(f.z, f.w, f.n)
+	l.evalAffine(f)
 	for i := range l.n {
 		sc, mn := l.note1[i], l.note2[i]
 		b, a := p.dv*sc, -float32(p.dminv*mn)-f.base

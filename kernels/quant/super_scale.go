@@ -34,7 +34,7 @@ type superScalePlan struct {
 func (c *superScaleCodec) encode(k *work) bool {
 	s, p := &k.super, &c.super[k.effort]
 	n := superBlock / c.sub
-	search := scaleSearch{levels: &c.levels, lanes: &k.lanes}
+	search := scaleSearch{levels: &c.levels, weighed: k.weighed, lanes: &k.lanes}
 	for j := range n {
 		search.x, search.w = k.x[j*c.sub:][:c.sub], k.w[j*c.sub:][:c.sub]
 		search.run(&c.plans[k.effort])

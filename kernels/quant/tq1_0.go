@@ -32,9 +32,9 @@ func decodeTQ1(dst []float32, src []byte) {
 var ternaryCodec = scaleCodec{
 	levels: levels{lo: -1, hi: 1},
 	plans: [3]scalePlan{
-		Fast:   {tops: span(1, 4, 7), heavy: 1, reach: [2]float32{0.3, 20}, rounds: 2},
-		Normal: {tops: span(0.6, 6, 28), heavy: 4, reach: [2]float32{0.3, 20}, rounds: 4},
-		Best:   {tops: span(0.6, 10, 189), heavy: 4, reach: [2]float32{0.3, 20}, rounds: 8},
+		Fast:   {tops: span(1, 4, 7), heavy: [2]int{0, 1}, reach: [2]float32{0.3, 20}, rounds: 2},
+		Normal: {tops: span(0.6, 6, 28), heavy: [2]int{0, 4}, reach: [2]float32{0.3, 20}, rounds: 4},
+		Best:   {tops: span(0.6, 10, 189), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 20}, rounds: 8},
 	},
 }
 
