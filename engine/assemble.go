@@ -100,6 +100,13 @@ func lostInputs(err error) []*lostInput {
 // lostPieces are blobs of a file that proved corrupt or gone.
 type lostPieces struct{ lost []*lostInput }
 
+func (l *lostPieces) Unwrap() (errs []error) {
+	for _, lost := range l.lost {
+		errs = append(errs, lost)
+	}
+	return errs
+}
+
 func (l *lostPieces) Error() string {
 	if len(l.lost) == 1 {
 		return l.lost[0].Error()
