@@ -181,6 +181,18 @@ func TestPlainRounding(t *testing.T) {
 	}
 }
 
+// TestF32 wants singles to come back as they were, an odd number of them too.
+func TestF32(t *testing.T) {
+	x := append(randomRows(60, 1, 60), 0, float32(math.Copysign(0, -1)), math.MaxFloat32, math.SmallestNonzeroFloat32, -1)
+	q, _ := Lookup("f32")
+	y := decode(q, encode(t, q, x, Options{Cols: len(x), Effort: Normal}), len(x))
+	for i := range x {
+		if math.Float32bits(x[i]) != math.Float32bits(y[i]) {
+			t.Errorf("weight %d was %v, became %v", i, x[i], y[i])
+		}
+	}
+}
+
 // TestE8M0 compares mxfp4's scales with their definition, half of 2^(e-127).
 func TestE8M0(t *testing.T) {
 	for e := range 255 {

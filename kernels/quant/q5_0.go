@@ -22,7 +22,7 @@ func decodeQ5_0(dst []float32, src []byte) {
 var q5_0Codec = scaleCodec{
 	levels: levels{lo: -16, hi: 15},
 	plans: [3]scalePlan{
-		Fast:   {tops: bySign(16, 0.85, 1.05, 4), heavy: [2]int{1, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
+		Fast:   {tops: bySign(16, 0.85, 1.05, 6), heavy: [2]int{0, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
 		Normal: {tops: bySign(16, 0.8, 1.1, 9), heavy: [2]int{1, 2}, reach: [2]float32{0.4, 2}, rounds: 3},
 		Best:   {tops: bySign(16, 0.6, 1.15, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 5},
 	},
