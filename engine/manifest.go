@@ -76,7 +76,11 @@ func (m *Manifest) check() error {
 		return fmt.Errorf("manifest: it has no files")
 	}
 	names := map[string]bool{}
+	inFolder := m.Files[0].inFolder()
 	for _, f := range m.Files {
+		if f.inFolder() != inFolder {
+			return fmt.Errorf("manifest: its path would be both a file and a folder: %q, %q", m.Files[0].Name, f.Name)
+		}
 		if names[f.Name] || f.Name == "." || strings.ContainsAny(f.Name, "/\\:\x00") || strings.Contains(f.Name, "..") {
 			return fmt.Errorf("manifest: %q is no name for a file, or is there twice", f.Name)
 		}
@@ -95,12 +99,15 @@ func (m *Manifest) check() error {
 	return nil
 }
 
+// inFolder says that the artifact's path is a folder, which has this file.
+func (f *ManifestFile) inFolder() bool { return f.Name != "" && f.Name[0] != '-' }
+
 // filePath is where a file of an artifact goes.
 func filePath(artifact, name string) string {
 	switch {
 	case name == "":
 		return artifact
-	case name[0] == '-':
+	case name[0] == '-': // a shard
 		ext := filepath.Ext(artifact)
 		return strings.TrimSuffix(artifact, ext) + name + ext
 	}
