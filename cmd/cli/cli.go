@@ -171,7 +171,7 @@ const (
 func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
 		groupBuild:  {},
-		groupRecipe: {},
+		groupRecipe: {a.validateCommand, a.fmtCommand},
 		groupModel:  {},
 		groupOther:  {},
 	}
