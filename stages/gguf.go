@@ -3,7 +3,9 @@ package stages
 import (
 	"context"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/llama-pajamas/pj/engine"
@@ -11,6 +13,7 @@ import (
 	"github.com/llama-pajamas/pj/internal/diag"
 	"github.com/llama-pajamas/pj/kernels/quant"
 	"github.com/llama-pajamas/pj/runtime/gguf"
+	"github.com/llama-pajamas/pj/runtime/model"
 )
 
 type ggufParams struct {
@@ -87,12 +90,13 @@ func (g *ggufPlan) decide() error {
 		return err
 	}
 	g.decisions, g.resolved = decisions, r
+	g.pending = g.q.evidence != nil && !g.q.evidence.Known
 	r.unmatched(g.p)
 	collapsed := 0
 	for i := range decisions {
 		t, d := &g.q.model.Tensors[i], &decisions[i]
 		g.pending = g.pending || d.pending()
-		if g.params.Experts == "tiered" && t.Role == "expert" && len(t.Slices) > 1 {
+		if g.params.Experts == "tiered" && tierable(t) {
 			g.addExperts(i)
 			continue
 		}
@@ -117,20 +121,17 @@ func (g *ggufPlan) decide() error {
 	return nil
 }
 
-// addExperts gives each expert of a stack a tensor of its own, gate, up and down
-// of one expert side by side so that it is one read.
+// expertInfix is in the names of tensors that hold a single expert's matrix.
+const expertInfix = ".expert."
+
+// addExperts gives each expert of a layer's stacks a tensor of its own, gate, up
+// and down of one expert side by side so that it is one read.
 func (g *ggufPlan) addExperts(i int) {
-	t := &g.q.model.Tensors[i]
-	if t.Projection != "gate" {
-		return // comes with the layer's gate
+	stacks := g.stacks(g.q.model.Tensors[i].Layer)
+	if i != slices.Min(slices.Collect(maps.Values(stacks))) {
+		return // came with the layer's first stack
 	}
-	stacks := map[string]int{"gate": i}
-	for j := range g.q.model.Tensors {
-		if o := &g.q.model.Tensors[j]; o.Role == "expert" && o.Layer == t.Layer && len(o.Slices) > 1 {
-			stacks[o.Projection] = j
-		}
-	}
-	for e := range t.Slices {
+	for e := range g.q.model.Tensors[i].Slices {
 		for _, projection := range []string{"gate", "up", "down"} {
 			j, ok := stacks[projection]
 			if !ok {
@@ -140,10 +141,27 @@ func (g *ggufPlan) addExperts(i int) {
 			if g.decisions[j].experts != nil {
 				d = g.decisions[j].experts[e]
 			}
-			name := fmt.Sprintf("blk.%d.expert.%d.%s.weight", o.Layer, e, projection)
+			name := fmt.Sprintf("blk.%d%s%d.%s.weight", o.Layer, expertInfix, e, projection)
 			g.tensors = append(g.tensors, ggufTensor{name: name, dims: o.Dims[:2], tensor: j, expert: e, d: d})
 		}
 	}
+}
+
+// tierable reports whether a tensor is a stack whose experts can be tensors of
+// their own.
+func tierable(t *model.Tensor) bool {
+	return len(t.Slices) > 1 && t.Layer >= 0 && t.Name == fmt.Sprintf("blk.%d.ffn_%s_exps.weight", t.Layer, t.Projection)
+}
+
+// stacks are a layer's stacks of experts by their projection.
+func (g *ggufPlan) stacks(layer int) map[string]int {
+	out := map[string]int{}
+	for i := range g.q.model.Tensors {
+		if t := &g.q.model.Tensors[i]; t.Layer == layer && tierable(t) {
+			out[t.Projection] = i
+		}
+	}
+	return out
 }
 
 func (g *ggufPlan) alignment() int64 {
@@ -178,7 +196,7 @@ func (g *ggufPlan) plan(ctx context.Context) error {
 		infos = low
 	}
 	artifact := engine.ArtifactPlan{
-		Address: g.b.Address, Path: path.Clean(g.params.Path), Format: "gguf", Action: -1, Notes: g.notes,
+		Address: g.b.Address, Path: path.Clean(g.params.Path), Format: "gguf", Model: g.q.model.address, Action: -1, Notes: g.notes,
 	}
 	for i := range g.tensors {
 		t := &g.tensors[i]
@@ -234,15 +252,15 @@ func (g *ggufPlan) tensor(t *ggufTensor) (*engine.TensorPlan, []engine.Input, er
 	for _, d := range t.dims {
 		plan.Elements *= d
 	}
-	slices := make([]int, 0, len(m.Slices))
+	parts := make([]int, 0, len(m.Slices))
 	if t.expert >= 0 {
-		slices = append(slices, t.expert)
+		parts = append(parts, t.expert)
 	} else {
 		for s := range m.Slices {
-			slices = append(slices, s)
+			parts = append(parts, s)
 		}
 	}
-	for _, s := range slices {
+	for _, s := range parts {
 		for _, part := range m.Slices[s].Parts {
 			plan.SourceBytes += part.Size
 		}
@@ -259,11 +277,11 @@ func (g *ggufPlan) tensor(t *ggufTensor) (*engine.TensorPlan, []engine.Input, er
 		return nil, nil, diag.Errorf(g.b.Range, "Tensor cannot be written", "%v.", err)
 	}
 	g.needImportance(t)
-	if g.pending {
-		return plan, nil, nil // its action joins when the file's types are known
+	if g.pending && !t.d.typ.Float && !copies(m.Slices[parts[0]].Layout, t.d.typ) {
+		return plan, nil, nil // its encoder waits for the evidence, too
 	}
-	inputs := make([]engine.Input, 0, len(slices))
-	for _, s := range slices {
+	inputs := make([]engine.Input, 0, len(parts))
+	for _, s := range parts {
 		a, err := g.q.slice(g.p, t.tensor, s, t.d, g.b.Address)
 		if err != nil {
 			return nil, nil, err
