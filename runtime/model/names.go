@@ -67,7 +67,7 @@ func ignored(name string) bool {
 
 // nearest is the pattern that is the fewest edits away, "" where none is near.
 func nearest(pattern string, known []string) string {
-	best, least := "", max(3, len(pattern)/3)
+	best, least := "", max(3, len(pattern)*2/5+1)
 	for _, k := range known {
 		if d := distance(pattern, k, least); d < least {
 			best, least = k, d
