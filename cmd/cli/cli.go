@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -170,7 +171,7 @@ const (
 // commands lists every command by its group.
 func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
-		groupBuild:  {},
+		groupBuild:  {a.buildCommand, a.planCommand},
 		groupRecipe: {a.validateCommand, a.fmtCommand},
 		groupModel:  {},
 		groupOther:  {},
@@ -232,4 +233,13 @@ func (a *app) prepare() error {
 		}
 	}
 	return nil
+}
+
+// program is the program that runs, for reports: "pj v1.2.3".
+func (a *app) program() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return a.name
+	}
+	return a.name + " " + info.Main.Version
 }

@@ -28,16 +28,15 @@ type loaded struct {
 // loadRecipe reads the recipe and the addresses that the arguments name
 // ([RECIPE] [ADDRESS…]) and says what is wrong with it.
 func (a *app) loadRecipe(ctx context.Context, args []string) (*recipes.Recipe, []string, error) {
-	l, err := a.load(ctx, args, false)
+	l, err := a.load(ctx, args, jobOptions{})
 	if err != nil {
 		return nil, nil, err
 	}
 	return l.Recipe, l.addresses, nil
 }
 
-// load is loadRecipe, with the lock file. With upgrade the modules are resolved
-// anew.
-func (a *app) load(ctx context.Context, args []string, upgrade bool) (*loaded, error) {
+// load is loadRecipe, with the lock file.
+func (a *app) load(ctx context.Context, args []string, o jobOptions) (*loaded, error) {
 	path, addresses := splitArgs(args)
 	l := &loaded{catalog: stages.Catalog(), addresses: addresses, lockPath: lockBeside(path)}
 	pins, ds := lock.Read(l.lockPath)
@@ -50,11 +49,11 @@ func (a *app) load(ctx context.Context, args []string, upgrade bool) (*loaded, e
 		return nil, err
 	}
 	fetcher := &source.Fetcher{CacheDir: cacheDir, Offline: a.flags.offline, Lock: pins, Logger: slog.Default()}
-	if upgrade {
+	if o.upgrade {
 		fetcher.Lock = nil
 	}
 	l.Recipe, ds = recipes.Load(ctx, recipes.Options{
-		Path: path, Catalog: l.catalog, Vars: a.flags.vars, Env: environ(), Modules: fetcher,
+		Path: path, Catalog: l.catalog, Vars: a.flags.vars, Env: environ(), Modules: fetcher, OutputDir: o.output,
 	})
 	a.redact = l.Redact
 	if ctx.Err() != nil {

@@ -1,0 +1,161 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"os"
+	"path/filepath"
+
+	"github.com/llama-pajamas/pj/cache"
+	"github.com/llama-pajamas/pj/engine"
+	"github.com/llama-pajamas/pj/internal/diag"
+	"github.com/llama-pajamas/pj/runtime/hub"
+	"github.com/llama-pajamas/pj/stages"
+)
+
+// hashWhilePlanning is how much of sources that were never read is read to say
+// what is cached; of more it is said that it is not known yet.
+const hashWhilePlanning = 256 << 20
+
+// job is a recipe with all that it takes to plan and build it.
+type job struct {
+	*app
+	*loaded
+	known    *engine.Known
+	cache    *cache.Local
+	services *stages.Services
+	output   string // the folder of the artifacts, absolute
+}
+
+// jobOptions say how a recipe is to be planned.
+type jobOptions struct {
+	output  string // "": the recipe's folder
+	upgrade bool   // pins of the lock file do not count
+}
+
+// newJob loads a recipe and opens the cache; release is called in the end.
+func (a *app) newJob(ctx context.Context, args []string, o jobOptions) (j *job, release func(), err error) {
+	l, err := a.load(ctx, args, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	j = &job{app: a, loaded: l, output: l.Program.Dir}
+	if o.output != "" {
+		if j.output, err = filepath.Abs(o.output); err != nil {
+			return nil, nil, badInput(err)
+		}
+	}
+	if j.known, j.cache, release, err = a.leaseCache(ctx); err != nil {
+		return nil, nil, err
+	}
+	j.services = a.newServices()
+	if !o.upgrade {
+		j.services.Pin = j.pin
+	}
+	return j, release, nil
+}
+
+func (a *app) newServices() *stages.Services {
+	o := hub.OptionsFromEnv(os.Getenv)
+	o.Offline = o.Offline || a.flags.offline
+	o.Logger = slog.Default()
+	o.UserAgent = "pj"
+	return &stages.Services{Hub: hub.New(o)}
+}
+
+// pin is the revision that the lock file holds for a model.
+func (j *job) pin(address, source string) string {
+	if m, ok := j.lock.FindModel(address); ok && m.Source == source {
+		return m.Revision
+	}
+	return ""
+}
+
+// lower makes the plan, and says what is wrong with it.
+func (j *job) lower(ctx context.Context, known *engine.Known) (*engine.Plan, error) {
+	return j.lowerOnly(ctx, known, j.addresses)
+}
+
+func (j *job) lowerOnly(ctx context.Context, known *engine.Known, addresses []string) (*engine.Plan, error) {
+	plan, err := engine.Lower(ctx, j.catalog, j.Program, j.services, known, j.output, addresses)
+	if err != nil {
+		return nil, j.planError(ctx, err, j.Files)
+	}
+	return plan, j.diagnose(plan.Diagnostics, j.Files)
+}
+
+// planError gives an error of planning its place and exit code.
+func (a *app) planError(ctx context.Context, err error, files map[string][]byte) error {
+	var ds diag.Diagnostics
+	var corrupt *cache.CorruptError
+	switch {
+	case ctx.Err() != nil:
+		return ctx.Err()
+	case errors.As(err, &corrupt):
+		return err // the engine mends it
+	case errors.As(err, &ds):
+		return a.diagnose(ds, files)
+	}
+	return badInput(err)
+}
+
+// planned is a plan with what is known of it.
+type planned struct {
+	*engine.Plan
+	states   []engine.State
+	contents []cache.OutputID // of its sources, zero where unknown
+	jobs     int              // workers of the build, 0: one a processor
+	budget   int64            // of its memory, 0: none
+}
+
+func (a *app) resolve(ctx context.Context, known *engine.Known, plan *engine.Plan) (*planned, error) {
+	if n, file := unread(ctx, known, plan); n > 0 && n <= hashWhilePlanning && n > 32<<20 {
+		a.note("Reading %s of %s to learn what changed.", bytesOf(n), filepath.Base(file))
+	}
+	states, err := known.Resolve(ctx, plan, hashWhilePlanning)
+	if err != nil {
+		return nil, inputError(err)
+	}
+	p := &planned{Plan: plan, states: states, jobs: a.flags.jobs, budget: int64(a.flags.memory)}
+	if p.contents, err = known.Contents(ctx, plan); err != nil {
+		return nil, inputError(err)
+	}
+	return p, nil
+}
+
+// unread is how much of the plan's sources has to be read to know them.
+func unread(ctx context.Context, known *engine.Known, plan *engine.Plan) (n int64, file string) {
+	contents, err := known.Contents(ctx, plan)
+	if err != nil {
+		return 0, "" // said when it matters
+	}
+	for i, id := range contents {
+		if id.IsZero() {
+			n += plan.Sources[i].Size
+			file = plan.Files[plan.Sources[i].File].Path
+		}
+	}
+	return n, file
+}
+
+// inputError is an error about files that the recipe names.
+func inputError(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return badInput(err)
+	}
+	return err
+}
+
+// checkDisk warns where the disk is too small for what is to be written.
+func (a *app) checkDisk(output string, files int64, cacheDir string, blobs int64) {
+	for _, w := range []struct {
+		folder string
+		need   int64
+	}{{output, files}, {cacheDir, blobs}} {
+		if free, ok := diskFree(w.folder); ok && w.need > free {
+			a.diagnose(diag.Diagnostics{diag.Warnf(diag.Range{}, "Not enough disk", "%s has %s left, and the build writes up to %s there.", w.folder, bytesOf(free), bytesOf(w.need))}, nil)
+		}
+	}
+}
