@@ -50,8 +50,11 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 	if err := j.checkFrozen(ctx, first); err != nil {
 		return err
 	}
-	if err := j.saveLock(ctx, first, false); err != nil {
-		return err
+	if j.moving(first) {
+		// A build that is stopped shall go on with the same revisions.
+		if err := j.saveLock(ctx, first, false); err != nil {
+			return err
+		}
 	}
 	b := &build{app: a, known: j.known, cache: j.cache, keepGoing: keepGoing, recipe: j.Recipe, executor: engine.Executor{Catalog: j.catalog, Fetch: j.services}}
 	b.lower = func(ctx context.Context, known *engine.Known) (*engine.Plan, error) {

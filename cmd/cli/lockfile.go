@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/llama-pajamas/pj/engine"
@@ -153,6 +154,13 @@ func (j *job) checkFrozen(ctx context.Context, plan *engine.Plan) error {
 		return nil
 	}
 	return &exitError{exitRefused, fmt.Errorf("--frozen forbids to change %s, and the recipe needs other pins:\n  %s\nRun %s lock to pin them", j.lockPath, strings.Join(changes, "\n  "), j.name)}
+}
+
+// moving reports whether a source may be another one tomorrow if it isn't
+// pinned.
+func (j *job) moving(plan *engine.Plan) bool {
+	return slices.ContainsFunc(plan.Models, func(m engine.ModelPlan) bool { return m.Revision != "" }) ||
+		slices.ContainsFunc(j.Program.Modules, func(m engine.Module) bool { return m.Commit != "" })
 }
 
 // saveLock writes the lock file where what it pins changed.
