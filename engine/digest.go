@@ -23,7 +23,8 @@ func ContentDigest(ids []cache.OutputID) string {
 }
 
 // ModelDigest is the ContentDigest of a model of the plan. It reads what is not
-// known yet; progress, which may be nil, gets the bytes.
+// known yet; progress, which may be nil, gets the bytes, from several goroutines
+// at once.
 func (k *Known) ModelDigest(ctx context.Context, plan *Plan, m ModelPlan, progress func(bytes int64)) (string, error) {
 	part := &Plan{Scope: plan.Scope, Files: plan.Files}
 	for _, s := range m.Sources {

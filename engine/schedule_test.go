@@ -226,11 +226,8 @@ func TestCancel(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		defer cancel()
 		w.hook = func(ctx context.Context, env *Env, tag string) error {
-			switch tag {
-			case "double1": // done all the same
-				cancel()
-			case "double2":
-				return ctx.Err()
+			if tag == "double1" {
+				cancel() // and it is done all the same
 			}
 			return nil
 		}
@@ -243,7 +240,7 @@ func TestCancel(t *testing.T) {
 		states, err := w.known.Resolve(t.Context(), p, 0)
 		require.NoError(t, err)
 		require.Equal(t, []Status{Cached, Cached, New, New, New}, statuses(states))
-		require.EqualValues(t, 100, w.must(p).HashedBytes, "also what was hashed stays")
+		require.EqualValues(t, 200, w.must(p).HashedBytes, "also what was hashed stays")
 	})
 }
 
