@@ -58,6 +58,37 @@ func (c *Conclusion) Entry(action int) *cache.Entry {
 	return c.Result.States[action].Entry
 }
 
+// Artifact finds an artifact of the plan.
+func (c *Conclusion) Artifact(address string) (*ArtifactPlan, bool) {
+	for i := range c.Plan.Artifacts {
+		if c.Plan.Artifacts[i].Address == address {
+			return &c.Plan.Artifacts[i], true
+		}
+	}
+	return nil, false
+}
+
+// Tensors are those of an artifact, in its order.
+func (c *Conclusion) Tensors(artifact string) []*TensorPlan {
+	var out []*TensorPlan
+	for i := range c.Plan.Tensors {
+		if c.Plan.Tensors[i].Artifact == artifact {
+			out = append(out, &c.Plan.Tensors[i])
+		}
+	}
+	return out
+}
+
+// Model finds a model of the plan.
+func (c *Conclusion) Model(address string) (*ModelPlan, bool) {
+	for i := range c.Plan.Models {
+		if c.Plan.Models[i].Address == address {
+			return &c.Plan.Models[i], true
+		}
+	}
+	return nil, false
+}
+
 // Judge adds a verdict; it passed if all its checks did.
 func (c *Conclusion) Judge(checks []Check) {
 	v := Verdict{Address: c.Address, Passed: true, Checks: checks}

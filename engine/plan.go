@@ -70,6 +70,8 @@ type ArtifactPlan struct {
 	Address string `json:"address"`
 	Path    string `json:"path"` // relative to the output folder
 	Format  string `json:"format"`
+	// Model is the address of the model that its weights come from.
+	Model string `json:"model,omitempty"`
 	// Action makes the artifact's manifest (output "manifest").
 	Action        int     `json:"action_index"`
 	Bytes         int64   `json:"bytes"`

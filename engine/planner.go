@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"sort"
 	"strings"
 
@@ -79,7 +80,19 @@ func Lower(ctx context.Context, c *Catalog, prog *Program, services Services, kn
 		return nil, p.corrupt // whatever the stages made of it; Build mends it
 	}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, p.diags...)
+	p.reportsLast()
 	return p.plan, p.diags.Err()
+}
+
+// reportsLast puts reports after the judgements that they show.
+func (p *Planner) reportsLast() {
+	isReport := func(c ConclusionPlan) int {
+		if c.Stage == "report" || strings.HasPrefix(c.Stage, "report ") {
+			return 1
+		}
+		return 0
+	}
+	slices.SortStableFunc(p.plan.Conclusions, func(a, b ConclusionPlan) int { return isReport(a) - isReport(b) })
 }
 
 // fail turns an error of a block's lowering into diagnostics at the block.

@@ -56,6 +56,10 @@ const (
 	KeyKV     = "pj.kv"     // the KV cache's types by layer, as JSON
 )
 
+// headerOutput is what the names of the outputs begin with that hold the bytes
+// before the tensors, one for each file.
+const headerOutput = "header-"
+
 // packer makes the action of one file.
 type packer struct {
 	g        *ggufPlan
@@ -355,7 +359,7 @@ func writeManifest(env *engine.Env, params *packParams, shards []gguf.Shard, ten
 		if params.Split > 0 {
 			f.Name = strings.TrimSuffix(gguf.SplitPath("", n, len(shards)), ".gguf")
 		}
-		w, err := env.Create(fmt.Sprintf("header-%d", n), int64(len(s.Header.Bytes)))
+		w, err := env.Create(fmt.Sprintf("%s%d", headerOutput, n), int64(len(s.Header.Bytes)))
 		if err != nil {
 			return err
 		}
