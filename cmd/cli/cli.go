@@ -173,7 +173,7 @@ func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
 		groupBuild:  {a.buildCommand, a.planCommand},
 		groupRecipe: {a.validateCommand, a.fmtCommand},
-		groupModel:  {},
+		groupModel:  {a.infoCommand, a.diffCommand},
 		groupOther:  {},
 	}
 }

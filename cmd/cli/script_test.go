@@ -22,9 +22,12 @@ func TestMain(m *testing.M) {
 }
 
 // TestScript runs testdata/script: each script in an empty folder of its own,
-// with a cache of its own. $MODELS is the folder of the example models.
+// with a cache of its own. $MODELS is the folder of the example models, $GGUF
+// that of small GGUF files.
 func TestScript(t *testing.T) {
 	models, err := filepath.Abs("../../examples/models")
+	require.NoError(t, err)
+	ggufs, err := filepath.Abs("../../runtime/gguf/testdata")
 	require.NoError(t, err)
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -34,6 +37,7 @@ func TestScript(t *testing.T) {
 		Cmds:                map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
 		Setup: func(e *testscript.Env) error {
 			e.Setenv("MODELS", models)
+			e.Setenv("GGUF", ggufs)
 			e.Setenv("PJ_CACHE_DIR", filepath.Join(e.WorkDir, ".cache"))
 			e.Setenv("HF_HUB_OFFLINE", "1")
 			e.Setenv("HOME", filepath.Join(e.WorkDir, ".home"))

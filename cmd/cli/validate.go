@@ -33,7 +33,7 @@ Exit code 0 where the recipe is valid, 2 where it is not.`,
 				return badInput(fmt.Errorf("%s: there is no such file or folder: name a recipe, or the folder that has it", args[0]))
 			}
 			a.flags.offline = true
-			l, err := a.load(c.Context(), args, false)
+			r, _, err := a.loadRecipe(c.Context(), args)
 			var exit *exitError
 			if err != nil && (!errors.As(err, &exit) || exit.code != exitBadInput || exit.err != nil) {
 				return err
@@ -47,7 +47,7 @@ Exit code 0 where the recipe is valid, 2 where it is not.`,
 			if err != nil || a.flags.quiet {
 				return err
 			}
-			return a.print(fmt.Sprintf("%s is valid: %s.\n", l.Program.Path, countBlocks(l.Program)))
+			return a.print(fmt.Sprintf("%s is valid: %s.\n", r.Program.Path, countBlocks(r.Program)))
 		},
 	}
 }
