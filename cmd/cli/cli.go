@@ -171,7 +171,7 @@ const (
 // commands lists every command by its group.
 func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
-		groupBuild:  {a.buildCommand, a.planCommand},
+		groupBuild:  {a.buildCommand, a.planCommand, a.explainCommand, a.lockCommand, a.cacheCommand},
 		groupRecipe: {a.validateCommand, a.fmtCommand},
 		groupModel:  {a.infoCommand, a.diffCommand},
 		groupOther:  {},

@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -96,4 +97,9 @@ func exists(path string) (bool, error) {
 		return false, nil
 	}
 	return err == nil, err
+}
+
+// unknownRecipe is the error of an argument that should be a recipe.
+func unknownRecipe(arg string) error {
+	return fmt.Errorf("there is no recipe %s: name a file, or a folder that holds recipe.hcl", arg)
 }

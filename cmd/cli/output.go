@@ -110,7 +110,8 @@ func width(w io.Writer) int {
 }
 
 // table lays out rows in columns. Columns whose header begins with ">" stand
-// to the right.
+// to the right; without any header there is no such line. Only the last column
+// may be coloured.
 type table struct {
 	header []string
 	rows   [][]string
@@ -137,7 +138,11 @@ func (t *table) String() string {
 		}
 	}
 	var b strings.Builder
-	for _, r := range append([][]string{head}, t.rows...) {
+	rows := t.rows
+	if len(strings.Join(head, "")) > 0 {
+		rows = append([][]string{head}, rows...)
+	}
+	for _, r := range rows {
 		var line strings.Builder
 		for i, c := range r {
 			pad := strings.Repeat(" ", wide[i]-utf8.RuneCountInString(c))

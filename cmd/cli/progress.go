@@ -153,3 +153,10 @@ func short(d time.Duration) string {
 	}
 	return fmt.Sprintf("%d h %d min", int(d.Hours()), int(d.Minutes())%60)
 }
+
+// set says how much of something is done.
+func (p *progress) set(what string, done, total int64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.current, p.done, p.total = what, done, total
+}
