@@ -223,6 +223,20 @@ func (f brokenFile) ReadAt(b []byte, off int64) (int, error) {
 	return hugeFile{[]byte("GGUF\x03")}.ReadAt(b, off)
 }
 
+// TestParseHeaderAlone reads a header of which the data is not at hand.
+func TestParseHeaderAlone(t *testing.T) {
+	b := readFile(t, "testdata/peer.gguf")
+	want, err := parseBytes(b)
+	require.NoError(t, err)
+	start := want.Tensors[0].Offset
+	got, err := Parse(bytes.NewReader(b[:start]), int64(len(b)), "test.gguf")
+	require.NoError(t, err)
+	require.Equal(t, want.KVs, got.KVs)
+	require.Equal(t, want.Tensors, got.Tensors)
+	_, err = Parse(bytes.NewReader(b[:start/2]), int64(len(b)), "test.gguf")
+	require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+}
+
 func TestReadErrors(t *testing.T) {
 	_, err := Parse(brokenFile{}, 100, "x")
 	require.ErrorIs(t, err, errBroken)

@@ -48,13 +48,13 @@ func (r *reader) fill(n int64) error {
 	buf := make([]byte, want)
 	copy(buf, r.buf)
 	got, err := r.r.ReadAt(buf[old:], old)
-	if int64(got) < want-old {
+	if old+int64(got) < end {
 		if err == nil || errors.Is(err, io.EOF) {
 			err = io.ErrUnexpectedEOF
 		}
 		return fmt.Errorf("read the header at byte %d: %w", old+int64(got), err)
 	}
-	r.buf = buf
+	r.buf = buf[:old+int64(got)] // less than was wanted where r has the header alone
 	return nil
 }
 
