@@ -158,6 +158,14 @@ func atMost[T int64 | float64](name string, value float64, limit *T) engine.Chec
 	return c
 }
 
+// notNegative refuses limits that nothing can meet, of what can be 0.
+func notNegative(place func(string) diag.Range, name string, limit *float64) error {
+	if limit != nil && *limit < 0 {
+		return diag.Errorf(place(name), "Limit out of range", "%s is %v, and must not be negative.", name, *limit)
+	}
+	return nil
+}
+
 // positive refuses limits that nothing can meet.
 func positive[T int64 | float64](place func(string) diag.Range, name string, limit *T) error {
 	if limit != nil && *limit <= 0 {

@@ -26,8 +26,8 @@ type errorValues struct {
 
 func (m *errorMetric) check(place func(string) diag.Range) error {
 	return firstOf(
-		positive(place, "max_relative_rmse", m.MaxRelativeRMSE),
-		positive(place, "max_tensor_relative_rmse", m.MaxTensorRelativeRMSE),
+		notNegative(place, "max_relative_rmse", m.MaxRelativeRMSE),
+		notNegative(place, "max_tensor_relative_rmse", m.MaxTensorRelativeRMSE),
 	)
 }
 
