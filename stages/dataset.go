@@ -57,18 +57,27 @@ func lowerDataset(_ context.Context, p *engine.Planner, b *engine.Block) error {
 func datasetFiles(b *engine.Block) ([]engine.File, error) {
 	var out []engine.File
 	for _, name := range b.Params.(*datasetParams).Files {
-		path := name
-		if !filepath.IsAbs(path) {
-			path = filepath.Join(b.Base, filepath.FromSlash(path))
-		}
-		f, err := localFile(path)
-		if os.IsNotExist(err) {
-			return nil, diag.Errorf(b.Attrs["files"], "No such file", "%s: there is no file %s. Paths start from the folder of the recipe that names them.", b.Address, path)
-		}
+		f, err := blockFile(b, "files", name)
 		if err != nil {
-			return nil, diag.Errorf(b.Attrs["files"], "File cannot be read", "%v.", err)
+			return nil, err
 		}
 		out = append(out, f)
 	}
 	return out, nil
+}
+
+// blockFile is a file that an attribute of a block names.
+func blockFile(b *engine.Block, attribute, name string) (engine.File, error) {
+	path := name
+	if !filepath.IsAbs(path) {
+		path = filepath.Join(b.Base, filepath.FromSlash(path))
+	}
+	f, err := localFile(path)
+	switch {
+	case os.IsNotExist(err):
+		return f, diag.Errorf(b.Attrs[attribute], "No such file", "%s: there is no file %s. Paths start from the folder of the recipe that names them.", b.Address, path)
+	case err != nil:
+		return f, diag.Errorf(b.Attrs[attribute], "File cannot be read", "%v.", err)
+	}
+	return f, nil
 }

@@ -1,9 +1,11 @@
 package stages
 
 import (
+	"fmt"
 	"strconv"
 
 	"github.com/llama-pajamas/pj/engine"
+	"github.com/llama-pajamas/pj/internal/diag"
 )
 
 // Evidence is what a block that yields evidence stands for while a plan is
@@ -18,18 +20,55 @@ type Evidence struct {
 	// Slices count the importances of each tensor: one for each expert of a
 	// stack. Outputs are named by SliceOutput and hold a float32 for each column.
 	Slices map[string]int
-	// Shares are the fractions of a layer's tokens that use each expert.
-	Shares map[int][]float64
-	// File, Dataset, Entries and Chunks become the keys quantize.imatrix.*.
-	File    string
+	// Columns are the lengths of the importances of each tensor.
+	Columns map[string]int64
+	// Counts are the tokens that each expert of a layer saw; a layer is missing
+	// where that is not known.
+	Counts map[int][]float64
+	// Dataset, Entries and Chunks become the keys quantize.imatrix.*, where
+	// there is a file.
 	Dataset string
 	Entries int
 	Chunks  int
 
-	contentAction int
+	address       string
+	contentAction int // -1: it was not read from a file
 }
 
 func (e *Evidence) content() (string, int) { return "file", e.contentAction }
+
+// fits checks the evidence against a model that is to be quantized by it.
+func (e *Evidence) fits(m *modelResult, at diag.Range) (*diag.Diagnostic, error) {
+	if e == nil || !e.Known {
+		return nil, nil
+	}
+	found, wrong := 0, ""
+	bad := 0
+	for i := range m.Tensors {
+		t := &m.Tensors[i]
+		slices, ok := e.Slices[t.Name]
+		if !ok {
+			continue
+		}
+		found++
+		if cols := e.Columns[t.Name]; cols != t.Dims[0] || slices != len(t.Slices) {
+			if bad++; bad == 1 {
+				wrong = fmt.Sprintf("%s has %d x %d, and the tensor has %d x %d", t.Name, slices, cols, len(t.Slices), t.Dims[0])
+			}
+		}
+	}
+	switch {
+	case bad > 0:
+		if bad > 1 {
+			wrong += fmt.Sprintf("; %d more do not fit", bad-1)
+		}
+		return nil, diag.Errorf(at, "Evidence is of another model", "The importances of %s are not those of %s (matrices x columns): %s. Take evidence that was made with this model.", e.address, m.address, wrong)
+	case found == 0:
+		w := diag.Warnf(at, "Evidence without effect", "%s knows no tensor of %s.", e.address, m.address)
+		return &w, nil
+	}
+	return nil, nil
+}
 
 // SliceOutput names the importance of one slice of a tensor.
 func SliceOutput(tensor string, slice, slices int) string {
@@ -53,18 +92,24 @@ func (e *Evidence) expert(layer, index, used int) *engine.ExpertAttrs {
 	if e == nil || !e.Known {
 		return a
 	}
-	shares, ok := e.Shares[layer]
-	if !ok || index >= len(shares) {
+	counts := e.Counts[layer]
+	if index >= len(counts) {
 		return a
 	}
-	before := 0
-	for i, s := range shares {
-		if s > shares[index] || s == shares[index] && i < index {
+	// Each token uses `used` experts, so the tokens are the counts' sum by that.
+	// One division: the share is the nearest number to the true one.
+	sum, before := 0.0, 0
+	for i, n := range counts {
+		sum += n
+		if n > counts[index] || n == counts[index] && i < index {
 			before++
 		}
 	}
-	a.Known, a.Share = true, shares[index]
-	a.RouteShare = a.Share / float64(max(used, 1))
-	a.Rank = float64(before) / float64(len(shares))
+	a.Known = true
+	if sum > 0 {
+		a.Share = counts[index] * float64(max(used, 1)) / sum
+		a.RouteShare = counts[index] / sum
+	}
+	a.Rank = float64(before) / float64(len(counts))
 	return a
 }

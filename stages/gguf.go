@@ -105,14 +105,16 @@ func (g *ggufPlan) decide() error {
 			if one, err = g.collapse(i, d.experts); err != nil {
 				return err
 			}
-			collapsed++
+			if types, _ := typesOf(d.experts); len(types) > 1 {
+				collapsed++
+			}
 		}
 		g.tensors = append(g.tensors, ggufTensor{name: t.Name, dims: t.Dims, tensor: i, expert: -1, d: one})
 	}
 	if collapsed > 0 {
 		g.notes = append(g.notes, fmt.Sprintf("%d stacks of experts: the policy gives experts of one layer several types, and each stack gets one (collapse = %q)", collapsed, g.params.Collapse))
 	}
-	if g.params.Experts == "tiered" {
+	if slices.ContainsFunc(g.tensors, func(t ggufTensor) bool { return t.expert >= 0 }) {
 		g.notes = append(g.notes, "stock llama.cpp does not load this file: each expert is a tensor of its own (experts = \"tiered\"); pj run executes it")
 	}
 	if g.alignment() != gguf.DefaultAlignment && g.params.Experts != "tiered" {

@@ -42,7 +42,7 @@ type packTensor struct {
 }
 
 type packImatrix struct {
-	File    string `json:"file"`
+	File    string `json:"file"` // a stand-in for the digest
 	Dataset string `json:"dataset,omitempty"`
 	Entries int    `json:"entries"`
 	Chunks  int    `json:"chunks"`
@@ -69,8 +69,8 @@ type packer struct {
 
 func (g *ggufPlan) pack(_ context.Context, infos []gguf.TensorInfo) (*packer, error) {
 	k := &packer{g: g, params: packParams{Alignment: g.alignment(), Split: int64(g.params.Split), FileType: g.fileType(infos)}}
-	if e := g.q.evidence; e != nil && e.Known && e.File != "" {
-		k.params.Imatrix = &packImatrix{File: e.File, Dataset: e.Dataset, Entries: e.Entries, Chunks: e.Chunks}
+	if e := g.q.evidence; e != nil && e.Known && e.contentAction >= 0 {
+		k.params.Imatrix = &packImatrix{Dataset: e.Dataset, Entries: e.Entries, Chunks: e.Chunks}
 	}
 	var err error
 	if k.params.KV, err = g.kvTable(); err != nil {
@@ -96,6 +96,9 @@ func (k *packer) provenance() error {
 			return nil
 		}
 		attribute, action := c.content()
+		if action < 0 {
+			return nil
+		}
 		digest := standIn(len(k.contents))
 		body[attribute] = digest
 		if attribute == "files" {
@@ -105,6 +108,9 @@ func (k *packer) provenance() error {
 		locks[flat] = map[string]string{"digest": digest}
 		if m, ok := r.(*modelResult); ok && m.revision != "" {
 			locks[flat]["source"], locks[flat]["revision"] = m.source, m.revision
+		}
+		if e, ok := r.(*Evidence); ok && e == k.g.q.evidence && k.params.Imatrix != nil {
+			k.params.Imatrix.File = digest
 		}
 		return nil
 	})
@@ -217,7 +223,7 @@ func (p *packParams) extras(digests []string) []gguf.KV {
 		{Key: "general.file_type", Value: p.FileType},
 	}
 	if m := p.Imatrix; m != nil {
-		kvs = append(kvs, gguf.KV{Key: "quantize.imatrix.file", Value: m.File})
+		kvs = append(kvs, gguf.KV{Key: "quantize.imatrix.file", Value: fillIn(m.File, digests)})
 		if m.Dataset != "" {
 			kvs = append(kvs, gguf.KV{Key: "quantize.imatrix.dataset", Value: m.Dataset})
 		}

@@ -36,6 +36,13 @@ var _ = register(&engine.Stage{
 				return err
 			}
 			q.evidence = e.(*Evidence)
+			warning, err := q.evidence.fits(q.model, b.Attrs["policy"])
+			if err != nil {
+				return err
+			}
+			if warning != nil {
+				p.Warn(*warning)
+			}
 		}
 		p.SetResult(b, q)
 		return nil

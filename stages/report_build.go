@@ -180,7 +180,12 @@ func withoutFolder(rule, recipe string) string {
 	if dir == "." {
 		return rule
 	}
-	return filepath.ToSlash(strings.TrimPrefix(rule, strings.TrimSuffix(dir, string(filepath.Separator))+string(filepath.Separator)))
+	prefix := strings.TrimSuffix(dir, string(filepath.Separator)) + string(filepath.Separator)
+	parts := strings.Split(rule, ", ") // "collapse of 2 types, /home/me/recipe.hcl:7"
+	for i := range parts {
+		parts[i] = strings.TrimPrefix(parts[i], prefix)
+	}
+	return filepath.ToSlash(strings.Join(parts, ", "))
 }
 
 func partOf[K comparable](parts map[K]*reportPart, key K) *reportPart {

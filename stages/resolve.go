@@ -157,6 +157,9 @@ func (r *resolver) decide(i int, attrs *engine.TensorAttrs) (*decision, error) {
 		return nil, diag.Errorf(r.q.policy.Range(), "A rule fails", "%v", err)
 	}
 	if m.Pending {
+		if e := r.q.evidence; e == nil || e.Known {
+			return nil, r.unmeasured(i, m.Candidates)
+		}
 		return r.waiting(i, m.Candidates)
 	}
 	if m.Rule != nil {
@@ -282,6 +285,19 @@ func (r *resolver) bounded(i int, rule *engine.Rule) (*decision, error) {
 		}
 	}
 	return &d, nil
+}
+
+// unmeasured is the error where a rule asks for what no evidence will tell.
+func (r *resolver) unmeasured(i int, candidates []*engine.Rule) error {
+	at, label := r.q.policy.Range(), r.q.policy.Address()
+	if len(candidates) > 0 && candidates[0] != nil {
+		at, label = candidates[0].Range, candidates[0].Label
+	}
+	t := &r.q.model.Tensors[i]
+	if r.q.evidence == nil {
+		return diag.Errorf(at, "Rule needs evidence", "%s, tensor %s: the condition is on what is measured, and the policy has no evidence. Set evidence in the policy.", label, t.Name)
+	}
+	return diag.Errorf(at, "Rule needs what was not measured", "%s, tensor %s: %s does not tell what the condition asks for. An importance matrix tells expert.share, expert.route_share and expert.rank if it is a GGUF file, nothing more.", label, t.Name, r.q.evidence.address)
 }
 
 // waiting is the decision while evidence is to come: what it may become.

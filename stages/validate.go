@@ -2,6 +2,7 @@ package stages
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -77,10 +78,12 @@ func checkValidate(b *engine.Block) error {
 			}
 			return b.Attrs[m.name]
 		}
-		switch err := m.check(place).(type) {
-		case nil:
-		case diag.Diagnostic:
-			problems = append(problems, err)
+		err := m.check(place)
+		var d diag.Diagnostic
+		switch {
+		case err == nil:
+		case errors.As(err, &d):
+			problems = append(problems, d)
 		default:
 			problems = append(problems, diag.Errorf(place(""), "Metric cannot be used", "%s: %v.", m.name, err))
 		}
