@@ -2,8 +2,10 @@ package cache
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/binary"
+	"math/bits"
 	"slices"
 
 	"go.etcd.io/bbolt"
@@ -106,24 +108,34 @@ type sortedKey struct {
 	index  int
 }
 
-// sortKeys orders n keys of at least eight bytes.
+// sortKeys orders n keys of at least eight bytes. They are hashes, so that
+// their first bits divide them about evenly; what falls together is sorted then.
 func sortKeys(n int, key func(i int) []byte) []sortedKey {
-	order := make([]sortedKey, n)
-	for i := range order {
-		order[i] = sortedKey{binary.BigEndian.Uint64(key(i)), i}
+	shift := 64 - bits.Len(uint(n))
+	ends := make([]int32, 1<<(64-shift)+1)
+	keys := make([]sortedKey, n)
+	for i := range keys {
+		keys[i] = sortedKey{binary.BigEndian.Uint64(key(i)), i}
+		ends[keys[i].prefix>>shift+1]++
 	}
-	slices.SortFunc(order, func(a, b sortedKey) int {
-		switch {
-		case a.prefix < b.prefix:
-			return -1
-		case a.prefix > b.prefix:
-			return 1
+	for b := 1; b < len(ends); b++ {
+		ends[b] += ends[b-1]
+	}
+	order := make([]sortedKey, n)
+	for _, k := range keys {
+		b := k.prefix >> shift
+		order[ends[b]] = k
+		ends[b]++
+	}
+	from := int32(0)
+	for _, to := range ends {
+		if to > from+1 {
+			slices.SortFunc(order[from:to], func(a, b sortedKey) int {
+				return cmp.Or(cmp.Compare(a.prefix, b.prefix), bytes.Compare(key(a.index), key(b.index)), cmp.Compare(a.index, b.index))
+			})
 		}
-		if c := bytes.Compare(key(a.index), key(b.index)); c != 0 {
-			return c
-		}
-		return a.index - b.index
-	})
+		from = to
+	}
 	return order
 }
 

@@ -204,7 +204,7 @@ func (r *resolution) inputDifference(i int, was []cache.Component) string {
 		if at >= len(was) || was[at].Name != name {
 			return fmt.Sprintf("its inputs are others: %s is new there", a.Inputs[n].Name)
 		}
-		if was[at].Value != string(r.appendInput(nil, a.Inputs[n:m])) {
+		if was[at].Value != string(r.appendInput(nil, a.Inputs[n:m], &keyScratch{})) {
 			return r.changedInput(a.Inputs[n:m])
 		}
 		n = m

@@ -23,73 +23,89 @@ const (
 
 // keyScratch is memory that one key after another is put together in.
 type keyScratch struct {
-	buf  []byte
-	name []byte
+	buf []byte
+	ids []byte
 }
 
-// eachComponent calls add for everything that an action's output depends on, in
-// the order of the key. What it passes is valid during the call only.
-func (r *resolution) eachComponent(i int, s *keyScratch, add func(name, value []byte)) {
+// appendKey puts everything that an action's output depends on into s.buf, in
+// the order of the key: components, each with its length so that no two lists
+// give the same bytes.
+func (r *resolution) appendKey(i int, s *keyScratch) {
 	a := r.plan.Actions[i]
-	var value [80]byte
-	v := append(value[:0], a.Stage...)
-	v = append(v, " v"...)
-	add([]byte("stage"), strconv.AppendInt(v, int64(a.Version), 10))
+	b := append(s.buf[:0], keyDomain...)
+	var value [96]byte
+	v := append(append(value[:0], a.Stage...), " v"...)
+	v = strconv.AppendInt(v, int64(a.Version), 10)
+	b = appendBytes(appendString(b, "", "stage"), v)
 	if a.Fingerprint != "" {
-		add([]byte("implementation"), []byte(a.Fingerprint))
+		b = appendString(appendString(b, "", "implementation"), "", a.Fingerprint)
 	}
 	for n := range a.Params {
 		p := &a.Params[n]
-		s.name = append(append(s.name[:0], paramPrefix...), p.Name...)
-		add(s.name, []byte(p.Value))
+		b = appendString(appendString(b, paramPrefix, p.Name), "", p.Value)
 	}
 	for n := 0; n < len(a.Inputs); {
 		m := n + 1
 		for m < len(a.Inputs) && a.Inputs[m].Name == a.Inputs[n].Name {
 			m++
 		}
-		s.name = append(append(s.name[:0], inputPrefix...), a.Inputs[n].Name...)
-		add(s.name, r.appendInput(value[:0], a.Inputs[n:m]))
+		b = appendString(b, inputPrefix, a.Inputs[n].Name)
+		b = appendBytes(b, r.appendInput(value[:0], a.Inputs[n:m], s))
 		n = m
 	}
+	s.buf = b
+}
+
+// appendString appends a string of two parts with its length in front.
+func appendString(b []byte, prefix, s string) []byte {
+	b = binary.AppendUvarint(b, uint64(len(prefix)+len(s)))
+	return append(append(b, prefix...), s...)
+}
+
+func appendBytes(b, s []byte) []byte {
+	b = binary.AppendUvarint(b, uint64(len(s)))
+	return append(b, s...)
 }
 
 // appendInput is the content of inputs of one name: the one id itself, or the
 // hash over several with their count.
-func (r *resolution) appendInput(b []byte, inputs []Input) []byte {
+func (r *resolution) appendInput(b []byte, inputs []Input, s *keyScratch) []byte {
 	if len(inputs) == 1 {
 		id := r.content(&inputs[0])
 		return hex.AppendEncode(b, id[:])
 	}
-	h := blake3.New()
+	s.ids = s.ids[:0]
 	for i := range inputs {
 		id := r.content(&inputs[i])
-		h.Write(id[:])
+		s.ids = append(s.ids, id[:]...)
 	}
-	var sum [32]byte
-	b = hex.AppendEncode(b, h.Sum(sum[:0]))
+	sum := blake3.Sum256(s.ids)
+	b = hex.AppendEncode(b, sum[:])
 	return strconv.AppendInt(append(b, " of "...), int64(len(inputs)), 10)
 }
 
 // components are those of the key of an action whose inputs are known, to be
 // kept with its result.
 func (r *resolution) components(i int) []cache.Component {
+	var s keyScratch
+	r.appendKey(i, &s)
+	rest := string(s.buf[len(keyDomain):])
+	next := func() string {
+		n, w := binary.Uvarint([]byte(rest[:min(len(rest), binary.MaxVarintLen64)]))
+		part := rest[w : w+int(n)]
+		rest = rest[w+int(n):]
+		return part
+	}
 	var out []cache.Component
-	r.eachComponent(i, &keyScratch{}, func(name, value []byte) {
-		out = append(out, cache.Component{Name: string(name), Value: string(value)})
-	})
+	for rest != "" {
+		out = append(out, cache.Component{Name: next(), Value: next()})
+	}
 	return out
 }
 
 // key is the ActionID of an action whose inputs are known: the hash of its
-// components, each with its length so that no two lists give the same bytes.
+// components.
 func (r *resolution) key(i int, s *keyScratch) cache.ActionID {
-	s.buf = append(s.buf[:0], keyDomain...)
-	r.eachComponent(i, s, func(name, value []byte) {
-		s.buf = binary.AppendUvarint(s.buf, uint64(len(name)))
-		s.buf = append(s.buf, name...)
-		s.buf = binary.AppendUvarint(s.buf, uint64(len(value)))
-		s.buf = append(s.buf, value...)
-	})
+	r.appendKey(i, s)
 	return cache.ActionID(blake3.Sum256(s.buf))
 }
