@@ -193,13 +193,7 @@ func (x *Executor) newExecution(ctx context.Context, plan *Plan) (*execution, er
 	if err != nil {
 		return nil, err
 	}
-	e := &execution{
-		x: x, plan: plan, known: known,
-		res:     &Result{Plan: plan, Ran: map[int]time.Duration{}, States: append([]State(nil), known.states...)},
-		workers: semaphore.NewWeighted(int64(x.jobs())),
-		flushed: time.Now(), fetches: map[int]*fetch{}, reading: map[int]chan struct{}{},
-		advanced: make([]atomic.Int64, len(plan.Actions)),
-	}
+	e := x.executionOf(plan, known)
 	for i, s := range known.states {
 		if s.Status == Cached {
 			e.advanced[i].Store(plan.Actions[i].Work) // no part of what is to be done
@@ -217,6 +211,16 @@ func (x *Executor) newExecution(ctx context.Context, plan *Plan) (*execution, er
 		}
 	}
 	return e, nil
+}
+
+func (x *Executor) executionOf(plan *Plan, known *resolution) *execution {
+	return &execution{
+		x: x, plan: plan, known: known,
+		res:     &Result{Plan: plan, Ran: map[int]time.Duration{}, States: append([]State(nil), known.states...)},
+		workers: semaphore.NewWeighted(int64(x.jobs())),
+		flushed: time.Now(), fetches: map[int]*fetch{}, reading: map[int]chan struct{}{},
+		advanced: make([]atomic.Int64, len(plan.Actions)),
+	}
 }
 
 // hashLimit is how much is hashed before anything runs. What does not matter to

@@ -52,7 +52,7 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 	}
 	if j.moving(first) {
 		// A build that is stopped shall go on with the same revisions.
-		if err := j.saveLock(ctx, first, false); err != nil {
+		if err := j.saveLock(ctx, first, noDigests); err != nil {
 			return err
 		}
 	}
@@ -66,18 +66,9 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 	}
 	b.done = func(r *engine.Result) error {
 		j.rememberModels(ctx, r.Plan)
-		return j.saveLock(ctx, r.Plan, true)
+		return j.saveLock(ctx, r.Plan, knownDigests)
 	}
 	return b.run(ctx, first)
-}
-
-// lowerToBuild is lower, for a build: it refuses what a plan only warns of.
-func (j *job) lowerToBuild(ctx context.Context, known *engine.Known) (*engine.Plan, error) {
-	plan, err := engine.Lower(ctx, j.catalog, j.Program, j.services, known, j.output, j.addresses)
-	if err != nil {
-		return nil, j.planError(ctx, err, j.Files)
-	}
-	return plan, j.diagnose(forBuild(plan), j.Files)
 }
 
 // build is a build at work, of a recipe or a plan.

@@ -185,7 +185,7 @@ func (j *job) rememberModels(ctx context.Context, plan *engine.Plan) {
 	records := map[string][]byte{}
 	for _, m := range plan.Models {
 		block := j.block(m.Address)
-		if m.Revision != "" || block == nil || !allHere(plan, m) {
+		if m.Revision != "" || block == nil || !allHere(plan, m) || j.unreadOf(ctx, plan, m) > 0 {
 			continue
 		}
 		digest, err := j.known.ModelDigest(ctx, plan, m, nil)

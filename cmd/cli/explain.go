@@ -89,7 +89,8 @@ func (a *app) runExplain(ctx context.Context, args []string) error {
 	e := find(plan, address)
 	if block := blockOf(address); e == nil && j.block(block) != nil {
 		// One that nothing uses is not in the plan.
-		if plan, err = j.lowerOnly(ctx, j.known, []string{block}); err != nil {
+		blocks, _ := j.blocksOf([]string{block})
+		if plan, err = j.lowerQuietly(ctx, j.known, blocks); err != nil {
 			return err
 		}
 		e = find(plan, address)

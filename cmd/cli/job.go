@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/engine"
@@ -72,17 +73,42 @@ func (j *job) pin(address, source string) string {
 	return ""
 }
 
-// lower makes the plan, and says what is wrong with it.
+// lower makes the plan of what is wanted, and says what is wrong with it.
 func (j *job) lower(ctx context.Context, known *engine.Known) (*engine.Plan, error) {
-	return j.lowerOnly(ctx, known, j.addresses)
+	plan, err := j.lowerQuietly(ctx, known, j.addresses)
+	if err != nil {
+		return nil, err
+	}
+	return plan, j.diagnose(plan.Diagnostics, j.Files)
 }
 
-func (j *job) lowerOnly(ctx context.Context, known *engine.Known, addresses []string) (*engine.Plan, error) {
-	plan, err := engine.Lower(ctx, j.catalog, j.Program, j.services, known, j.output, addresses)
+// lowerToBuild is lower, for a build: it refuses what a plan only warns of.
+func (j *job) lowerToBuild(ctx context.Context, known *engine.Known) (*engine.Plan, error) {
+	plan, err := j.lowerQuietly(ctx, known, j.addresses)
+	if err != nil {
+		return nil, err
+	}
+	return plan, j.diagnose(forBuild(plan), j.Files)
+}
+
+// lowerQuietly leaves the plan's own warnings to the caller.
+func (j *job) lowerQuietly(ctx context.Context, known *engine.Known, addresses []string) (*engine.Plan, error) {
+	blocks, part := j.blocksOf(addresses)
+	plan, err := engine.Lower(ctx, j.catalog, j.Program, j.services, known, j.output, blocks)
 	if err != nil {
 		return nil, j.planError(ctx, err, j.Files)
 	}
-	return plan, j.diagnose(plan.Diagnostics, j.Files)
+	if part == nil {
+		return plan, nil
+	}
+	only := plan.Only(part)
+	for _, address := range addresses {
+		named := func(a *engine.Action) bool { return engine.AddressCovers(address, a.Address) }
+		if j.block(address) == nil && len(plan.Pending) == 0 && !slices.ContainsFunc(only.Actions, named) && j.block(blockOf(address)) != nil {
+			return nil, badInput(unknownAddress(plan, address))
+		}
+	}
+	return only, nil
 }
 
 // planError gives an error of planning its place and exit code.

@@ -79,7 +79,7 @@ func (a *app) runLock(ctx context.Context, args []string, upgrade bool) error {
 	if err := j.checkFrozen(ctx, plan); err != nil {
 		return err
 	}
-	if err := j.saveLock(ctx, plan, true); err != nil {
+	if err := j.saveLock(ctx, plan, allDigests); err != nil {
 		return err
 	}
 	j.rememberModels(ctx, plan)
@@ -110,7 +110,7 @@ func (j *job) lowerModels(ctx context.Context) (*engine.Plan, error) {
 		return &engine.Plan{Version: engine.PlanVersion, Recipe: j.Program.Path}, nil
 	}
 	sort.Strings(models)
-	return j.lowerOnly(ctx, j.known, models)
+	return j.lowerQuietly(ctx, j.known, models)
 }
 
 // fetchSmall brings the small files of a hub's models of which the hub knows no

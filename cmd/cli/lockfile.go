@@ -16,9 +16,17 @@ import (
 	"github.com/llama-pajamas/pj/recipes/source"
 )
 
-// pins is what the lock file should hold once this plan is built. Models whose
-// files are all here get their content's digest where digests is set.
-func (j *job) pins(ctx context.Context, plan *engine.Plan, digests bool) (*lock.File, error) {
+// digests says of which models pins gives the content's digest.
+type digests int
+
+const (
+	noDigests    digests = iota // those that were pinned before
+	knownDigests                // whose content was read
+	allDigests                  // whose files are on this machine: they are read
+)
+
+// pins is what the lock file should hold once this plan is built.
+func (j *job) pins(ctx context.Context, plan *engine.Plan, d digests) (*lock.File, error) {
 	next := j.lock.Clone()
 	known := map[string]bool{}
 	for _, b := range j.Program.Blocks {
@@ -39,7 +47,7 @@ func (j *job) pins(ctx context.Context, plan *engine.Plan, digests bool) (*lock.
 		if err := pinFiles(&pin, plan, m, old); err != nil {
 			return nil, err
 		}
-		if digests && allHere(plan, m) {
+		if d == allDigests && allHere(plan, m) || d == knownDigests && allHere(plan, m) && j.unreadOf(ctx, plan, m) == 0 {
 			digest, err := j.digest(ctx, plan, m)
 			if err != nil {
 				return nil, err
@@ -137,7 +145,7 @@ func (j *job) checkFrozen(ctx context.Context, plan *engine.Plan) error {
 	if !j.flags.frozen {
 		return nil
 	}
-	next, err := j.pins(ctx, plan, true)
+	next, err := j.pins(ctx, plan, allDigests)
 	if err != nil {
 		return err
 	}
@@ -164,11 +172,11 @@ func (j *job) moving(plan *engine.Plan) bool {
 }
 
 // saveLock writes the lock file where what it pins changed.
-func (j *job) saveLock(ctx context.Context, plan *engine.Plan, digests bool) error {
+func (j *job) saveLock(ctx context.Context, plan *engine.Plan, d digests) error {
 	if j.flags.frozen {
 		return nil
 	}
-	next, err := j.pins(ctx, plan, digests)
+	next, err := j.pins(ctx, plan, d)
 	if err != nil {
 		return err
 	}

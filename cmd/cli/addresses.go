@@ -1,0 +1,74 @@
+package cli
+
+import (
+	"slices"
+
+	"github.com/llama-pajamas/pj/engine"
+)
+
+// blocksOf are the blocks to plan so that the addresses can be built. Where they
+// name less than these blocks make - actions, or a stage whose actions the
+// artifacts decide on - part says what of the plan is wanted; else it is nil.
+func (j *job) blocksOf(addresses []string) (blocks []string, part func(address string) bool) {
+	wanted := map[string]bool{}
+	narrow := false
+	for _, address := range addresses {
+		block := j.block(address)
+		if block == nil {
+			block = j.block(blockOf(address))
+		}
+		switch {
+		case block == nil: // a module, or a mistake
+			blocks = append(blocks, address)
+			for _, b := range j.Program.Blocks {
+				if engine.AddressCovers(address, b.Address) {
+					j.need(b, wanted)
+				}
+			}
+		case block.Address != address || block.Stage.Block == "stage":
+			narrow = true
+			wanted[address] = true
+			blocks = append(append(blocks, block.Address), j.artifactsOf(block.Address)...)
+		default:
+			blocks = append(blocks, address)
+			j.need(block, wanted)
+		}
+	}
+	if !narrow {
+		return blocks, nil
+	}
+	return blocks, func(address string) bool {
+		for w := range wanted {
+			if engine.AddressCovers(w, address) {
+				return true
+			}
+		}
+		return false
+	}
+}
+
+// need adds a block and what it refers to.
+func (j *job) need(b *engine.Block, to map[string]bool) {
+	if to[b.Address] {
+		return
+	}
+	to[b.Address] = true
+	for _, r := range b.Refs {
+		if other := j.block(r); other != nil {
+			j.need(other, to)
+		}
+	}
+}
+
+// artifactsOf are the artifacts that a block goes into.
+func (j *job) artifactsOf(address string) []string {
+	var out []string
+	for _, b := range j.Program.Blocks {
+		needs := map[string]bool{}
+		if j.need(b, needs); b.Stage.Block == "artifact" && needs[address] {
+			out = append(out, b.Address)
+		}
+	}
+	slices.Sort(out)
+	return out
+}
