@@ -174,7 +174,7 @@ func (a *app) commands() map[string][]func() *cobra.Command {
 		groupBuild:  {a.buildCommand, a.planCommand, a.explainCommand, a.lockCommand, a.cacheCommand},
 		groupRecipe: {a.validateCommand, a.fmtCommand},
 		groupModel:  {a.infoCommand, a.diffCommand},
-		groupOther:  {},
+		groupOther:  {a.docsCommand},
 	}
 }
 
