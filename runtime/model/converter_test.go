@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -41,6 +42,10 @@ func (c *converted) kvs() []string {
 		key := kv[0].(string)
 		if key == "general.file_type" || key == "general.quantization_version" {
 			continue
+		}
+		if list, ok := kv[2].([]any); ok && key == "tokenizer.chat_templates" {
+			// The converter has them in an order of chance.
+			slices.SortFunc(list, func(a, b any) int { return strings.Compare(a.(string), b.(string)) })
 		}
 		value := fmt.Sprint(kv[2])
 		if kv[1] == "FLOAT32" {

@@ -172,7 +172,9 @@ func TestGGUFSplit(t *testing.T) {
 }
 
 func TestGGUFErrors(t *testing.T) {
-	base := func() []gguf.KV { return []gguf.KV{kv("general.architecture", "llama"), kv("llama.block_count", uint32(1))} }
+	base := func() []gguf.KV {
+		return []gguf.KV{kv("general.architecture", "llama"), kv("llama.block_count", uint32(1))}
+	}
 	one := []gguf.TensorInfo{info(t, "blk.0.attn_q.weight", "bf16", 32, 4)}
 	quantized := append(one, info(t, "blk.0.attn_k.weight", "q8_0", 32, 4), info(t, "blk.0.attn_v.weight", "q4_0", 32, 4))
 	for name, c := range map[string]struct {

@@ -156,7 +156,9 @@ func (m *tiny) write(t testing.TB, dir string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(dir, 0o755))
 	for name, b := range m.folder(t).files {
-		require.NoError(t, os.WriteFile(filepath.Join(dir, name), b, 0o644))
+		path := filepath.Join(dir, filepath.FromSlash(name))
+		require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o755))
+		require.NoError(t, os.WriteFile(path, b, 0o644))
 	}
 }
 
@@ -301,6 +303,9 @@ func tinies() map[string]*tiny {
 		"tiny-gptoss-mxfp4":          tinyGptoss(true),
 		"tiny-qwen3moe":              tinyMoE(false),
 		"tiny-qwen3moe-stacked":      tinyMoE(true),
+		"tiny-llama-pieces":          tinyPieces(),
+		"tiny-llama-fallback":        tinyFallback(),
+		"tiny-llama-templates":       tinyTemplates(),
 	}
 }
 

@@ -1,8 +1,9 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
-	"sort"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -113,7 +114,8 @@ func looksSpecial(s string) bool {
 		strings.HasPrefix(s, "<unused") && strings.HasSuffix(s, ">")
 }
 
-// added are the added tokens of all files, by id; tokenizer.json's count first.
+// added are the added tokens of all files, by id. Where files name the same id,
+// tokenizer.json counts.
 func (l *loader) added() []addedToken {
 	var out []addedToken
 	seen := map[int64]bool{}
@@ -128,10 +130,11 @@ func (l *loader) added() []addedToken {
 	if l.json != nil {
 		take(l.json.added)
 	}
+	take(l.extra)
 	if l.config != nil {
 		take(l.config.decoder)
 	}
-	sort.SliceStable(out, func(i, j int) bool { return out[i].ID < out[j].ID })
+	byID(out)
 	return out
 }
 
@@ -193,7 +196,7 @@ func (l *loader) twoFiles() error {
 	if err := w.scan(s); err != nil {
 		return l.errorf(vocabFile, "%w", err)
 	}
-	if err := l.readAdded(w); err != nil {
+	if err := l.readAdded(); err != nil {
 		return err
 	}
 	b, err := l.build(w, vocabFile)
@@ -226,20 +229,26 @@ func mergeLines(text string) []string {
 	return out
 }
 
-// readAdded takes the tokens of added_tokens.json as tokenizer.json's would be.
-func (l *loader) readAdded(words) error {
+// readAdded reads added_tokens.json, which goes with the older forms.
+func (l *loader) readAdded() error {
 	data, err := l.read(addedFile)
 	if err != nil || data == nil {
 		return err
 	}
 	var ids map[string]int64
 	if err := json.Unmarshal(data, &ids); err != nil {
-		return l.errorf(addedFile, "not an object of tokens and ids (%w): correct the file", err)
+		return l.errorf(addedFile, "not an object of tokens and ids (%w): correct the file", plainJSON(err))
 	}
-	l.json = &document{}
 	for text, id := range ids {
-		l.json.added = append(l.json.added, addedToken{ID: id, Content: text})
+		l.extra = append(l.extra, addedToken{ID: id, Content: text})
 	}
-	sort.Slice(l.json.added, func(i, j int) bool { return l.json.added[i].Content < l.json.added[j].Content })
+	byID(l.extra)
 	return nil
+}
+
+// byID sorts tokens, those of one id by their text.
+func byID(tokens []addedToken) {
+	slices.SortFunc(tokens, func(a, b addedToken) int {
+		return cmp.Or(cmp.Compare(a.ID, b.ID), strings.Compare(a.Content, b.Content))
+	})
 }

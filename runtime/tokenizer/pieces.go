@@ -58,13 +58,9 @@ func (l *loader) resize(size int) {
 
 // addPieces puts the added tokens over the vocabulary's.
 func (l *loader) addPieces() error {
-	tokens := l.json
-	l.json = nil
-	if err := l.readAdded(words{}); err != nil {
+	if err := l.readAdded(); err != nil {
 		return err
 	}
-	added := l.json
-	l.json = tokens
 	put := func(file string, a addedToken, t Type) error {
 		if a.ID < 0 || a.ID >= int64(len(l.v.Tokens)) {
 			return l.errorf(file, "the token %q has the id %d, and vocab_size in config.json is %d: the two are of different models; download both again", a.Content, a.ID, len(l.v.Tokens))
@@ -76,11 +72,9 @@ func (l *loader) addPieces() error {
 		l.v.Tokens[a.ID], l.v.Types[a.ID], l.v.Scores[a.ID] = text, t, addedScore
 		return nil
 	}
-	if added != nil {
-		for _, a := range added.added {
-			if err := put(addedFile, a, UserDefined); err != nil {
-				return err
-			}
+	for _, a := range l.extra {
+		if err := put(addedFile, a, UserDefined); err != nil {
+			return err
 		}
 	}
 	if l.config == nil {

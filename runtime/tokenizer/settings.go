@@ -11,7 +11,7 @@ import (
 
 // settings are a tokenizer_config.json.
 type settings struct {
-	AddPrefixSpace *bool
+	addPrefixSpace *bool
 	decoder        []addedToken
 	fields         map[string]jsontext.Value
 }
@@ -26,8 +26,11 @@ func (l *loader) readSettings() error {
 	if err := json.Unmarshal(b, &s.fields); err != nil {
 		return l.errorf(configFile, "not a JSON object (%w): correct the file", plainJSON(err))
 	}
+	if len(s.fields) == 0 {
+		return nil // llama.cpp's converter takes an empty file for none
+	}
 	if v, ok := s.bool("add_prefix_space"); ok {
-		s.AddPrefixSpace = &v
+		s.addPrefixSpace = &v
 	}
 	if s.decoder, err = decoderOf(s.fields["added_tokens_decoder"]); err != nil {
 		return l.errorf(configFile, "added_tokens_decoder: %w: correct the file", err)
@@ -63,6 +66,7 @@ func decoderOf(v jsontext.Value) ([]addedToken, error) {
 		t.ID = id
 		out = append(out, t)
 	}
+	byID(out)
 	return out, nil
 }
 

@@ -61,7 +61,7 @@ func (l *loader) special() error {
 			a.tokens[use] = l.config.token(use + "_token")
 		}
 	}
-	if l.json != nil && l.json.model.kind != "" {
+	if l.json != nil {
 		a.process(&l.json.processor)
 		l.normalizing(l.json.normalizer)
 	}

@@ -141,8 +141,9 @@ type loader struct {
 	o     Options
 	v     *Vocab
 
-	json   *document // tokenizer.json; nil where there is none
-	config *settings // tokenizer_config.json; nil where there is none
+	json   *document    // tokenizer.json; nil where there is none
+	config *settings    // tokenizer_config.json; nil where there is none
+	extra  []addedToken // of added_tokens.json, where that is read
 }
 
 func (l *loader) has(name string) bool { return slices.Contains(l.names, name) }
@@ -174,13 +175,11 @@ func (l *loader) load() error {
 
 // vocabulary reads the tokens in the form that the model has.
 func (l *loader) vocabulary() error {
-	pieces := l.o.Form != arch.BPE && l.has(pieceFile)
-	switch {
-	case l.o.Form == arch.Llama && l.config != nil:
-		l.v.AddSpacePrefix = l.config.AddPrefixSpace
+	if l.o.Form == arch.Llama && l.config != nil {
+		l.v.AddSpacePrefix = l.config.addPrefixSpace
 	}
 	switch {
-	case pieces:
+	case l.o.Form != arch.BPE && l.has(pieceFile):
 		return l.sentencePiece()
 	case l.json != nil && l.o.Form == arch.Llama && l.json.byteFallback():
 		return l.fallbackBPE()
