@@ -156,6 +156,7 @@ must prove. A build runs only what changed, and gives the same bytes everywhere.
 	}
 	root.CompletionOptions.DisableDefaultCmd = true
 	root.SetFlagErrorFunc(a.flagError)
+	a.completions(root)
 	a.finish(root)
 	return root
 }
@@ -172,9 +173,9 @@ const (
 func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
 		groupBuild:  {a.buildCommand, a.planCommand, a.explainCommand, a.lockCommand, a.cacheCommand},
-		groupRecipe: {a.validateCommand, a.fmtCommand},
+		groupRecipe: {a.validateCommand, a.fmtCommand, a.graphCommand},
 		groupModel:  {a.infoCommand, a.diffCommand},
-		groupOther:  {a.docsCommand},
+		groupOther:  {a.docsCommand, a.versionCommand, a.completionCommand},
 	}
 }
 

@@ -34,6 +34,9 @@ func takes(names ...string) cobra.PositionalArgs {
 		if len(args) == len(names) {
 			return nil
 		}
+		if len(names) == 0 {
+			return fmt.Errorf("%s takes no arguments, and %q was given", c.CommandPath(), args[0])
+		}
 		return fmt.Errorf("%s takes %s: %s %s. Run '%s --help' for more", c.CommandPath(), plural(len(names), "argument"), c.CommandPath(), strings.Join(names, " "), c.CommandPath())
 	}
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -9,6 +10,7 @@ import (
 
 	"github.com/llama-pajamas/pj/engine"
 	"github.com/llama-pajamas/pj/internal/diag"
+	"github.com/llama-pajamas/pj/recipes"
 )
 
 // validateResult is the JSON object of pj validate.
@@ -29,11 +31,8 @@ Exit code 0 where the recipe is valid, 2 where it is not.`,
 		Example: "  pj validate\n  pj validate recipes/qwen3.hcl --var precision=INT8",
 		Args:    cobra.MaximumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			if len(args) == 1 && !isRecipePath(args[0]) {
-				return badInput(fmt.Errorf("%s: there is no such file or folder: name a recipe, or the folder that has it", args[0]))
-			}
 			a.flags.offline = true
-			r, _, err := a.loadRecipe(c.Context(), args)
+			r, err := a.loadOne(c.Context(), args)
 			var exit *exitError
 			if err != nil && (!errors.As(err, &exit) || exit.code != exitBadInput || exit.err != nil) {
 				return err
@@ -72,4 +71,13 @@ func countBlocks(p *engine.Program) string {
 		return "it makes nothing"
 	}
 	return strings.Join(parts, ", ")
+}
+
+// loadOne reads the recipe of a command that takes no addresses.
+func (a *app) loadOne(ctx context.Context, args []string) (*recipes.Recipe, error) {
+	if len(args) == 1 && !isRecipePath(args[0]) {
+		return nil, badInput(fmt.Errorf("%s: there is no such file or folder: name a recipe, or the folder that has it", args[0]))
+	}
+	r, _, err := a.loadRecipe(ctx, args)
+	return r, err
 }
