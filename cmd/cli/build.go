@@ -65,7 +65,7 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 		return j.lowerToBuild(ctx, known)
 	}
 	b.done = func(r *engine.Result) error {
-		j.rememberModels(ctx, r.Plan)
+		rememberSources(ctx, j.cache, r)
 		return j.saveLock(ctx, r.Plan, knownDigests)
 	}
 	return b.run(ctx, first)

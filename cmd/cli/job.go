@@ -185,3 +185,12 @@ func (a *app) checkDisk(output string, files int64, cacheDir string, blobs int64
 		}
 	}
 }
+
+func (j *job) block(address string) *engine.Block {
+	for _, b := range j.Program.Blocks {
+		if b.Address == address {
+			return b
+		}
+	}
+	return nil
+}

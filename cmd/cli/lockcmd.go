@@ -82,7 +82,6 @@ func (a *app) runLock(ctx context.Context, args []string, upgrade bool) error {
 	if err := j.saveLock(ctx, plan, allDigests); err != nil {
 		return err
 	}
-	j.rememberModels(ctx, plan)
 	if !a.flags.json {
 		return a.lockView(j, plan, before)
 	}
