@@ -268,8 +268,12 @@ func (m *modelResult) planMetadata(ctx context.Context, p *engine.Planner, b *en
 		return err
 	}
 	a := &engine.Action{Address: b.Address + `["metadata"]`, Stage: b.Stage.ID(), Version: b.Stage.Version, Params: params}
-	for _, s := range meta {
-		a.Inputs = append(a.Inputs, engine.Input{Name: "files", Source: s, Action: -1})
+	for i, s := range meta {
+		name := "header"
+		if i < len(what.Names) {
+			name = what.Names[i] // so that a change can be told by its file
+		}
+		a.Inputs = append(a.Inputs, engine.Input{Name: name, Source: s, Action: -1})
 	}
 	m.metadataAction = p.Action(a)
 	known, err := p.Facts(ctx, m.metadataAction, &m.facts)

@@ -34,8 +34,9 @@ func TestScript(t *testing.T) {
 		UpdateScripts:       *update,
 		RequireUniqueNames:  true,
 		RequireExplicitExec: true,
-		Cmds:                map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits},
+		Cmds:                storyCommands(map[string]func(ts *testscript.TestScript, neg bool, args []string){"exits": exits}),
 		Setup: func(e *testscript.Env) error {
+			e.Values[marksKey{}] = map[string]os.FileInfo{}
 			e.Setenv("MODELS", models)
 			e.Setenv("GGUF", ggufs)
 			e.Setenv("PJ_CACHE_DIR", filepath.Join(e.WorkDir, ".cache"))
