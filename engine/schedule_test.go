@@ -132,6 +132,18 @@ func TestQueue(t *testing.T) {
 	require.Nil(t, q.next())
 }
 
+// Units that are all larger than the budget run one by one.
+func TestQueueOfTooLargeUnits(t *testing.T) {
+	units := []*unit{{index: 0, memory: 50}, {index: 1, memory: 40}}
+	q := newQueue(units, 10)
+	for _, u := range units {
+		require.Same(t, u, q.next())
+		require.Nil(t, q.next())
+		q.ended(u)
+	}
+	require.Nil(t, q.next())
+}
+
 func TestFailFast(t *testing.T) {
 	onStores(t, func(t *testing.T, w *world) {
 		p := w.packed(6, 100, "a.bin")
