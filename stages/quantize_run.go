@@ -334,9 +334,12 @@ func (j *sliceJob) write(c *chunk) error {
 	return nil
 }
 
-// measured adds a row's error.
+// measured adds a row's error. A row of zeros has no relative error.
 func (j *sliceJob) measured(row int64, s quant.ErrorSum) {
 	j.sum.Merge(s)
+	if s.Ref == 0 {
+		return
+	}
 	if e := s.RelRMSE(); e > 0 && (len(j.worst) < worstRows || e > j.worst[len(j.worst)-1].RelRMSE) {
 		j.worst = append(j.worst, worstRow{row, e})
 		sort.SliceStable(j.worst, func(a, b int) bool { return j.worst[a].RelRMSE > j.worst[b].RelRMSE })
