@@ -173,7 +173,7 @@ const (
 func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
 		groupBuild:  {a.buildCommand, a.planCommand, a.explainCommand, a.lockCommand, a.verifyCommand, a.reproduceCommand, a.cacheCommand},
-		groupRecipe: {a.validateCommand, a.fmtCommand, a.graphCommand},
+		groupRecipe: {a.initCommand, a.validateCommand, a.fmtCommand, a.graphCommand},
 		groupModel:  {a.infoCommand, a.diffCommand},
 		groupOther:  {a.docsCommand, a.versionCommand, a.completionCommand},
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -29,7 +30,7 @@ type weights struct {
 	warnings     []string
 	// quantized says that some tensors are stored in a lossy type.
 	quantized bool
-	experts   int // in a layer, of a model of the hub
+	experts   int // in a layer
 	// metadata gives the keys of a GGUF file of it.
 	metadata func(context.Context) ([]gguf.KV, error)
 
@@ -151,6 +152,9 @@ func openGGUF(ctx context.Context, path string) (*weights, error) {
 	}
 	w := &weights{path: path, format: "gguf", metadata: func(context.Context) ([]gguf.KV, error) { return f.KVs, nil }}
 	w.architecture, _ = f.String("general.architecture")
+	if n, ok := f.Uint(w.architecture + ".expert_count"); ok {
+		w.experts = int(min(n, math.MaxInt32))
+	}
 	for i, p := range f.Paths {
 		file, err := os.Open(p)
 		if err != nil {
