@@ -112,7 +112,11 @@ func (g *ggufPlan) decide() error {
 		g.tensors = append(g.tensors, ggufTensor{name: t.Name, dims: t.Dims, tensor: i, expert: -1, d: one})
 	}
 	if collapsed > 0 {
-		g.notes = append(g.notes, fmt.Sprintf("%d stacks of experts: the policy gives experts of one layer several types, and each stack gets one (collapse = %q)", collapsed, g.params.Collapse))
+		stacks := "a stack"
+		if collapsed > 1 {
+			stacks = fmt.Sprintf("%d stacks", collapsed)
+		}
+		g.notes = append(g.notes, fmt.Sprintf("%s of experts: the policy gives experts of one layer several types, and a stack gets one (collapse = %q)", stacks, g.params.Collapse))
 	}
 	if slices.ContainsFunc(g.tensors, func(t ggufTensor) bool { return t.expert >= 0 }) {
 		g.notes = append(g.notes, "stock llama.cpp does not load this file: each expert is a tensor of its own (experts = \"tiered\"); pj run executes it")

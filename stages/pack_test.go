@@ -123,7 +123,7 @@ func TestCollapseIsNoted(t *testing.T) {
 	f := w.open("a.gguf")
 	up, _ := f.Tensor("blk.0.ffn_up_exps.weight")
 	require.Equal(t, "q8_0", up.Type.Name)
-	require.Equal(t, []string{`1 stacks of experts: the policy gives experts of one layer several types, and each stack gets one (collapse = "max")`}, b.Plan.Artifacts[0].Notes)
+	require.Equal(t, []string{`a stack of experts: the policy gives experts of one layer several types, and a stack gets one (collapse = "max")`}, b.Plan.Artifacts[0].Notes)
 }
 
 func TestSplit(t *testing.T) {
