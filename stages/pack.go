@@ -108,6 +108,9 @@ func (k *packer) provenance() error {
 		locks[flat] = map[string]string{"digest": digest}
 		if m, ok := r.(*modelResult); ok && m.revision != "" {
 			locks[flat]["source"], locks[flat]["revision"] = m.source, m.revision
+		} else if ok && m.MetadataFacts() != nil {
+			// The folder's name, which general.name may follow from.
+			locks[flat]["id"] = m.MetadataFacts().ID
 		}
 		if e, ok := r.(*Evidence); ok && e == k.g.q.evidence && k.params.Imatrix != nil {
 			k.params.Imatrix.File = digest
