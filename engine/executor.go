@@ -138,21 +138,36 @@ func (e *execution) continues(before *Result) (executed int) {
 	for _, a := range before.Artifacts {
 		e.written[a.Address] = a
 	}
-	at := map[string]int{}
+	e.earlier = map[string]earlier{}
 	for i, a := range before.Plan.Actions {
-		at[a.Address] = i
+		d, ran := before.Ran[i]
+		e.earlier[a.Address] = earlier{before.States[i], d, ran}
 	}
-	for i, a := range e.plan.Actions {
-		n, ok := at[a.Address]
-		if !ok || r.States[i].Status != Cached || before.States[n].ID != r.States[i].ID {
-			continue
-		}
-		r.States[i].Status, r.States[i].Reason = before.States[n].Status, before.States[n].Reason
-		if d, ran := before.Ran[n]; ran {
-			r.Ran[i] = d
-		}
+	for i := range e.plan.Actions {
+		e.sinceEarlier(i)
 	}
 	return before.Executed
+}
+
+// earlier is what an earlier wave of the build did with an action.
+type earlier struct {
+	state   State
+	elapsed time.Duration
+	ran     bool
+}
+
+// sinceEarlier corrects what is said of an action that the cache has because an
+// earlier wave made it.
+func (e *execution) sinceEarlier(i int) {
+	s := &e.res.States[i]
+	was, ok := e.earlier[e.plan.Actions[i].Address]
+	if !ok || s.Status != Cached || was.state.ID != s.ID {
+		return
+	}
+	s.Status, s.Reason = was.state.Status, was.state.Reason
+	if was.ran {
+		e.res.Ran[i] = was.elapsed
+	}
 }
 
 // execution is one plan at work.
@@ -164,6 +179,7 @@ type execution struct {
 
 	// written are the artifacts that an earlier wave wrote, by address.
 	written map[string]ArtifactResult
+	earlier map[string]earlier
 	workers *semaphore.Weighted
 	mu      sync.Mutex // guards known's and res' fields while units run
 	flushed time.Time  // when the records were last written

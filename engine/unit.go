@@ -152,6 +152,7 @@ func (e *execution) found(i int, id cache.ActionID, entry *cache.Entry) {
 	e.known.entries[i] = entry
 	e.known.states[i].ID = id
 	e.res.States[i] = State{Status: Cached, ID: id, Entry: entry}
+	e.sinceEarlier(i)
 	e.mu.Unlock()
 	e.advance(i, e.plan.Actions[i].Work)
 }

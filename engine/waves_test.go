@@ -206,6 +206,21 @@ func TestMoreWaves(t *testing.T) {
 	require.Equal(t, []Status{New, New, New, New, New, New, New, New}, statuses(res.States))
 }
 
+// What waves do adds up. Without records each of them reads its sources anew.
+func TestWavesAddUp(t *testing.T) {
+	w := newWorld(t)
+	w.known.Records = nil
+	r := newRecipe(w)
+	r.extra = []string{"stage.evidence.f", "stage.evidence.g"}
+	res, err := r.build(w.executor())
+	require.NoError(t, err)
+	require.Equal(t, 4, r.lowered)
+	require.Equal(t, 8, res.Executed)
+	require.Len(t, res.Ran, 8)
+	require.EqualValues(t, 3*100+300, res.HashedBytes)
+	require.True(t, res.Artifacts[1].Written)
+}
+
 // Evidence that another build measured meanwhile is no reason to give up.
 func TestWavesOfAnotherBuild(t *testing.T) {
 	w := newWorld(t)
