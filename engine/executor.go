@@ -177,7 +177,7 @@ type execution struct {
 	known *resolution
 	res   *Result
 
-	// written are the artifacts that an earlier wave wrote, by address.
+	// written and earlier say what an earlier wave made, by address.
 	written map[string]ArtifactResult
 	earlier map[string]earlier
 	workers *semaphore.Weighted
