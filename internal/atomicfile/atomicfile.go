@@ -19,8 +19,9 @@ const tries = 100
 // Write makes the file at path hold what write puts into w, replacing a file
 // that is there (or a symbolic link: what it points at is left alone). The
 // bytes go to a hidden file in the same folder, which is synced and renamed; if
-// anything fails it is removed and path is as before. A new file gets the mode
-// 0666 less the umask, a replaced one keeps its mode. write must not close w.
+// anything fails it is removed and path is as before. What a process that was
+// killed left there goes with the next write. A new file gets the mode 0666 less
+// the umask, a replaced one keeps its mode. write must not close w.
 func Write(path string, write func(w *os.File) error) (err error) {
 	mode, replaced := fs.FileMode(0), false
 	switch info, err := os.Lstat(path); {
@@ -31,10 +32,12 @@ func Write(path string, write func(w *os.File) error) (err error) {
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	w, err := create(filepath.Dir(path))
+	sweep(filepath.Dir(path))
+	w, release, err := create(filepath.Dir(path))
 	if err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
+	defer release()
 	done := false
 	defer func() {
 		// Also where write panics.
@@ -75,17 +78,25 @@ func WriteFile(path string, data []byte) error {
 	})
 }
 
-// create opens a new hidden file in dir. os.CreateTemp would do but for its
-// mode, 0600, which the umask cannot widen.
-func create(dir string) (*os.File, error) {
+// create opens a new hidden file in dir, which is this process's until release
+// is called. os.CreateTemp would do but for its mode, 0600, which the umask
+// cannot widen.
+func create(dir string) (w *os.File, release func(), err error) {
 	for range tries {
-		name := filepath.Join(dir, fmt.Sprintf(".pj-%016x.tmp", rand.Uint64()))
+		name := filepath.Join(dir, fmt.Sprintf("%s%016x%s", prefix, rand.Uint64(), suffix))
 		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
-		if !errors.Is(err, fs.ErrExist) {
-			return f, err
+		if errors.Is(err, fs.ErrExist) {
+			continue
 		}
+		if err != nil {
+			return nil, nil, err
+		}
+		if release, ok := hold(name); ok {
+			return f, release, nil
+		}
+		f.Close()
 	}
-	return nil, fmt.Errorf("no free temporary name in %s", dir)
+	return nil, nil, fmt.Errorf("no free temporary name in %s", dir)
 }
 
 // syncDir makes a rename durable. Windows has no such call, and some file
