@@ -22,6 +22,11 @@ func openGGUF(ctx context.Context, path string, o Options) (*Model, error) {
 	if err != nil {
 		return nil, err
 	}
+	return fromGGUF(f, o)
+}
+
+// fromGGUF describes a parsed file.
+func fromGGUF(f *gguf.File, o Options) (*Model, error) {
 	m := &Model{metadata: func(context.Context) ([]gguf.KV, error) { return carried(f.KVs), nil }}
 	if err := m.settings(f, o); err != nil {
 		return nil, fmt.Errorf("%s: %w", o.Name, err)

@@ -25,7 +25,6 @@ const (
 	qwen35Split = endings + `|` + markWord + `|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|` + spaces
 	gpt4oSplit  = upperOne + endings + `?|` + upperAll + endings + `?|\p{N}{1,3}|` + pathMore + `|` + spaces
 	tekkenSplit = upperOne + `|` + upperAll + `|\p{N}|` + pathMore + `|` + spaces
-	codeSplit   = endings + `|` + word + `|\p{N}{1}| ?[^\s\p{L}\p{N}` + "\r\n]+|\\s*[\r\n]+|" + `\s+(?!\S)|\s+`
 
 	deepseek3Numbers = `\p{N}{1,3}`
 	deepseek3Han     = `[一-龥぀-ゟ゠-ヿ]+`
@@ -51,7 +50,6 @@ var known = []preTokenizer{
 	{"llama-bpe", split(llama3Split) + level(false), true},
 	{"smaug-bpe", split(llama3Split) + level(false), false},
 	{"tekken", split(tekkenSplit) + level(false), true},
-	{"seed-coder", split(codeSplit) + level(false), false},
 	{"deepseek-v3", split(deepseek3Numbers) + split(deepseek3Han) + split(deepseek3Split) + level(false), false},
 	{"smollm", "digits;" + level(true), false},
 	{"gpt-2", level(true), false},

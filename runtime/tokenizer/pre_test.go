@@ -74,5 +74,5 @@ func TestRecognise(t *testing.T) {
 	_, err := recognise(&document{})
 	require.ErrorContains(t, err, "there is no pre_tokenizer")
 	_, err = recognise(&document{preTokenizer: []byte(`{"type":"Punctuation"}`)})
-	require.ErrorContains(t, err, "it knows those of qwen2, qwen35, gpt-4o, llama-bpe, smaug-bpe, tekken, seed-coder, deepseek-v3, smollm, gpt-2: convert")
+	require.ErrorContains(t, err, "it knows those of qwen2, qwen35, gpt-4o, llama-bpe, smaug-bpe, tekken, deepseek-v3, smollm, gpt-2: convert")
 }

@@ -1,0 +1,59 @@
+package tokenizer
+
+import (
+	"context"
+	"testing"
+
+	"github.com/llama-pajamas/pj/runtime/arch"
+)
+
+// FuzzTokenizerJSON reads anything as a tokenizer.json, with settings beside it.
+// What is accepted has to be consistent, and no larger than the input.
+func FuzzTokenizerJSON(f *testing.F) {
+	f.Add(smallJSON, smallConfig)
+	f.Add(`{"model":{"type":"BPE","byte_fallback":true,"vocab":{"<0x0A>":0},"merges":[]},"decoder":{"type":"Sequence"}}`, `{"added_tokens_decoder":{"1":{"content":"x"}}}`)
+	f.Add(`{"model":{"vocab":{"a":1},"merges":[["a","b"]]},"post_processor":`+twoTemp+`}`, `{"chat_template":[{"name":"a","template":"b"}]}`)
+	f.Add("{}", "{}")
+	f.Fuzz(func(t *testing.T, text, config string) {
+		for _, form := range forms {
+			v, err := Load(context.Background(), folder{"tokenizer.json": text, "tokenizer_config.json": config}, Options{Form: form})
+			if err == nil {
+				consistent(t, v, len(text)+len(config))
+			}
+		}
+	})
+}
+
+// FuzzOlderForms reads anything as vocab.json, merges.txt, added_tokens.json
+// and tokenizer.model.
+func FuzzOlderForms(f *testing.F) {
+	f.Add(`{"a":0,"b":1}`, "#v\na b", `{"c":2}`, "\x0a\x0e\x0a\x05<unk>\x15\x00\x00\x00\x00\x18\x02")
+	f.Add(``, ``, ``, "\x12\x02\x18\x02\x0a\x00")
+	f.Fuzz(func(t *testing.T, vocab, merges, added, pieces string) {
+		files := folder{"vocab.json": vocab, "merges.txt": merges, "added_tokens.json": added}
+		if v, err := Load(context.Background(), files, Options{Pre: "qwen2"}); err == nil {
+			consistent(t, v, len(vocab)+len(merges)+len(added))
+		}
+		files["tokenizer.model"] = pieces
+		if v, err := Load(context.Background(), files, Options{Form: arch.Llama}); err == nil {
+			consistent(t, v, len(pieces))
+		}
+	})
+}
+
+func consistent(t *testing.T, v *Vocab, input int) {
+	if len(v.Tokens) == 0 || len(v.Types) != len(v.Tokens) || v.Scores != nil && len(v.Scores) != len(v.Tokens) {
+		t.Fatalf("%d tokens, %d types, %d scores", len(v.Tokens), len(v.Types), len(v.Scores))
+	}
+	for i, typ := range v.Types {
+		if typ < Normal || typ > Byte {
+			t.Fatalf("token %d has the type %d", i, typ)
+		}
+	}
+	if len(v.Tokens) > 2*input+spare {
+		t.Fatalf("%d tokens of %d bytes", len(v.Tokens), input)
+	}
+	if len(v.KVs()) < 4 {
+		t.Fatal("keys are missing")
+	}
+}
