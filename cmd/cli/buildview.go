@@ -155,6 +155,8 @@ func doneLine(p *planned, r *engine.Result) string {
 		}
 	}
 	switch {
+	case len(p.Actions) == 0 && len(p.Conclusions) == 0:
+		return noWork
 	case r.Executed == 0 && written == 0:
 		return fmt.Sprintf("Nothing to do: %s in the cache, %s up to date.", plural(len(p.Actions), "action"), plural(len(r.Artifacts), "artifact"))
 	case r.Executed == 0:

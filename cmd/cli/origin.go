@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"sort"
+	"strconv"
 	"strings"
 
 	"github.com/llama-pajamas/pj/cache"
@@ -30,6 +31,8 @@ type pinned struct {
 	Source   string `json:"source"`
 	Revision string `json:"revision"`
 	Digest   string `json:"digest"`
+	// ID is what a local model's folder was called, which its name follows from.
+	ID string `json:"id"`
 }
 
 // sourceValue is the attribute of the recipe that names a source by its digest.
@@ -101,16 +104,18 @@ func (p *origin) otherStages(c *engine.Catalog) []string {
 }
 
 // findSources puts into the recipe where each source lies: as given, of the hub
-// at the pinned revision, or where this machine knows it.
-func (p *origin) findSources(ctx context.Context, records cache.Records, given []string) error {
+// at the pinned revision, or where this machine knows it. In folder it makes
+// links to models whose folder is called otherwise.
+func (p *origin) findSources(ctx context.Context, records cache.Records, given []string, folder string) error {
 	paths, err := p.givenSources(given)
 	if err != nil {
 		return err
 	}
-	for _, address := range p.addresses() {
+	for n, address := range p.addresses() {
 		l := p.locks[address]
 		if paths[address] == nil && l.Revision != "" {
-			p.set(address, []string{l.Source}, l.Source+" at "+prefix(l.Revision, 12))
+			p.where[address] = l.Source + " at " + prefix(l.Revision, 12)
+			p.set(address, []string{l.Source})
 			continue
 		}
 		if paths[address] == nil {
@@ -125,9 +130,33 @@ func (p *origin) findSources(ctx context.Context, records cache.Records, given [
 				return fmt.Errorf("it was made from %s with the content %s, and this machine does not know where that is: say it with --source %s=PATH", address, shortDigest(l.Digest), address)
 			}
 		}
-		p.set(address, paths[address], strings.Join(paths[address], ", "))
+		p.where[address] = strings.Join(paths[address], ", ")
+		if l.ID != "" && len(paths[address]) == 1 {
+			link, err := linkNamed(l.ID, paths[address][0], filepath.Join(folder, "sources", strconv.Itoa(n)))
+			if err != nil {
+				return err
+			}
+			paths[address] = []string{link}
+		}
+		p.set(address, paths[address])
 	}
 	return nil
+}
+
+// linkNamed is a folder that goes by the name id: the folder itself, or a link
+// to it below a new folder.
+func linkNamed(id, path, below string) (string, error) {
+	link := filepath.Join(below, id)
+	if strings.Contains(id, "/") {
+		// It was read out of the hub's cache.
+		link = filepath.Join(below, "models--"+strings.ReplaceAll(id, "/", "--"), "snapshots", "local")
+	} else if filepath.Base(path) == id || id != filepath.Base(id) {
+		return path, nil
+	}
+	if err := os.MkdirAll(filepath.Dir(link), 0o755); err != nil {
+		return "", err
+	}
+	return link, os.Symlink(path, link)
 }
 
 func allThere(paths []string) bool {
@@ -163,8 +192,7 @@ func (p *origin) givenSources(given []string) (map[string][]string, error) {
 }
 
 // set writes paths into the recipe.
-func (p *origin) set(address string, paths []string, words string) {
-	p.where[address] = words
+func (p *origin) set(address string, paths []string) {
 	v := p.bodies[address]
 	if !v.list {
 		v.body[v.attribute] = literal(paths[0])

@@ -213,10 +213,16 @@ func (v *planView) needs() {
 	v.printf(".\n")
 }
 
+const noWork = "The recipe builds nothing: it has no artifact, validation or report."
+
 // total is the plan's last line.
 func (v *planView) total() {
 	c := v.count()
-	if c.cached == c.actions && len(v.Pending) == 0 {
+	switch {
+	case c.actions == 0 && len(v.Conclusions) == 0:
+		v.printf("%s\n", v.ink(bold, noWork))
+		return
+	case c.cached == c.actions && len(v.Pending) == 0:
 		v.printf("%s\n", v.ink(bold, fmt.Sprintf("Plan: nothing to do, %d cached.", c.cached)))
 		return
 	}

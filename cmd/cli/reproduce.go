@@ -77,14 +77,14 @@ func (a *app) runReproduce(ctx context.Context, path string, given []string, reb
 		return err
 	}
 	defer release()
-	if err := made.findSources(ctx, store, given); err != nil {
-		return badInput(fmt.Errorf("%s: %w", path, err))
-	}
 	folder, err := os.MkdirTemp("", "pj-reproduce-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(folder)
+	if err := made.findSources(ctx, store, given, folder); err != nil {
+		return badInput(fmt.Errorf("%s: %w", path, err))
+	}
 	if rebuild {
 		fresh, err := cache.Open(filepath.Join(folder, "cache"), cache.Options{})
 		if err != nil {
