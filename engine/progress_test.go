@@ -121,6 +121,17 @@ func TestParallel(t *testing.T) {
 		})
 		require.EqualError(t, err, "five")
 	}
+	// After an error nothing above it is begun.
+	var last int
+	require.ErrorIs(t, env(0).Parallel(t.Context(), 100, func(i int) error {
+		last = i
+		if i == 3 {
+			return errBroken
+		}
+		return nil
+	}), errBroken)
+	require.Equal(t, 3, last)
+
 	ctx, cancel := context.WithCancel(t.Context())
 	var calls atomic.Int64
 	err := env(3).Parallel(ctx, 1000, func(i int) error {
