@@ -121,6 +121,17 @@ func TestParallel(t *testing.T) {
 		})
 		require.EqualError(t, err, "five")
 	}
+	began := make(chan struct{})
+	require.EqualError(t, env(1).Parallel(t.Context(), 2, func(i int) error {
+		if i == 0 {
+			<-began
+			return errors.New("zero")
+		}
+		close(began)
+		time.Sleep(5 * time.Millisecond)
+		return errors.New("one, later")
+	}), "zero")
+
 	// After an error nothing above it is begun.
 	var last int
 	require.ErrorIs(t, env(0).Parallel(t.Context(), 100, func(i int) error {
