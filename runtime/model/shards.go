@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"runtime"
 	"slices"
 	"strings"
@@ -42,7 +43,7 @@ func readShards(ctx context.Context, files Files, names []string, model string) 
 	} else if s.names, err = unindexed(names, model); err != nil {
 		return nil, err
 	}
-	if err := s.stat(files, names, index != nil); err != nil {
+	if err := s.stat(files, index != nil); err != nil {
 		return nil, err
 	}
 	if err := s.parse(ctx, files); err != nil {
@@ -106,14 +107,16 @@ func unindexed(names []string, model string) ([]string, error) {
 }
 
 // stat finds the files' sizes.
-func (s *shards) stat(files Files, names []string, fromIndex bool) error {
+func (s *shards) stat(files Files, fromIndex bool) error {
 	for _, n := range s.names {
 		size, err := files.Size(n)
-		if err != nil {
-			if _, listed := slices.BinarySearch(names, n); !listed && fromIndex {
-				return fmt.Errorf("%s: the file %s, which the index names, is missing: download it into the folder", files.Path(indexFile), n)
-			}
+		switch {
+		case err != nil && !fromIndex:
 			return err
+		case errors.Is(err, fs.ErrNotExist):
+			return fmt.Errorf("%s: the file %s, which the index names, is missing: download it into the folder", files.Path(indexFile), n)
+		case err != nil:
+			return fmt.Errorf("%s: the file %s, which the index names: %w", files.Path(indexFile), n, err)
 		}
 		s.sizes = append(s.sizes, size)
 		s.paths = append(s.paths, files.Path(n))
