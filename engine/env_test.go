@@ -7,10 +7,12 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/cache/cachetest"
 )
 
@@ -243,4 +245,68 @@ func TestScratch(t *testing.T) {
 		return err
 	})
 	require.ErrorContains(t, err, "scratch folder: ")
+}
+
+// pending counts the outputs that were begun and not ended.
+type pending struct {
+	cache.Store
+	n atomic.Int64
+}
+
+func (p *pending) Begin(ctx context.Context) (cache.Batch, error) {
+	b, err := p.Store.Begin(ctx)
+	return &pendingBatch{b, p}, err
+}
+
+type pendingBatch struct {
+	cache.Batch
+	p *pending
+}
+
+func (b *pendingBatch) Create(size int64) (cache.BlobWriter, error) {
+	w, err := b.Batch.Create(size)
+	b.p.n.Add(1)
+	return &pendingWriter{w, b.p}, err
+}
+
+type pendingWriter struct {
+	cache.BlobWriter
+	p *pending
+}
+
+func (w *pendingWriter) Close() (cache.OutputID, int64, error) {
+	w.p.n.Add(-1)
+	return w.BlobWriter.Close()
+}
+
+func (w *pendingWriter) Abort() {
+	w.p.n.Add(-1)
+	w.BlobWriter.Abort()
+}
+
+// However a stage ends, no output stays open.
+func TestNoOutputStaysOpen(t *testing.T) {
+	for name, end := range map[string]func() error{
+		"error":   func() error { return errBroken },
+		"panic":   func() error { panic("oh no") },
+		"nothing": func() error { return nil },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newLocalWorld(t)
+			store := &pending{Store: w.store}
+			w.known.Store = store
+			_, err := w.runOne(w.executor(), func(_ context.Context, env *Env) error {
+				for range 3 {
+					if _, err := env.Create("x", 0); err != nil {
+						return err
+					}
+				}
+				require.NoError(t, env.Write("y", nil))
+				require.EqualValues(t, 3, store.n.Load())
+				return end()
+			})
+			require.Error(t, err)
+			require.EqualValues(t, 0, store.n.Load())
+		})
+	}
 }
