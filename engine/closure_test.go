@@ -183,9 +183,13 @@ func TestLower(t *testing.T) {
 	require.ErrorContains(t, err, "Unknown address any.none")
 	require.ErrorContains(t, err, "any.a, any.b[")
 
-	prog.Blocks = append(prog.Blocks, block("any.bad", true), block("any.after", true, "any.bad"), block("any.worse", true))
+	prog.Policies["policy.bad"] = &fakePolicy{evidence: &Ref{Address: "any.bad"}}
+	prog.Blocks = append(prog.Blocks, block("any.bad", true), block("any.after", true, "any.bad"), block("any.late", true, "any.after"),
+		block("any.judged", true, "policy.bad"), block("any.worse", true))
 	_, err = lower()
-	require.NotContains(t, lowered, "any.after", "what needs a block that failed is not looked at")
+	for _, address := range []string{"any.after", "any.late", "any.judged"} {
+		require.NotContains(t, lowered, address, "what needs a block that failed is not looked at")
+	}
 	require.ErrorContains(t, err, "any.bad cannot be planned")
 	require.ErrorContains(t, err, "broken on purpose")
 	require.ErrorContains(t, err, "Worse")

@@ -62,7 +62,11 @@ func Lower(ctx context.Context, c *Catalog, prog *Program, services Services, kn
 	}
 	failed := map[string]bool{}
 	for _, b := range prog.Blocks {
-		if !needed[b.Address] || b.Stage.Lower == nil || dependsOn(b, failed) {
+		if !needed[b.Address] || b.Stage.Lower == nil {
+			continue
+		}
+		if p.dependsOn(b, failed) {
+			failed[b.Address] = true // the cause is said, and enough
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -109,9 +113,12 @@ func (p *Planner) fail(b *Block, err error) {
 	}
 }
 
-func dependsOn(b *Block, failed map[string]bool) bool {
+func (p *Planner) dependsOn(b *Block, failed map[string]bool) bool {
 	for _, r := range b.Refs {
 		if failed[r] {
+			return true
+		}
+		if pol := p.Program.Policies[r]; pol != nil && pol.Evidence() != nil && failed[pol.Evidence().Address] {
 			return true
 		}
 	}
