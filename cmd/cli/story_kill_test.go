@@ -45,6 +45,7 @@ artifact "gguf" "tiered" {
 // before it stopped, and expects the bytes of a build that was left alone.
 // PJ_KILLS is how many are killed, PJ_SEED chooses the moments.
 func TestStoryKill(t *testing.T) {
+	t.Parallel()
 	kills := fromEnv(t, "PJ_KILLS", 24)
 	if testing.Short() {
 		kills = min(kills, 6)
@@ -70,7 +71,7 @@ func TestStoryKill(t *testing.T) {
 		var died bool
 		switch random.IntN(3) {
 		case 0:
-			delay := time.Duration(random.Int64N(int64(whole)/2))
+			delay := time.Duration(random.Int64N(int64(whole) / 2))
 			how = delay.String()
 			died = s.killAfter(delay, args...)
 		case 1:

@@ -140,8 +140,8 @@ type told struct {
 		PeakMemoryBytes                                  int64 `json:"peak_memory_bytes"`
 	}
 	Actions []struct {
-		Address, Stage, Status, Reason string
-		Seconds                        *float64
+		Address, Stage, Status, Reason, ID string
+		Seconds                            *float64
 	}
 	Tensors []struct {
 		Artifact, Name, Role, Rule string
@@ -250,6 +250,14 @@ func (s *story) files(dir string) (names []string) {
 		require.NoError(s.t, err)
 	}
 	return names
+}
+
+// glob finds files of the story's folder.
+func (s *story) glob(pattern string) []string {
+	s.t.Helper()
+	found, err := filepath.Glob(s.path(pattern))
+	require.NoError(s.t, err)
+	return found
 }
 
 // storyRecipe is a recipe of one artifact, a.gguf, with rules of a policy.
