@@ -13,25 +13,26 @@ func (j *job) blocksOf(addresses []string) (blocks []string, part func(address s
 	wanted := map[string]bool{}
 	narrow := false
 	for _, address := range addresses {
-		block := j.block(address)
-		if block == nil {
-			block = j.block(blockOf(address))
-		}
-		switch {
-		case block == nil: // a module, or a mistake
-			blocks = append(blocks, address)
-			for _, b := range j.Program.Blocks {
-				if engine.AddressCovers(address, b.Address) {
-					j.need(b, wanted)
-				}
-			}
-		case block.Address != address || block.Stage.Block == "stage":
+		within := j.block(j.blockOf(address))
+		if within != nil && within.Address != address { // actions
 			narrow = true
 			wanted[address] = true
-			blocks = append(append(blocks, block.Address), j.artifactsOf(block.Address)...)
-		default:
-			blocks = append(blocks, address)
-			j.need(block, wanted)
+			blocks = append(append(blocks, within.Address), j.artifactsOf(within.Address)...)
+			continue
+		}
+		// A block, all instances of one, or a module; where it is none of them the
+		// engine says so.
+		blocks = append(blocks, address)
+		for _, b := range j.Program.Blocks {
+			switch {
+			case !engine.AddressCovers(address, b.Address):
+			case b.Stage.Block == "stage":
+				narrow = true
+				wanted[b.Address] = true
+				blocks = append(blocks, j.artifactsOf(b.Address)...)
+			default:
+				j.need(b, wanted)
+			}
 		}
 	}
 	if !narrow {
@@ -46,6 +47,11 @@ func (j *job) blocksOf(addresses []string) (blocks []string, part func(address s
 		return false
 	}
 }
+
+// blockOf is the block that an address names or lies in.
+func (j *job) blockOf(address string) string { return blockOf(address, j.isBlock) }
+
+func (j *job) isBlock(address string) bool { return j.block(address) != nil }
 
 // need adds a block and what it refers to.
 func (j *job) need(b *engine.Block, to map[string]bool) {

@@ -56,7 +56,7 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 			return err
 		}
 	}
-	b := &build{app: a, known: j.known, cache: j.cache, keepGoing: keepGoing, recipe: j.Recipe, executor: engine.Executor{Catalog: j.catalog, Fetch: j.services}}
+	b := &build{app: a, known: j.known, cache: j.cache, keepGoing: keepGoing, recipe: j.Recipe, isBlock: j.isBlock, executor: engine.Executor{Catalog: j.catalog, Fetch: j.services}}
 	b.lower = func(ctx context.Context, known *engine.Known) (*engine.Plan, error) {
 		if plan := first; plan != nil {
 			first = nil
@@ -78,14 +78,15 @@ type build struct {
 	cache     *cache.Local
 	executor  engine.Executor
 	keepGoing bool
-	recipe    *recipes.Recipe // nil where a plan file is built
+	recipe    *recipes.Recipe   // nil where a plan file is built
+	isBlock   func(string) bool // nil, too
 	lower     func(ctx context.Context, known *engine.Known) (*engine.Plan, error)
 	done      func(r *engine.Result) error // once everything is built
 }
 
 // run says what is to be done, does it, and says what came out.
 func (b *build) run(ctx context.Context, first *engine.Plan) error {
-	p, err := b.resolve(ctx, b.known, first)
+	p, err := b.resolve(ctx, b.known, first, b.isBlock)
 	if err != nil {
 		return err
 	}
@@ -125,9 +126,5 @@ func (b *build) execute(ctx context.Context) (*engine.Result, error) {
 	progress := b.newProgress()
 	defer progress.stop()
 	x.Observe = progress.observe
-	r, err := x.Build(ctx, b.lower)
-	if err != nil {
-		err = inputError(err)
-	}
-	return r, err
+	return x.Build(ctx, b.lower)
 }

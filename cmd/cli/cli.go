@@ -70,16 +70,20 @@ func Main(name string, args []string, stdin io.Reader, stdout, stderr io.Writer)
 	defer stop()
 	// The first signal ends the work in good order, a second one at once.
 	context.AfterFunc(ctx, stop)
-	a := &app{
-		name: name, stdin: stdin, stdout: stdout, stderr: newScreen(stderr),
-		said: map[diag.Diagnostic]bool{}, redact: func(s string) string { return s },
-	}
+	a := newApp(name, stdin, stdout, stderr)
 	root := a.rootCommand()
 	root.SetArgs(args)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(a.stderr)
 	return a.exit(ctx, root.ExecuteContext(ctx))
+}
+
+func newApp(name string, stdin io.Reader, stdout, stderr io.Writer) *app {
+	return &app{
+		name: name, stdin: stdin, stdout: stdout, stderr: newScreen(stderr),
+		said: map[diag.Diagnostic]bool{}, redact: func(s string) string { return s },
+	}
 }
 
 // exit says what went wrong and gives the exit code.

@@ -87,7 +87,7 @@ func (a *app) runExplain(ctx context.Context, args []string) error {
 		return err
 	}
 	e := find(plan, address)
-	if block := blockOf(address); e == nil && j.block(block) != nil {
+	if block := j.blockOf(address); e == nil && j.isBlock(block) {
 		// One that nothing uses is not in the plan.
 		blocks, _ := j.blocksOf([]string{block})
 		if plan, err = j.lowerQuietly(ctx, j.known, blocks); err != nil {
@@ -98,7 +98,7 @@ func (a *app) runExplain(ctx context.Context, args []string) error {
 	if e == nil {
 		return badInput(unknownAddress(plan, address))
 	}
-	if e.plan, err = a.resolve(ctx, j.known, plan); err != nil {
+	if e.plan, err = a.resolve(ctx, j.known, plan, j.isBlock); err != nil {
 		return err
 	}
 	if err := e.fill(ctx, j.known); err != nil {
@@ -173,8 +173,9 @@ func unknownAddress(plan *engine.Plan, address string) error {
 		consider(a.Address)
 	}
 	for _, a := range plan.Actions {
-		consider(a.Address)
-		consider(blockOf(a.Address))
+		for _, w := range wholes(a.Address) {
+			consider(w)
+		}
 	}
 	for _, t := range plan.Tensors {
 		consider(t.Name)

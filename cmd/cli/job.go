@@ -104,7 +104,7 @@ func (j *job) lowerQuietly(ctx context.Context, known *engine.Known, addresses [
 	only := plan.Only(part)
 	for _, address := range addresses {
 		named := func(a *engine.Action) bool { return engine.AddressCovers(address, a.Address) }
-		if j.block(address) == nil && len(plan.Pending) == 0 && !slices.ContainsFunc(only.Actions, named) && j.block(blockOf(address)) != nil {
+		if !j.isBlock(address) && len(plan.Pending) == 0 && !slices.ContainsFunc(only.Actions, named) && j.isBlock(j.blockOf(address)) {
 			return nil, badInput(unknownAddress(plan, address))
 		}
 	}
@@ -133,9 +133,10 @@ type planned struct {
 	contents []cache.OutputID // of its sources, zero where unknown
 	jobs     int              // workers of the build, 0: one a processor
 	budget   int64            // of its memory, 0: none
+	isBlock  func(string) bool
 }
 
-func (a *app) resolve(ctx context.Context, known *engine.Known, plan *engine.Plan) (*planned, error) {
+func (a *app) resolve(ctx context.Context, known *engine.Known, plan *engine.Plan, isBlock func(string) bool) (*planned, error) {
 	if n, file := unread(ctx, known, plan); n > 0 && n <= hashWhilePlanning && n > 32<<20 {
 		a.note("Reading %s of %s to learn what changed.", bytesOf(n), filepath.Base(file))
 	}
@@ -143,7 +144,7 @@ func (a *app) resolve(ctx context.Context, known *engine.Known, plan *engine.Pla
 	if err != nil {
 		return nil, inputError(err)
 	}
-	p := &planned{Plan: plan, states: states, jobs: a.flags.jobs, budget: int64(a.flags.memory)}
+	p := &planned{Plan: plan, states: states, isBlock: isBlock, jobs: a.flags.jobs, budget: int64(a.flags.memory)}
 	if p.contents, err = known.Contents(ctx, plan); err != nil {
 		return nil, inputError(err)
 	}

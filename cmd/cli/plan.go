@@ -48,7 +48,7 @@ func (a *app) runPlan(ctx context.Context, args []string, file string) error {
 	if err := j.checkFrozen(ctx, plan); err != nil {
 		return err
 	}
-	p, err := a.resolve(ctx, j.known, plan)
+	p, err := a.resolve(ctx, j.known, plan, j.isBlock)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package cli
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 
@@ -115,7 +116,7 @@ func (v *planView) group() []*actionGroup {
 	at := map[string]int{}
 	for i, a := range v.Actions {
 		s := v.states[i]
-		g := &actionGroup{block: blockOf(a.Address), status: s.Status, reason: s.Reason, general: generally(s.Reason)}
+		g := &actionGroup{block: blockOf(a.Address, v.isBlock), status: s.Status, reason: s.Reason, general: generally(s.Reason)}
 		k := key{g.block, g.general, s.Status}
 		if v.verbose {
 			k.reason = a.Address
@@ -133,23 +134,37 @@ func (v *planView) group() []*actionGroup {
 	return order
 }
 
-// blockOf is the block that an action belongs to: its address up to the tensor.
-func blockOf(action string) string {
-	depth, end := 0, len(action)
-	for i := len(action) - 1; i >= 0; i-- {
-		switch action[i] {
-		case ']':
-			depth++
-		case '[':
-			if depth--; depth == 0 {
-				end = i
-			}
-		}
-		if depth == 0 && action[i] != '[' {
-			break
+// wholes are what an address lies in, itself first: the address less its last
+// keys. `all["k"]["x"]` lies in `all["k"]` and `all`.
+func wholes(address string) []string {
+	out := []string{address}
+	quoted, escaped := false, false
+	for i := range len(address) {
+		switch c := address[i]; {
+		case escaped:
+			escaped = false
+		case c == '\\' && quoted:
+			escaped = true
+		case c == '"':
+			quoted = !quoted
+		case c == '[' && !quoted:
+			out = append(out, address[:i])
 		}
 	}
-	return action[:end]
+	slices.Reverse(out[1:])
+	return out
+}
+
+// blockOf is the block that an action or address belongs to. Without isBlock, or
+// where it knows none, that is the address less all keys.
+func blockOf(address string, isBlock func(string) bool) string {
+	all := wholes(address)
+	for _, w := range all {
+		if isBlock != nil && isBlock(w) {
+			return w
+		}
+	}
+	return all[len(all)-1]
 }
 
 var (

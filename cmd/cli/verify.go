@@ -75,7 +75,7 @@ func (a *app) runVerify(ctx context.Context, args []string) error {
 // are looked at, and not what they are made from.
 func (j *job) actionsNamed() []string {
 	for _, address := range j.addresses {
-		if j.block(address) == nil && j.block(blockOf(address)) != nil {
+		if !j.isBlock(address) && j.isBlock(j.blockOf(address)) {
 			return j.addresses
 		}
 	}
