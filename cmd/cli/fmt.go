@@ -198,11 +198,12 @@ func recipeFiles(args []string, recursive bool) ([]string, error) {
 			add(filepath.Clean(arg))
 			continue
 		}
-		err = filepath.WalkDir(arg, func(path string, d fs.DirEntry, err error) error {
+		root := filepath.Clean(arg) + string(filepath.Separator) // also where it is a symbolic link
+		err = filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:
 				return err
-			case d.IsDir() && path != arg && (!recursive || strings.HasPrefix(d.Name(), ".")):
+			case d.IsDir() && path != root && (!recursive || strings.HasPrefix(d.Name(), ".")):
 				return filepath.SkipDir
 			case !d.IsDir() && isFormatted(d.Name()):
 				add(path)

@@ -176,8 +176,12 @@ func describeWeights(w *weights, kvs []gguf.KV) infoResult {
 	return r
 }
 
+// bitsPerWeight is 0 where there are no weights.
 func bitsPerWeight(bytes, weights int64) float64 {
-	return float64(bytes) * 8 / float64(max(weights, 1))
+	if weights == 0 {
+		return 0
+	}
+	return float64(bytes) * 8 / float64(weights)
 }
 
 // provenancePrefix is how the keys begin by which a file that this program made says how.

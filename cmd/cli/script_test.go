@@ -1,9 +1,11 @@
 package cli
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -54,13 +56,12 @@ func exits(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	err := ts.Exec(args[1], args[2:]...)
 	got := 0
-	var exit interface{ ExitCode() int }
-	if err != nil {
-		var ok bool
-		if exit, ok = err.(interface{ ExitCode() int }); !ok {
-			ts.Fatalf("%v", err)
-		}
+	var exit *exec.ExitError
+	switch {
+	case errors.As(err, &exit):
 		got = exit.ExitCode()
+	case err != nil:
+		ts.Fatalf("%v", err)
 	}
 	if want := args[0]; fmt.Sprint(got) != want {
 		ts.Fatalf("%s exits %d, want %s", strings.Join(args[1:], " "), got, want)

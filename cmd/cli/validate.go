@@ -34,11 +34,15 @@ Exit code 0 where the recipe is valid, 2 where it is not.`,
 			a.flags.offline = true
 			r, err := a.loadOne(c.Context(), args)
 			var exit *exitError
-			if err != nil && (!errors.As(err, &exit) || exit.code != exitBadInput || exit.err != nil) {
+			if err != nil && (!errors.As(err, &exit) || exit.code != exitBadInput) {
 				return err
 			}
 			if a.flags.json {
-				if e := a.printJSON(validateResult{err == nil, append(diag.Diagnostics{}, a.diagnostics...)}); e != nil {
+				said := append(diag.Diagnostics{}, a.diagnostics...)
+				if exit != nil && exit.err != nil {
+					said = append(said, diag.Diagnostic{Severity: diag.Error, Summary: exit.err.Error()})
+				}
+				if e := a.printJSON(validateResult{err == nil, said}); e != nil {
 					return e
 				}
 				return err

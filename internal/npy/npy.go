@@ -98,7 +98,7 @@ func (a *Reader) Read(dst []float32) (int, error) {
 		part := min(n-done, chunk)
 		raw := a.buf[:part*width]
 		if _, err := io.ReadFull(a.r, raw); err != nil {
-			if err == io.EOF || err == io.ErrUnexpectedEOF {
+			if isEnd(err) {
 				err = fmt.Errorf("the file ends before the array does: %d of %d elements are missing", a.left, a.Rows*a.Cols)
 			}
 			return done, err
