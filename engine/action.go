@@ -9,6 +9,9 @@ type File struct {
 	// Remote and SHA256 describe a file that may have to be fetched first.
 	Remote string `json:"remote,omitempty"`
 	SHA256 string `json:"sha256,omitempty"`
+	// Modified is when a file of this machine was written last, in nanoseconds
+	// since 1970: what the plan says of its inside holds as long as that does.
+	Modified int64 `json:"modified,omitempty"`
 }
 
 // Source is a byte range of a file: a tensor, or an expert's slice of one. It

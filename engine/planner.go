@@ -14,6 +14,7 @@ import (
 
 	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/internal/diag"
+	"github.com/llama-pajamas/pj/internal/filestat"
 )
 
 // Planner collects a plan while the blocks of a program are lowered, in
@@ -187,6 +188,12 @@ func AddressCovers(whole, item string) bool {
 func (p *Planner) File(f File) int {
 	if i, ok := p.files[f.Path]; ok {
 		return i
+	}
+	if f.Remote == "" {
+		// One that is not there is an error where it is read.
+		if id, err := filestat.Of(f.Path); err == nil {
+			f.Modified = id.Mtime
+		}
 	}
 	p.plan.Files = append(p.plan.Files, f)
 	p.files[f.Path] = len(p.plan.Files) - 1

@@ -44,7 +44,10 @@ func (k *Known) recall(ctx context.Context, r *resolution) error {
 			return fmt.Errorf("source file: %w", err)
 		}
 		if state.id.Size != f.Size {
-			return fmt.Errorf("source file %s has %d bytes, and had %d when the plan was made: plan again", f.Path, state.id.Size, f.Size)
+			return &StaleError{fmt.Sprintf("source file %s has %d bytes, and had %d when the plan was made", f.Path, state.id.Size, f.Size)}
+		}
+		if f.Modified != 0 && state.id.Mtime != f.Modified {
+			return &StaleError{fmt.Sprintf("source file %s was written after the plan was made", f.Path)}
 		}
 		r.files[i] = state
 	}
@@ -70,6 +73,11 @@ func (k *Known) recall(ctx context.Context, r *resolution) error {
 	}
 	return nil
 }
+
+// StaleError says that a file is not what the plan was made from.
+type StaleError struct{ what string }
+
+func (e *StaleError) Error() string { return e.what + ": plan again" }
 
 // lookAt is the state of a file before it is read. Of one that was written a
 // moment ago it waits that moment: another write might not show, and then what

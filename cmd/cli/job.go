@@ -169,7 +169,8 @@ func unread(ctx context.Context, known *engine.Known, plan *engine.Plan) (n int6
 // inputError is an error about files that the recipe names.
 func inputError(err error) error {
 	var path *os.PathError
-	if errors.As(err, &path) {
+	var stale *engine.StaleError
+	if errors.As(err, &path) || errors.As(err, &stale) {
 		return badInput(err)
 	}
 	return err
