@@ -221,6 +221,29 @@ func TestWavesAddUp(t *testing.T) {
 	require.True(t, res.Artifacts[1].Written)
 }
 
+// An address that the next wave means something else by was a hit if the cache
+// had that before.
+func TestWavesOfOtherKeys(t *testing.T) {
+	w := newWorld(t)
+	plan := func(tag string) *Plan {
+		p := w.tensors(1, 10)
+		p.Actions[0].Params, _ = p.Actions[0].Params.With("evidence", tag)
+		return p
+	}
+	w.must(plan("second"))
+	waves := []*Plan{plan("first"), plan("second")}
+	waves[0].Pending = []string{"stage.evidence.e"}
+	n := -1
+	res, err := w.executor().Build(t.Context(), func(context.Context, *Known) (*Plan, error) {
+		n++
+		return waves[n], nil
+	})
+	require.NoError(t, err)
+	require.Equal(t, 1, res.Executed, "the first wave's; its sum is the same")
+	require.Equal(t, []Status{Cached, Cached}, statuses(res.States))
+	require.Empty(t, res.Ran)
+}
+
 // Evidence that another build measured meanwhile is no reason to give up.
 func TestWavesOfAnotherBuild(t *testing.T) {
 	w := newWorld(t)
