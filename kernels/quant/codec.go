@@ -19,6 +19,7 @@ type work struct {
 	lanes   lanes
 	super   superState
 	affine  affineState
+	grid    gridState
 }
 
 // superBlock is the number of weights in a block of the K types.
