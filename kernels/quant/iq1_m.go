@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Name: "iq1_m", GGML: 29, Block: 256, Bytes: 56, Fallback: "iq4_nl", NeedsImportance: true,
 	Doc:        "1.75 bits: as iq1_s with 3-bit scales per 16 weights and a shift per 8",
 	Dequantize: decodeBlocks(256, 56, decodeIQ1M),
+	Quantize:   encodeBlocks("iq1_m", 256, 56, encodeIQ1M),
 })
 
 // A block: 32 low bytes of codeword numbers, 16 bytes of nibbles (3 upper
@@ -24,4 +25,37 @@ func decodeIQ1M(dst []float32, src []byte) {
 		s := d * float32(2*(scales[i/8]>>(i/2%4*3)&7)+1)
 		shifted(dst[8*i:], s, int(src[i])|int(nibble&7)<<8, nibble&8 != 0)
 	}
+}
+
+var iq1MCodec = gridCodec{
+	grid:   ternaryGrid,
+	signs:  inGrid,
+	shifts: true,
+	run:    16,
+	unit:   1,
+	most:   7,
+	plans:  iq1Plans,
+}
+
+func encodeIQ1M(dst []byte, k *work) bool {
+	ok := iq1MCodec.encode(k)
+	s := &k.grid
+	clear(dst[32:48])
+	for i, p := range s.point {
+		codeword := s.grid.number[p.at[0]]
+		dst[i] = uint8(codeword)
+		nibble := uint8(codeword >> 8)
+		if p.minus {
+			nibble |= 8
+		}
+		dst[32+i/2] |= nibble << (i % 2 * 4)
+	}
+	for i := range 4 {
+		word := s.d >> (4 * i) << 12
+		for j := range 4 {
+			word |= uint16(s.n[4*i+j]) << (3 * j)
+		}
+		binary.LittleEndian.PutUint16(dst[48+2*i:], word)
+	}
+	return ok
 }

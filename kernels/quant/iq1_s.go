@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Name: "iq1_s", GGML: 19, Block: 256, Bytes: 50, Fallback: "iq4_nl", NeedsImportance: true,
 	Doc:        "1.56 bits: 2048 codewords of 8 values -1, 0, 1, shifted by an eighth; 3-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 50, decodeIQ1S),
+	Quantize:   encodeBlocks("iq1_s", 256, 50, encodeIQ1S),
 })
 
 // A block: d, 32 low bytes of codeword numbers, and for each 32 weights a word
@@ -32,4 +33,42 @@ func shifted(dst []float32, d float32, codeword int, minus bool) {
 	for j, v := range gridIQ1S[codeword] {
 		dst[j] = d * (float32(v) + shift)
 	}
+}
+
+var iq1SCodec = gridCodec{
+	grid:  ternaryGrid,
+	signs: inGrid,
+	run:   32,
+	unit:  1,
+	most:  7,
+	plans: iq1Plans,
+}
+
+// ternaryGrid is that of both iq1 types.
+var ternaryGrid = lazyGrid8(packedIQ1S[:], -1, 0, 1)
+
+var iq1Plans = [3]gridPlan{
+	Fast:   {tops: span(0.1, 1, 4), steps: span(0.8, 1.1, 8), keep: 1, reach: []int{0}},
+	Normal: {tops: span(0.1, 1, 8), steps: span(0.7, 1.15, 16), keep: 1, reach: []int{1, 0}},
+	Best:   {tops: span(0.1, 1.1, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}},
+}
+
+func encodeIQ1S(dst []byte, k *work) bool {
+	ok := iq1SCodec.encode(k)
+	s := &k.grid
+	putHalf(dst, s.d)
+	for run := range 8 {
+		points := s.point[4*run:][:4]
+		word := uint16(s.n[run]) << 12
+		if points[0].minus {
+			word |= 1 << 15
+		}
+		for l, p := range points {
+			codeword := s.grid.number[p.at[0]]
+			dst[2+4*run+l] = uint8(codeword)
+			word |= codeword >> 8 << (3 * l)
+		}
+		binary.LittleEndian.PutUint16(dst[34+2*run:], word)
+	}
+	return ok
 }

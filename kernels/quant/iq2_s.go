@@ -4,6 +4,7 @@ var _ = register(&Type{
 	Name: "iq2_s", GGML: 22, Block: 256, Bytes: 82, Fallback: "iq4_nl", NeedsImportance: true,
 	Doc:        "2.56 bits: 1024 codewords of 8 magnitudes, free signs, 4-bit scales per 16 weights",
 	Dequantize: decodeBlocks(256, 82, decodeIQ2S),
+	Quantize:   encodeBlocks("iq2_s", 256, 82, encodeIQ2S),
 })
 
 // A block: d, 32 low bytes of codeword numbers, 32 bytes of signs, 8 bytes of
@@ -16,4 +17,28 @@ func decodeIQ2S(dst []float32, src []byte) {
 		s := d * (0.5 + float32(scales[i/4]>>(i/2%2*4)&15)) * 0.25
 		signed(dst[8*i:], s, gridIQ2S[word][:], signs[i])
 	}
+}
+
+var iq2SCodec = gridCodec{
+	grid:  lazyGrid8(packedIQ2S[:], 8, 25, 43),
+	signs: anySigns,
+	run:   16,
+	unit:  0.125,
+	most:  15,
+	plans: iq2Plans,
+}
+
+func encodeIQ2S(dst []byte, k *work) bool {
+	ok := iq2SCodec.encode(k)
+	s := &k.grid
+	putHalf(dst, s.d)
+	low, signs, high := dst[2:34], dst[34:66], dst[66:74]
+	clear(high)
+	for i, p := range s.point {
+		word := s.grid.number[p.at[0]]
+		low[i], signs[i] = uint8(word), p.signs
+		high[i/4] |= uint8(word>>8) << (i % 4 * 2)
+	}
+	s.putIntegers(dst[74:82])
+	return ok
 }

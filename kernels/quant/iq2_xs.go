@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Name: "iq2_xs", GGML: 17, Block: 256, Bytes: 74, Fallback: "iq4_nl", NeedsImportance: true,
 	Doc:        "2.31 bits: 512 codewords of 8 magnitudes, even signs, 4-bit scales per 16 weights",
 	Dequantize: decodeBlocks(256, 74, decodeIQ2XS),
+	Quantize:   encodeBlocks("iq2_xs", 256, 74, encodeIQ2XS),
 })
 
 // A block: d, 32 words of a codeword's number (9 bits) and 7 sign bits, 8
@@ -17,4 +18,24 @@ func decodeIQ2XS(dst []float32, src []byte) {
 		s := d * (0.5 + float32(src[66+i/4]>>(i/2%2*4)&15)) * 0.25
 		signed(dst[8*i:], s, gridIQ2XS[word&511][:], evenSigns(word>>9))
 	}
+}
+
+var iq2XSCodec = gridCodec{
+	grid:  lazyGrid8(packedIQ2XS[:], 8, 25, 43),
+	signs: evenCount,
+	run:   16,
+	unit:  0.125,
+	most:  15,
+	plans: iq2Plans,
+}
+
+func encodeIQ2XS(dst []byte, k *work) bool {
+	ok := iq2XSCodec.encode(k)
+	s := &k.grid
+	putHalf(dst, s.d)
+	for i, p := range s.point {
+		binary.LittleEndian.PutUint16(dst[2+2*i:], s.grid.number[p.at[0]]|uint16(p.signs&127)<<9)
+	}
+	s.putIntegers(dst[66:74])
+	return ok
 }

@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Name: "iq2_xxs", GGML: 16, Block: 256, Bytes: 66, Fallback: "iq4_nl", NeedsImportance: true,
 	Doc:        "2.06 bits: 256 codewords of 8 magnitudes, even signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 66, decodeIQ2XXS),
+	Quantize:   encodeBlocks("iq2_xxs", 256, 66, encodeIQ2XXS),
 })
 
 // A block: d, then 8 bytes for each 32 weights: 4 codewords, and a word of
@@ -20,4 +21,36 @@ func decodeIQ2XXS(dst []float32, src []byte) {
 			signed(dst[32*run+8*l:], s, gridIQ2XXS[b[l]][:], evenSigns(word>>(7*l)))
 		}
 	}
+}
+
+var iq2XXSCodec = gridCodec{
+	grid:  lazyGrid8(packedIQ2XXS[:], 8, 25, 43),
+	signs: evenCount,
+	run:   32,
+	unit:  0.125,
+	most:  15,
+	plans: iq2Plans,
+}
+
+// iq2Plans are those of all iq2 types.
+var iq2Plans = [3]gridPlan{
+	Fast:   {tops: span(0.4, 1.3, 5), steps: span(0.8, 1.1, 8), keep: 1, reach: []int{0}},
+	Normal: {tops: span(0.3, 1.3, 8), steps: span(0.7, 1.15, 16), keep: 1, reach: []int{1, 0}, joint: true},
+	Best:   {tops: span(0.2, 1.45, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}, joint: true},
+}
+
+func encodeIQ2XXS(dst []byte, k *work) bool {
+	ok := iq2XXSCodec.encode(k)
+	s := &k.grid
+	putHalf(dst, s.d)
+	for run := range 8 {
+		word := uint32(s.n[run]) << 28
+		b := dst[2+8*run:][:8]
+		for l, p := range s.point[4*run:][:4] {
+			b[l] = uint8(s.grid.number[p.at[0]])
+			word |= uint32(p.signs&127) << (7 * l)
+		}
+		binary.LittleEndian.PutUint32(b[4:], word)
+	}
+	return ok
 }

@@ -4,6 +4,7 @@ var _ = register(&Type{
 	Name: "iq3_s", GGML: 21, Block: 256, Bytes: 110, Fallback: "iq4_nl",
 	Doc:        "3.44 bits: 512 codewords of 4 magnitudes, free signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 110, decodeIQ3S),
+	Quantize:   encodeBlocks("iq3_s", 256, 110, encodeIQ3S),
 })
 
 // A block: d, 64 low bytes of codeword numbers, 8 bytes of their ninth bits,
@@ -16,4 +17,32 @@ func decodeIQ3S(dst []float32, src []byte) {
 		s := d * float32(1+2*(scales[i/16]>>(i/8%2*4)&15))
 		signed(dst[4*i:], s, gridIQ3S[word][:], signs[i/2]>>(i%2*4))
 	}
+}
+
+var iq3SCodec = gridCodec{
+	grid:  lazyGrid4(packedIQ3S[:], 1, 3, 5, 7, 9, 11, 13, 15),
+	signs: anySigns,
+	run:   32,
+	unit:  1,
+	most:  15,
+	plans: iq3Plans,
+}
+
+func encodeIQ3S(dst []byte, k *work) bool {
+	ok := iq3SCodec.encode(k)
+	s := &k.grid
+	putHalf(dst, s.d)
+	low, high, signs := dst[2:66], dst[66:74], dst[74:106]
+	clear(high)
+	for i, p := range s.point {
+		signs[i] = p.signs
+		for half, at := range p.at {
+			j := 2*i + half
+			word := s.grid.number[at]
+			low[j] = uint8(word)
+			high[j/8] |= uint8(word>>8) << (j % 8)
+		}
+	}
+	s.putIntegers(dst[106:110])
+	return ok
 }

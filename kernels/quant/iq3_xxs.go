@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Name: "iq3_xxs", GGML: 18, Block: 256, Bytes: 98, Fallback: "iq4_nl", NeedsImportance: true,
 	Doc:        "3.06 bits: 256 codewords of 4 magnitudes, even signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 98, decodeIQ3XXS),
+	Quantize:   encodeBlocks("iq3_xxs", 256, 98, encodeIQ3XXS),
 })
 
 // A block: d, 64 codewords, and for each 32 weights a word of four times 7
@@ -23,4 +24,37 @@ func decodeIQ3XXS(dst []float32, src []byte) {
 			signed(y[4:], s, gridIQ3XXS[codewords[2*l+1]][:], signs>>4)
 		}
 	}
+}
+
+var iq3XXSCodec = gridCodec{
+	grid:  lazyGrid4(packedIQ3XXS[:], 4, 12, 20, 28, 36, 44, 52, 62),
+	signs: evenCount,
+	run:   32,
+	unit:  0.25,
+	most:  15,
+	plans: iq3Plans,
+}
+
+// iq3Plans are those of all iq3 types.
+var iq3Plans = [3]gridPlan{
+	Fast:   {tops: span(0.5, 1.3, 4), steps: span(0.8, 1.1, 8), keep: 1, reach: []int{0}},
+	Normal: {tops: span(0.4, 1.3, 8), steps: span(0.7, 1.15, 16), keep: 1, reach: []int{1, 0}},
+	Best:   {tops: span(0.2, 1.45, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}, joint: true},
+}
+
+func encodeIQ3XXS(dst []byte, k *work) bool {
+	ok := iq3XXSCodec.encode(k)
+	s := &k.grid
+	putHalf(dst, s.d)
+	for run := range 8 {
+		word := uint32(s.n[run]) << 28
+		codewords := dst[2+8*run:][:8]
+		for l, p := range s.point[4*run:][:4] {
+			codewords[2*l] = uint8(s.grid.number[p.at[0]])
+			codewords[2*l+1] = uint8(s.grid.number[p.at[1]])
+			word |= uint32(p.signs&127) << (7 * l)
+		}
+		binary.LittleEndian.PutUint32(dst[66+4*run:], word)
+	}
+	return ok
 }

@@ -137,7 +137,7 @@ func checkBlock(t *testing.T, q *Type, x, y []float32, opt Options, at int) {
 // TestOverflow wants types that store halves to refuse what halves can't
 // reach, and to name the right weight of the right row.
 func TestOverflow(t *testing.T) {
-	for _, name := range []string{"f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "tq1_0", "tq2_0", "q2_0", "nvfp4"} {
+	for _, name := range []string{"f16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1", "q2_k", "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "iq1_s", "iq1_m", "iq2_xxs", "iq2_xs", "iq2_s", "iq3_xxs", "iq3_s", "tq1_0", "tq2_0", "q2_0", "nvfp4"} {
 		q, _ := Lookup(name)
 		for effort, effortName := range effortNames {
 			x := randomRows(12, 3, 512)
