@@ -116,7 +116,7 @@ type allParams struct {
 		Name  string   `hcl:"name"`
 		Inner []level2 `hcl:"inner,block"`
 	} `hcl:"many,block"`
-	ignored int
+	_ int // a field without a tag is none of the block's
 }
 
 func testCatalog() *engine.Catalog {

@@ -37,7 +37,6 @@ type node struct {
 	parts   int // how large the value is
 	bytes   int
 	bad     bool // not usable; why is reported
-	used    bool // something that matters refers to it
 
 	variable *variable
 	local    *attribute

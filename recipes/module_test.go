@@ -118,7 +118,7 @@ artifact "mlx" "mac" {
 	// A module's artifacts can be named.
 	files["recipe.hcl"] = root + "validate \"v\" {\n baseline = module.ultra.artifact.gguf.never\n candidate = module.ultra.artifact.gguf.never\n}\n" +
 		"report \"r\" { of = [module.ultra.validate.ultra, validate.v] }"
-	r, ds = loadFiles(t, files)
+	_, ds = loadFiles(t, files)
 	require.ErrorContains(t, ds.Err(), "module.ultra.artifact.gguf.stock")
 	require.ErrorContains(t, ds.Err(), "both write ultra.gguf")
 	files["ultra/recipe.hcl"] = strings.Replace(ultraModule, `"ultra.gguf"`, `"other.gguf"`, 1)

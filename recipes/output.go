@@ -38,7 +38,8 @@ func (m *module) declareOutput(b *nested) {
 // what a build measures: those parts have no value until the build is done.
 func (m *module) evaluateOutput(n *node) {
 	e := n.output.value.expr
-	v, ok := unusable, false
+	var v cty.Value
+	var ok bool
 	if m.parent == nil {
 		v, ok = m.rootOutput(e, unmeasured)
 	} else {

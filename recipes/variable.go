@@ -171,18 +171,16 @@ func convertError(err error) string {
 // evaluateVariable finds a variable's value: what was given, else the default.
 func (m *module) evaluateVariable(n *node) {
 	v := n.variable
-	value, at, ok := v.fallback, n.rng, true
+	value, ok := v.fallback, true
 	switch {
 	case m.parent == nil && v.given != nil:
-		at = v.given.rng
 		value, ok = v.given.value, v.given.value != cty.NilVal
 		if ok {
-			value, ok = m.convertVariable(v, value, at, n.rng)
+			value, ok = m.convertVariable(v, value, v.given.rng, n.rng)
 		}
 	case m.parent != nil && v.arg != nil:
-		at = v.arg.Range()
 		if value, ok = v.arg.evaluate(nil); ok {
-			value, ok = m.convertVariable(v, value, at, n.rng)
+			value, ok = m.convertVariable(v, value, v.arg.Range(), n.rng)
 		}
 	case v.fallback == cty.NilVal && m.parent == nil:
 		m.errorf(n.rng, "Variable without a value", "var.%s has no default. Give it with --var %s=…, in a file for --var-file, or as PJ_VAR_%s in the environment.", v.name, v.name, v.name)

@@ -122,17 +122,25 @@ func (g git) run(ctx context.Context, stdin io.Reader, out func(io.Reader) error
 		return fmt.Errorf("git cannot be run: %w", err)
 	}
 	readErr := out(stdout)
-	if readErr != nil {
+	ended := errors.Is(readErr, io.ErrUnexpectedEOF)
+	switch {
+	case ended: // git ends by itself, and may say why
+		late := time.AfterFunc(cmd.WaitDelay, cancel)
+		defer late.Stop()
+	case readErr != nil:
 		cancel()
 	}
 	_, _ = io.Copy(io.Discard, stdout)
 	err = cmd.Wait()
 	switch {
-	case readErr != nil && !errors.Is(readErr, io.ErrUnexpectedEOF):
+	case readErr != nil && !ended:
 		return readErr
 	case err != nil:
 		if c := context.Cause(ctx); c != nil {
 			return c
+		}
+		if ended && own.Err() != nil {
+			return readErr
 		}
 		return &gitError{args[0], stderr.String(), err}
 	}

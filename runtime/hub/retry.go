@@ -23,7 +23,6 @@ const (
 // retry counts the tries of one operation.
 type retry struct {
 	c      *Client
-	left   int
 	tries  int
 	pause  time.Duration
 	asked  time.Duration // the longest wait that a server may ask for

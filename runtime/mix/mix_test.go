@@ -34,7 +34,6 @@ func TestLookup(t *testing.T) {
 }
 
 func TestKept(t *testing.T) {
-	m, _ := Lookup("Q4_K_M")
 	cases := []struct {
 		tensor Tensor
 		want   string // "" for one that is quantized
@@ -53,7 +52,7 @@ func TestKept(t *testing.T) {
 	}
 	for _, c := range cases {
 		for _, name := range []string{"Q4_K_M", "F16"} {
-			m, _ = Lookup(name)
+			m, _ := Lookup(name)
 			choices, err := m.Assign(Model{Layers: 1}, []Tensor{c.tensor})
 			require.NoError(t, err)
 			require.Equal(t, c.want != "", choices[0].Kept, c.tensor)
