@@ -37,20 +37,25 @@ func clips(n float32, below, above []float32) []affineTry {
 // from the base that makes them positive: z = x - base, a counted from base
 // too. That keeps sums of squares as small as the range allows.
 type affineBlock struct {
+	affineFacts
 	z, w    []float32
 	lanes   *lanes
 	base    float32
-	top     float32 // largest z
-	sw, swz float32 // sum w, sum w*z
 	szz     float32 // sum w*z*z
-	n       float32
-	ceiling float32 // a must not exceed this
 	weighed int     // 1 with an importance, else 0
 
 	b, a  float32 // the best found
 	q, qq float32 // sum w*q and w*q*q of its codes
 	qz    float32 // sum w*q*z
 	gain  float32 // szz less its squared error
+}
+
+// affineFacts are what kernels need to know of a block besides its weights.
+type affineFacts struct {
+	n       float32 // codes are 0..n
+	top     float32 // largest z
+	sw, swz float32 // sum w, sum w*z
+	ceiling float32 // a must not exceed this
 }
 
 // set points the block to x, a part of k.x, whose z go to room. With signed,
@@ -174,28 +179,15 @@ func (f *affineBlock) add(inv, off float32) {
 // flush tries what is waiting and keeps the best.
 func (f *affineBlock) flush() {
 	l := f.lanes
-	l.evalAffine(f)
-	for i := range l.n {
-		q, qq, qz := l.q[i], l.qq[i], l.qx[i]
-		det := float32(f.sw*qq) - float32(q*q)
-		if !(det > float32(1e-6*f.sw)*qq) {
-			continue // all codes are equal
-		}
-		b := (float32(f.sw*qz) - float32(f.swz*q)) / det
-		a := (float32(f.swz*qq) - float32(q*qz)) / det
-		if a > f.ceiling {
-			a = f.ceiling
-			b = (qz - float32(a*q)) / qq
-		}
-		if g := f.gainOf(b, a, q, qq, qz); g > f.gain && b > 0 {
-			f.gain, f.b, f.a, f.q, f.qq, f.qz = g, b, a, q, qq, qz
-		}
+	l.fitAffine(f)
+	if i := l.best(f.gain); i >= 0 {
+		f.gain, f.b, f.a, f.q, f.qq, f.qz = l.gain[i], l.b[i], l.a[i], l.q[i], l.qq[i], l.qx[i]
 	}
 	l.n = 0
 }
 
 // gainOf is what b and a take off szz for codes with the given sums.
-func (f *affineBlock) gainOf(b, a, q, qq, qz float32) float32 {
+func (f *affineFacts) gainOf(b, a, q, qq, qz float32) float32 {
 	return float32(b*(2*qz-float32(b*qq)-2*float32(a*q))) + float32(a*(2*f.swz-float32(a*f.sw)))
 }
 

@@ -14,11 +14,18 @@ type levels struct {
 // integer, counted from first, tells which level is nearest to v.
 type levelTable struct {
 	value [16]float32
-	count int
-	res   float32
-	first int32
-	code  []uint8
-	near  []float32 // value[code]
+	// What rounds to i from first to last has code[i-first] and the level
+	// near[i-first]. As there is one midpoint at most in 1<<shift of these, a
+	// bucket b = (i-first)>>shift holds one level, below[b], up to turn[b] and
+	// another, above[b], from there on.
+	turn         [32]int32
+	below, above [32]float32
+	first, last  int32
+	res          float32
+	shift        uint32
+	near         []float32 // value[code]
+	code         []uint8
+	count        int
 }
 
 // newLevels makes levels of ascending values.
@@ -27,9 +34,9 @@ func newLevels(res float32, values []float32) levels {
 	copy(t.value[:], values)
 	lo, hi := values[0], values[len(values)-1]
 	t.first = int32(math.Floor(float64(lo * res)))
-	last := int32(math.Ceil(float64(hi * res)))
+	t.last = int32(math.Ceil(float64(hi * res)))
 	c := 0
-	for i := t.first; i <= last; i++ {
+	for i := t.first; i <= t.last; i++ {
 		// The middle of what rounds to i.
 		v := (float32(i) + 0.5) / res
 		for c+1 < len(values) && v > (values[c]+values[c+1])/2 {
@@ -37,6 +44,21 @@ func newLevels(res float32, values []float32) levels {
 		}
 		t.code = append(t.code, uint8(c))
 		t.near = append(t.near, values[c])
+	}
+	for len(t.near)>>t.shift >= len(t.turn) {
+		t.shift++
+	}
+	for i, v := range t.near {
+		b := i >> t.shift
+		switch first := i == b<<t.shift; {
+		case first:
+			t.below[b], t.above[b], t.turn[b] = v, v, int32(i)
+		case v != t.above[b]:
+			if t.above[b] != t.below[b] {
+				panic("quant: levels too close for their table")
+			}
+			t.above[b], t.turn[b] = v, int32(i)
+		}
 	}
 	return levels{lo, hi, t}
 }
@@ -54,59 +76,6 @@ const (
 func roundTo(v float32, lo, hi int32) int32 {
 	q := int32(math.Float32bits(float32(v)+magic)) - magicBits
 	return min(max(q, lo), hi)
-}
-
-// lanes is a batch of candidate grids for a run of weights, and what becomes
-// of them: each weight v is rounded to the level q nearest to v*inv + off, and
-// q, qq and qx are the sums of w*q, w*q*q and w*q*v. Every lane adds up in the
-// order of the weights, so that an implementation with a lane per vector
-// element gives the same bits.
-type lanes struct {
-	n            int
-	inv, off     [laneCount]float32
-	q, qq, qx    [laneCount]float32
-	note1, note2 [laneCount]float32 // what the caller wants to remember
-}
-
-const laneCount = 16
-
-// evalScale fills qx and qq of the lanes, off being 0.
-func (b *lanes) evalScale(l *levels, x, w []float32) {
-	for i := range b.n {
-		if l.table != nil {
-			b.qx[i], b.qq[i] = l.table.sums(x, w, b.inv[i])
-		} else {
-			b.qx[i], b.qq[i] = l.sums(x, w, b.inv[i])
-		}
-	}
-}
-
-func (l *levels) sums(x, w []float32, inv float32) (qx, qq float32) {
-	lo, hi := int32(magicBits)+int32(l.lo), int32(magicBits)+int32(l.hi)
-	w = w[:len(x)]
-	for i, v := range x {
-		q := int32(math.Float32bits(float32(v*inv) + magic))
-		r := math.Float32frombits(uint32(min(max(q, lo), hi))) - magic
-		wr := float32(w[i] * r)
-		qx += float32(wr * v)
-		qq += float32(wr * r)
-	}
-	return qx, qq
-}
-
-func (t *levelTable) sums(x, w []float32, inv float32) (qx, qq float32) {
-	lo, hi := magicBits+t.first, magicBits+t.first+int32(len(t.near)-1)
-	near := t.near
-	inv *= t.res
-	w = w[:len(x)]
-	for i, v := range x {
-		q := int32(math.Float32bits(float32(v*inv) - 0.5 + magic))
-		r := near[min(max(q, lo), hi)-lo]
-		wr := float32(w[i] * r)
-		qx += float32(wr * v)
-		qq += float32(wr * r)
-	}
-	return qx, qq
 }
 
 // ends are the least and the largest of x.
@@ -140,50 +109,6 @@ func (l *levels) codes(codes []uint8, x []float32, inv float32) {
 		q := int32(math.Float32bits(float32(v*inv) + magic))
 		codes[i] = uint8(min(max(q, lo), hi) - lo)
 	}
-}
-
-// evalAffine fills q, qq and qx of the lanes for f's weights and levels 0..n.
-func (b *lanes) evalAffine(f *affineBlock) {
-	hi := int32(magicBits) + int32(f.n)
-	for i := range b.n {
-		inv, off := b.inv[i], b.off[i]
-		// Rounding keeps order and inv is never negative, so what holds for the
-		// ends holds in between.
-		first := int32(math.Float32bits(off + magic))
-		last := int32(math.Float32bits(float32(f.top*inv) + off + magic))
-		if first >= magicBits && last <= hi {
-			b.q[i], b.qq[i], b.qx[i] = affineSumsInside(f.z, f.w, inv, off)
-		} else {
-			b.q[i], b.qq[i], b.qx[i] = affineSums(f.z, f.w, inv, off, f.n)
-		}
-	}
-}
-
-func affineSums(z, w []float32, inv, off, n float32) (sq, sqq, szq float32) {
-	lo, hi := int32(magicBits), int32(magicBits)+int32(n)
-	w = w[:len(z)]
-	for i, v := range z {
-		q := int32(math.Float32bits(float32(v*inv) + off + magic))
-		r := math.Float32frombits(uint32(min(max(q, lo), hi))) - magic
-		wr := float32(w[i] * r)
-		sq += wr
-		sqq += float32(wr * r)
-		szq += float32(wr * v)
-	}
-	return sq, sqq, szq
-}
-
-// affineSumsInside is affineSums where no code is outside of 0..n.
-func affineSumsInside(z, w []float32, inv, off float32) (sq, sqq, szq float32) {
-	w = w[:len(z)]
-	for i, v := range z {
-		r := float32(v*inv) + off + magic - magic
-		wr := float32(w[i] * r)
-		sq += wr
-		sqq += float32(wr * r)
-		szq += float32(wr * v)
-	}
-	return sq, sqq, szq
 }
 
 // affineCodes writes the q of affineSums.

@@ -39,7 +39,7 @@ func TestScaleSums(t *testing.T) {
 			b.inv[i] = float32(i-7) * 40
 		}
 		b.n = laneCount
-		b.evalScale(l, x, w)
+		b.rateScale(l, x, w)
 		codes := make([]uint8, len(x))
 		for i := range laneCount {
 			l.codes(codes, x, b.inv[i])
@@ -72,7 +72,7 @@ func TestAffineSums(t *testing.T) {
 		b.off[i] = -2 + float32(i%4)*1.5
 	}
 	b.n = laneCount
-	b.evalAffine(&f)
+	b.rateAffine(&f)
 	codes := make([]uint8, 32)
 	kinds := map[[2]bool]bool{}
 	for i := range laneCount {

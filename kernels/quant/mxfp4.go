@@ -61,17 +61,13 @@ func encodeMXFP4(dst []byte, k *work) bool {
 		b := &k.lanes
 		b.n = 0
 		for i := first; i <= last; i++ {
-			b.note1[b.n] = float32(i)
-			b.inv[b.n] = inverse(halfE8M0(uint8(i)) * k.down)
+			b.b[b.n] = halfE8M0(uint8(i)) * k.down
+			b.inv[b.n] = inverse(b.b[b.n])
 			b.n++
 		}
-		b.evalScale(&fp4Levels, k.x, k.w)
-		least := float32(0)
-		for i := range b.n {
-			v := halfE8M0(uint8(b.note1[i])) * k.down
-			if err := v * (float32(v*b.qq[i]) - 2*b.qx[i]); err < least {
-				least, e = err, int(b.note1[i])
-			}
+		b.rateScale(&fp4Levels, k.x, k.w)
+		if i := b.best(0); i >= 0 {
+			e = first + i
 		}
 	}
 	dst[0] = uint8(e)

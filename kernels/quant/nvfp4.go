@@ -59,24 +59,16 @@ func encodeNVFP4(dst []byte, k *work) bool {
 			return false
 		}
 		mid := nearestE4M3(top / 12)
-		code, least := 0, float32(0)
+		code, first := 0, max(mid-below, 1)
 		b.n = 0
-		for c := max(mid-below, 1); c <= min(mid+above, nvfp4Most); c++ {
-			b.note1[b.n] = float32(c)
-			b.inv[b.n] = inverse(halfE4M3[c] * k.down)
+		for c := first; c <= min(mid+above, nvfp4Most); c++ {
+			b.b[b.n] = halfE4M3[c] * k.down
+			b.inv[b.n] = inverse(b.b[b.n])
 			b.n++
-			if b.n < laneCount && c < min(mid+above, nvfp4Most) {
-				continue
-			}
-			b.evalScale(&fp4Levels, x, w)
-			for i := range b.n {
-				c := int(b.note1[i])
-				v := halfE4M3[c] * k.down
-				if err := v * (float32(v*b.qq[i]) - 2*b.qx[i]); err < least {
-					least, code = err, c
-				}
-			}
-			b.n = 0
+		}
+		b.rateScale(&fp4Levels, x, w)
+		if i := b.best(0); i >= 0 {
+			code = first + i
 		}
 		dst[s] = uint8(code)
 		encodeFP4(dst[4+8*s:][:8], x, inverse(halfE4M3[code]*k.down))

@@ -101,17 +101,12 @@ func (s *scaleSearch) add(inv float32) {
 
 // flush tries what is waiting and keeps the best.
 func (s *scaleSearch) flush() {
-	b := s.lanes
-	b.evalScale(s.levels, s.x, s.w)
-	for i := range b.n {
-		if b.qq[i] > 0 {
-			d := b.qx[i] / b.qq[i]
-			if g := d * b.qx[i]; g > s.gain {
-				s.gain, s.d, s.qq = g, d, b.qq[i]
-			}
-		}
+	l := s.lanes
+	l.fitScale(s.levels, s.x, s.w)
+	if i := l.best(s.gain); i >= 0 {
+		s.gain, s.d, s.qq = l.gain[i], l.b[i], l.qq[i]
 	}
-	b.n = 0
+	l.n = 0
 }
 
 // count is the number of levels.
@@ -152,22 +147,17 @@ func (c *scaleCodec) fit(k *work) (h uint16, d float32, ok bool) {
 	for _, n := range [3]uint16{h, h + 1, h - 1} {
 		if n&0x7c00 != 0x7c00 && (n^h)&0x8000 == 0 && n&0x7fff != 0 {
 			near[b.n] = n
-			b.note1[b.n] = F16ToF32(n) * k.down
-			b.inv[b.n] = inverse(b.note1[b.n])
+			b.b[b.n] = F16ToF32(n) * k.down
+			b.inv[b.n] = inverse(b.b[b.n])
 			b.n++
 		}
 	}
-	b.evalScale(&c.levels, k.x, k.w)
+	b.rateScale(&c.levels, k.x, k.w)
 	// No scale at all is best where rounding to halves leaves nothing better.
-	h, d = 0, 0
-	var least float32
-	for i := range b.n {
-		v := b.note1[i]
-		if e := v * (float32(v*b.qq[i]) - 2*b.qx[i]); e < least {
-			least, h, d = e, near[i], v
-		}
+	if i := b.best(0); i >= 0 {
+		return near[i], b.b[i], true
 	}
-	return h, d, true
+	return 0, 0, true
 }
 
 // bySign gives tries for integer levels -n..n-1: the extreme is mapped to

@@ -219,20 +219,16 @@ func (p *integerPick) try(sc, mn float32) {
 	inv := inverse(p.dv * sc)
 	a := -float32(p.dminv*mn) - p.f.base
 	b.inv[b.n], b.off[b.n] = inv, float32(-a*inv)
+	b.b[b.n], b.a[b.n] = p.dv*sc, a
 	b.note1[b.n], b.note2[b.n] = sc, mn
 	b.n++
 }
 
 func (p *integerPick) flush() {
-	f, l := p.f, p.f.lanes
-	l.evalAffine(f)
-	for i := range l.n {
-		sc, mn := l.note1[i], l.note2[i]
-		b, a := p.dv*sc, -float32(p.dminv*mn)-f.base
-		q, qq, qz := l.q[i], l.qq[i], l.qx[i]
-		if g := f.gainOf(b, a, q, qq, qz); g > p.gain {
-			p.gain, p.sc, p.mn, p.q, p.qq, p.qz = g, sc, mn, q, qq, qz
-		}
+	l := p.f.lanes
+	l.rateAffine(p.f)
+	if i := l.best(p.gain); i >= 0 {
+		p.gain, p.sc, p.mn, p.q, p.qq, p.qz = l.gain[i], l.note1[i], l.note2[i], l.q[i], l.qq[i], l.qx[i]
 	}
 	l.n = 0
 }

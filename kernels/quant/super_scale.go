@@ -104,17 +104,14 @@ func (c *superScaleCodec) integer(b *lanes, x, w []float32, d, free float32, rea
 	b.n = 0
 	for i := 1 - reach; i <= reach; i++ {
 		if v := low + float32(i); v != 0 && v >= c.scales.lo && v <= c.scales.hi {
-			b.note1[b.n] = v
+			b.note1[b.n], b.b[b.n] = v, d*v
 			b.inv[b.n] = inverse(d * v)
 			b.n++
 		}
 	}
-	b.evalScale(&c.levels, x, w)
-	for i := range b.n {
-		v := d * b.note1[i]
-		if e := v * (float32(v*b.qq[i]) - 2*b.qx[i]); e < err {
-			q, err, qx, qq = b.note1[i], e, b.qx[i], b.qq[i]
-		}
+	b.rateScale(&c.levels, x, w)
+	if i := b.best(0); i >= 0 {
+		return b.note1[i], -b.gain[i], b.qx[i], b.qq[i]
 	}
-	return q, err, qx, qq
+	return 0, 0, 0, 0
 }

@@ -1,0 +1,21 @@
+// Command gen writes the kernels of package quant for amd64, in two versions:
+// AVX-512 and AVX2. Both do the operations of the scalar code in its order,
+// multiplications and additions apart, so that results are the same bits.
+package main
+
+import (
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	ConstraintExpr("!noasm")
+	for _, t := range []tier{{"AVX512", 64}, {"AVX2", 32}} {
+		t.affine("fitAffine", true)
+		t.affine("rateAffine", false)
+		t.scale("fitScale", false, true)
+		t.scale("rateScale", false, false)
+		t.scale("fitTable", true, true)
+		t.scale("rateTable", true, false)
+	}
+	Generate()
+}
