@@ -321,13 +321,13 @@ func runGGUF(ctx context.Context, env *engine.Env) error {
 		if err != nil {
 			return err
 		}
-		return writeManifest(env, &params, []gguf.Shard{{End: len(infos), Header: header}}, tensors)
+		return writeManifest(env, &params, infos, []gguf.Shard{{End: len(infos), Header: header}}, tensors)
 	}
 	shards, err := gguf.Split(kvs, infos, 0, params.Split)
 	if err != nil {
 		return err
 	}
-	return writeManifest(env, &params, shards, tensors)
+	return writeManifest(env, &params, infos, shards, tensors)
 }
 
 // packInputs reads the model's keys and the digests; tensors are the inputs
@@ -360,7 +360,7 @@ func packInputs(ctx context.Context, env *engine.Env, params *packParams) (kvs [
 }
 
 // writeManifest writes the headers and says where every blob goes.
-func writeManifest(env *engine.Env, params *packParams, shards []gguf.Shard, tensors []engine.EnvInput) error {
+func writeManifest(env *engine.Env, params *packParams, infos []gguf.TensorInfo, shards []gguf.Shard, tensors []engine.EnvInput) error {
 	var m engine.Manifest
 	next := 0
 	for n, s := range shards {
@@ -390,6 +390,13 @@ func writeManifest(env *engine.Env, params *packParams, shards []gguf.Shard, ten
 				f.Pieces = append(f.Pieces, engine.Piece{ID: tensors[next].ID, Offset: at, Size: tensors[next].Size})
 				at += tensors[next].Size
 				next++
+			}
+			want, err := gguf.TensorSize(infos[i])
+			if err != nil {
+				return err
+			}
+			if got := at - s.Header.Offsets[i-s.Start]; got != want {
+				return fmt.Errorf("tensor %s: its blocks have %d bytes, and %s of its shape has %d", infos[i].Name, got, infos[i].Type, want)
 			}
 		}
 		m.Files = append(m.Files, f)
