@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sort"
@@ -62,8 +63,11 @@ func (b *build) conclude(ctx context.Context, before *planned, r *engine.Result,
 
 // errorText is what an error has left to say.
 func errorText(err error) string {
-	if err == nil {
+	switch {
+	case err == nil:
 		return ""
+	case errors.Is(err, context.Canceled):
+		return "interrupted"
 	}
 	return err.Error()
 }
@@ -108,8 +112,12 @@ func (b *build) resultView(p *planned, r *engine.Result, outputs map[string]json
 	for _, name := range names {
 		fmt.Fprintf(&s, "output %s = %s\n", name, outputs[name])
 	}
-	if err == nil || !r.Passed() || r.Executed > 0 {
+	switch {
+	case err == nil || !r.Passed():
 		fmt.Fprintf(&s, "%s\n", b.ink(bold, doneLine(p, r)))
+	case r.Executed > 0:
+		n := p.count()
+		fmt.Fprintf(&s, "Stopped: %d run, %d cached, %d left, after %s.\n", r.Executed, n.cached, max(n.actions-n.cached-r.Executed, 0), short(r.Elapsed))
 	}
 	return s.String()
 }
@@ -162,8 +170,7 @@ func doneLine(p *planned, r *engine.Result) string {
 	case r.Executed == 0:
 		return fmt.Sprintf("Done: nothing had to run; %s written in %s.", plural(written, "artifact"), took)
 	}
-	cached := len(p.Actions) - r.Executed
-	return fmt.Sprintf("Done: %d run, %d cached, in %s; peak memory %s.", r.Executed, max(cached, 0), took, bytesOf(peakMemory()))
+	return fmt.Sprintf("Done: %d run, %d cached, in %s; peak memory %s.", r.Executed, p.count().cached, took, bytesOf(peakMemory()))
 }
 
 // nearPath is a path as seen from here, where that is shorter.

@@ -22,11 +22,11 @@ func typeName(t *engine.TensorPlan) string {
 // typeTable sums an artifact's tensors by type, the largest first.
 func typeTable(tensors []*engine.TensorPlan) string {
 	type sum struct {
-		name              string
-		tensors           int
-		elements          int64
-		bytes, least, all int64
-		roles             map[string]bool
+		name         string
+		tensors      int
+		elements     int64
+		bytes, least int64
+		roles        map[string]bool
 	}
 	byName := map[string]*sum{}
 	var sums []*sum

@@ -77,11 +77,15 @@ func (a *app) runReproduce(ctx context.Context, path string, given []string, reb
 		return err
 	}
 	defer release()
-	folder, err := os.MkdirTemp("", "pj-reproduce-")
+	// Beside the cache the file can share its blocks.
+	folder, remove, err := store.Scratch(ctx)
 	if err != nil {
-		return err
+		if folder, err = os.MkdirTemp("", "pj-reproduce-"); err != nil {
+			return err
+		}
+		remove = func() { os.RemoveAll(folder) }
 	}
-	defer os.RemoveAll(folder)
+	defer remove()
 	if err := made.findSources(ctx, store, given, folder); err != nil {
 		return badInput(fmt.Errorf("%s: %w", path, err))
 	}
