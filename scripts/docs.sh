@@ -3,5 +3,7 @@
 # them.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-go test -count=1 -run 'Docs|Reference|Documentation' ./recipes ./cmd/cli ./stages -update
-git status --short docs
+go test -count=1 -run 'FunctionTable' ./recipes -update
+go test -count=1 -run 'ReferencePage|CommandsPageExamples' ./cmd/cli -update
+go test -count=1 -run 'Readme' ./examples -update
+git status --short docs README.md
