@@ -33,6 +33,7 @@ type Planner struct {
 	files   map[string]int
 	sources map[Source]int
 	diags   diag.Diagnostics
+	mistake bool                // some error is no *PassingError
 	corrupt *cache.CorruptError // the first bad blob that a stage read
 }
 
@@ -86,8 +87,19 @@ func Lower(ctx context.Context, c *Catalog, prog *Program, services Services, kn
 	}
 	p.plan.Diagnostics = append(p.plan.Diagnostics, p.diags...)
 	p.reportsLast()
-	return p.plan, p.diags.Err()
+	err = p.diags.Err()
+	if err != nil && !p.mistake {
+		err = &PassingError{err}
+	}
+	return p.plan, err
 }
+
+// PassingError is an error of lowering that is no mistake of the recipe and may
+// be gone the next time, such as a network that is down.
+type PassingError struct{ Err error }
+
+func (e *PassingError) Error() string { return e.Err.Error() }
+func (e *PassingError) Unwrap() error { return e.Err }
 
 // reportsLast puts reports after the judgements that they show.
 func (p *Planner) reportsLast() {
@@ -104,6 +116,8 @@ func (p *Planner) reportsLast() {
 func (p *Planner) fail(b *Block, err error) {
 	var ds diag.Diagnostics
 	var d diag.Diagnostic
+	var passing *PassingError
+	p.mistake = p.mistake || !errors.As(err, &passing)
 	switch {
 	case errors.As(err, &ds):
 		p.diags = append(p.diags, ds...)

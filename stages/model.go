@@ -95,7 +95,11 @@ func lowerModel(ctx context.Context, p *engine.Planner, b *engine.Block) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		return diag.Errorf(b.Attrs["source"], "Model cannot be used", "%v", err)
+		d := diag.Errorf(b.Attrs["source"], "Model cannot be used", "%v", err)
+		if errors.Is(err, hub.ErrUnreachable) || errors.Is(err, hub.ErrDiskFull) {
+			return &engine.PassingError{Err: d}
+		}
+		return d
 	}
 	defer m.Close()
 	for _, w := range m.Warnings {
@@ -200,6 +204,9 @@ func (r *modelResult) openHub(ctx context.Context, p *engine.Planner, o model.Op
 	}
 	o.ID = ref.Repo
 	m, err := model.OpenFiles(ctx, snapshot, o)
+	if err != nil && snapshot.Local {
+		return fmt.Errorf("%w (offline, where only what was fetched before is there)", err)
+	}
 	if err != nil {
 		return err
 	}

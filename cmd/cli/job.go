@@ -115,11 +115,15 @@ func (j *job) lowerQuietly(ctx context.Context, known *engine.Known, addresses [
 func (a *app) planError(ctx context.Context, err error, files map[string][]byte) error {
 	var ds diag.Diagnostics
 	var corrupt *cache.CorruptError
+	var passing *engine.PassingError
 	switch {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case errors.As(err, &corrupt):
 		return err // the engine mends it
+	case errors.As(err, &passing) && errors.As(err, &ds):
+		_ = a.diagnose(ds, files)
+		return &exitError{exitFailed, nil}
 	case errors.As(err, &ds):
 		return a.diagnose(ds, files)
 	}
