@@ -252,6 +252,19 @@ func (s *story) files(dir string) (names []string) {
 	return names
 }
 
+// setBF16 changes a weight of a tensor of a model's folder.
+func (s *story) setBF16(model, tensor string, index int64, bits uint16) {
+	s.t.Helper()
+	path := s.path(model, "model.safetensors")
+	at, err := tensorOffset(path, tensor)
+	require.NoError(s.t, err)
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	require.NoError(s.t, err)
+	defer f.Close()
+	_, err = f.WriteAt([]byte{byte(bits), byte(bits >> 8)}, at+2*index)
+	require.NoError(s.t, err)
+}
+
 // glob finds files of the story's folder.
 func (s *story) glob(pattern string) []string {
 	s.t.Helper()
