@@ -90,9 +90,9 @@ func (b *build) run(ctx context.Context, first *engine.Plan) error {
 	if err != nil {
 		return err
 	}
+	need := p.need()
+	b.checkDisk(p.OutputDir, need.files, b.cache.Dir(), need.cache)
 	if n := p.count(); !b.flags.json && (n.cached < n.actions || len(p.Pending) > 0) {
-		need := p.need()
-		b.checkDisk(p.OutputDir, need.files, b.cache.Dir(), need.cache)
 		if err := b.print(b.buildView(p)); err != nil {
 			return err
 		}

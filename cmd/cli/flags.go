@@ -37,7 +37,7 @@ func (a *app) commonFlags(root *cobra.Command) {
 	f.Var(varFlag{&a.flags.vars}, "var", "set a variable of the recipe")
 	f.Var(varFileFlag{&a.flags.vars}, "var-file", "set variables from an HCL, JSON or YAML `FILE`")
 	f.BoolVar(&a.flags.json, "json", false, "print one JSON object on standard output")
-	f.IntVarP(&a.flags.jobs, "jobs", "j", 0, "workers (default: one for each processor)")
+	f.IntVarP(&a.flags.jobs, "jobs", "j", 0, "run `N` workers (default: one for each processor)")
 	f.Var(&a.flags.memory, "memory", "budget of what runs at once, as `SIZE` (\"2GiB\")")
 	f.StringVar(&a.flags.cacheDir, "cache-dir", "", "the cache's `DIR` (default: PJ_CACHE_DIR, else the user's cache folder + /pj)")
 	f.BoolVar(&a.flags.offline, "offline", false, "use no network")
