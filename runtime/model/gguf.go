@@ -42,11 +42,31 @@ func fromGGUF(f *gguf.File, o Options) (*Model, error) {
 		}
 		m.Tensors = append(m.Tensors, t)
 	}
+	if err := checkEnds(f); err != nil {
+		return nil, err
+	}
 	m.count()
 	if m.Quantized > 0 && !o.Requantize {
 		return nil, fmt.Errorf("%s: %w", o.Name, m.requantized())
 	}
 	return m, nil
+}
+
+// checkEnds refuses a file that goes on behind its last tensor by more than
+// padding: a header that has fewer tensors than the file puts them all in the
+// wrong place.
+func checkEnds(f *gguf.File) error {
+	ends := make([]int64, len(f.Sizes))
+	for i := range f.Tensors {
+		t := &f.Tensors[i]
+		ends[t.File] = max(ends[t.File], t.Offset+t.Size)
+	}
+	for i, end := range ends {
+		if rest := f.Sizes[i] - end; end > 0 && rest >= f.Alignment {
+			return fmt.Errorf("%s: %d bytes follow the last tensor, which is more than padding: the file is not what its header describes; copy or download it again", f.Paths[i], rest)
+		}
+	}
+	return nil
 }
 
 // settings reads the keys.
