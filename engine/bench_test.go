@@ -79,11 +79,11 @@ func BenchmarkResolveCached18k(b *testing.B) {
 		l, err := cache.Open(filepath.Join(w.dir, "cache"), cache.Options{})
 		require.NoError(b, err)
 		known := Known{Store: l, Records: l}
-		states, err := known.Resolve(b.Context(), plan, 0)
+		r, err := known.Resolve(b.Context(), plan, 0, nil)
 		require.NoError(b, err)
-		for i := range states {
-			if states[i].Status != Cached {
-				b.Fatalf("%s is not cached: %s", plan.Actions[i].Address, states[i].Reason)
+		for i := range r.States {
+			if r.States[i].Status != Cached {
+				b.Fatalf("%s is not cached: %s", plan.Actions[i].Address, r.States[i].Reason)
 			}
 		}
 	}

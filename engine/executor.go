@@ -35,7 +35,10 @@ type Executor struct {
 	LogDir  string
 	Scratch string // folder for actions' scratch; "": the system's
 	Observe func(Event)
-	Program string // the pj that runs, for reports
+	// Resolved, where not nil, is what was found out just now of the plan that
+	// lower gives first, so that it need not be done again.
+	Resolved *Resolution
+	Program  string // the pj that runs, for reports
 }
 
 // NotCachedError says what would have had to run.
@@ -205,7 +208,7 @@ func (x *Executor) tell(e Event) {
 }
 
 func (x *Executor) newExecution(ctx context.Context, plan *Plan) (*execution, error) {
-	known, err := x.resolve(ctx, plan, x.hashLimit())
+	known, err := x.start(ctx, plan)
 	if err != nil {
 		return nil, err
 	}
@@ -232,11 +235,21 @@ func (x *Executor) newExecution(ctx context.Context, plan *Plan) (*execution, er
 func (x *Executor) executionOf(plan *Plan, known *resolution) *execution {
 	return &execution{
 		x: x, plan: plan, known: known,
-		res:     &Result{Plan: plan, Ran: map[int]time.Duration{}, States: append([]State(nil), known.states...)},
+		res:     &Result{Plan: plan, Ran: map[int]time.Duration{}, States: append([]State(nil), known.states...), Contents: known.sources},
 		workers: semaphore.NewWeighted(int64(x.jobs())),
 		flushed: time.Now(), fetches: map[int]*fetch{}, reading: map[int]chan struct{}{},
 		advanced: make([]atomic.Int64, len(plan.Actions)),
 	}
+}
+
+// start resolves a plan, unless that was done a moment ago.
+func (x *Executor) start(ctx context.Context, plan *Plan) (*resolution, error) {
+	first := x.Resolved
+	x.Resolved = nil
+	if first != nil && first.r.plan == plan && !x.RequireCached {
+		return first.r, nil
+	}
+	return x.resolve(ctx, plan, x.hashLimit(), nil)
 }
 
 // hashLimit is how much is hashed before anything runs. What does not matter to

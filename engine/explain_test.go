@@ -132,9 +132,9 @@ func TestReasonOfUnknownSources(t *testing.T) {
 	w := newWorld(t)
 	p := w.keyPlan()
 	reasons := func() (out []string) {
-		states, err := w.known.Resolve(t.Context(), p, 0)
+		r, err := w.known.Resolve(t.Context(), p, 0, nil)
 		require.NoError(t, err)
-		for _, s := range states {
+		for _, s := range r.States {
 			out = append(out, s.Reason)
 		}
 		return out
@@ -175,9 +175,9 @@ func TestReasonsWithoutRecords(t *testing.T) {
 	p := w.keyPlan()
 	p.Sources[0].Offset = 10
 	known := Known{Store: w.store}
-	states, err := known.Resolve(t.Context(), p, -1)
+	r, err := known.Resolve(t.Context(), p, -1, nil)
 	require.NoError(t, err)
-	require.Equal(t, State{Status: New, Reason: neverBuilt, ID: states[0].ID}, states[0])
+	require.Equal(t, State{Status: New, Reason: neverBuilt, ID: r.States[0].ID}, r.States[0])
 
 	for _, damaged := range []string{"\xff", "\x05abc", "\x01a", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01" + strings.Repeat("x", 100)} {
 		require.NoError(t, w.known.Records.PutRecords(t.Context(), lastBucket, map[string][]byte{"scope": []byte(damaged)}))

@@ -31,7 +31,7 @@ type Explanation struct {
 
 // Explain looks at some actions of a plan. Sources are hashed as Resolve does.
 func (k *Known) Explain(ctx context.Context, plan *Plan, hashLimit int64, actions []int) ([]Explanation, error) {
-	r, err := k.resolve(ctx, plan, hashLimit)
+	r, err := k.resolve(ctx, plan, hashLimit, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -59,23 +59,32 @@ func newResolution(plan *Plan) *resolution {
 	}
 }
 
+// Resolution is what is known of a plan before anything runs.
+type Resolution struct {
+	States   []State          // by action
+	Contents []cache.OutputID // of the plan's sources, zero where they are not known
+
+	r *resolution
+}
+
 // Resolve finds the state of every action: its key where all content is known,
 // whether the cache has it, and why not. Sources are hashed only where all that
-// are not known have at most hashLimit bytes together (< 0: always).
-func (k *Known) Resolve(ctx context.Context, plan *Plan, hashLimit int64) ([]State, error) {
-	r, err := k.resolve(ctx, plan, hashLimit)
+// are not known have at most hashLimit bytes together (< 0: always); reading,
+// which may be nil, is told how much that will be, and the last file of it.
+func (k *Known) Resolve(ctx context.Context, plan *Plan, hashLimit int64, reading func(bytes int64, file string)) (*Resolution, error) {
+	r, err := k.resolve(ctx, plan, hashLimit, reading)
 	if err != nil {
 		return nil, err
 	}
-	return r.states, nil
+	return &Resolution{States: r.states, Contents: r.sources, r: r}, nil
 }
 
-func (k *Known) resolve(ctx context.Context, plan *Plan, hashLimit int64) (*resolution, error) {
+func (k *Known) resolve(ctx context.Context, plan *Plan, hashLimit int64, reading func(int64, string)) (*resolution, error) {
 	r := newResolution(plan)
 	if err := k.recall(ctx, r); err != nil {
 		return nil, err
 	}
-	if err := k.hashUnknown(ctx, r, hashLimit); err != nil {
+	if err := k.hashUnknown(ctx, r, hashLimit, reading); err != nil {
 		return nil, err
 	}
 	todo := make([]int, len(plan.Actions))
@@ -100,7 +109,7 @@ func (k *Known) state(ctx context.Context, plan *Plan, action int) (State, error
 	if err := k.recall(ctx, r); err != nil {
 		return State{}, err
 	}
-	if err := k.hashUnknown(ctx, r, smallSource); err != nil {
+	if err := k.hashUnknown(ctx, r, smallSource, nil); err != nil {
 		return State{}, err
 	}
 	todo := make([]int, len(part.plan.Actions))

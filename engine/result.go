@@ -3,12 +3,17 @@ package engine
 import (
 	"encoding/json"
 	"time"
+
+	"github.com/llama-pajamas/pj/cache"
 )
 
 // Result is what a build did.
 type Result struct {
 	Plan   *Plan   // the last wave's, whole
 	States []State // before the build, by action; with the entry it left
+	// Contents are the content ids of the plan's sources, zero where they are
+	// not known.
+	Contents []cache.OutputID
 	// Ran says of each action that it ran, and how long.
 	Ran      map[int]time.Duration
 	Executed int // stage runs

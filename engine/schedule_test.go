@@ -250,9 +250,9 @@ func TestCancel(t *testing.T) {
 		require.ErrorIs(t, err, context.Canceled)
 		require.Equal(t, 2, res.Executed)
 		w.hook = nil
-		states, err := w.known.Resolve(t.Context(), p, 0)
+		r, err := w.known.Resolve(t.Context(), p, 0, nil)
 		require.NoError(t, err)
-		require.Equal(t, []Status{Cached, Cached, New, New, New}, statuses(states))
+		require.Equal(t, []Status{Cached, Cached, New, New, New}, statuses(r.States))
 		require.EqualValues(t, 200, w.must(p).HashedBytes, "also what was hashed stays")
 	})
 }

@@ -239,7 +239,7 @@ func appendRange(b []byte, s *Source, id cache.OutputID) []byte {
 
 // hashUnknown reads sources whose content is not known, if all of them
 // together are no more than limit bytes (< 0: always) and at hand.
-func (k *Known) hashUnknown(ctx context.Context, r *resolution, limit int64) error {
+func (k *Known) hashUnknown(ctx context.Context, r *resolution, limit int64, reading func(int64, string)) error {
 	var todo []int
 	var total int64
 	for i, id := range r.sources {
@@ -254,6 +254,9 @@ func (k *Known) hashUnknown(ctx context.Context, r *resolution, limit int64) err
 	}
 	if len(todo) == 0 || limit >= 0 && total > limit {
 		return nil
+	}
+	if reading != nil {
+		reading(total, r.plan.Files[r.plan.Sources[todo[len(todo)-1]].File].Path)
 	}
 	return k.hash(ctx, r, todo, nil)
 }

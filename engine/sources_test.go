@@ -134,7 +134,7 @@ func TestFileThatIsNotAsPlanned(t *testing.T) {
 		}
 		require.Empty(t, w.ran())
 		require.Same(t, p, res.Plan)
-		_, err = w.known.Resolve(t.Context(), p, 0)
+		_, err = w.known.Resolve(t.Context(), p, 0, nil)
 		require.Error(t, err)
 	}
 	require.NoError(t, os.WriteFile(path, make([]byte, 150), 0o644))
@@ -176,7 +176,7 @@ func TestFileChangesDuringBuild(t *testing.T) {
 				x := w.executor()
 				x.Jobs = 1
 				// Known before: nothing is held in memory.
-				_, err := w.known.Resolve(t.Context(), p, -1)
+				_, err := w.known.Resolve(t.Context(), p, -1, nil)
 				require.NoError(t, err)
 				res, err := w.build(x, p)
 				var failed *ActionError
@@ -251,10 +251,10 @@ func TestHashLimit(t *testing.T) {
 	p := w.tensors(2, 100)
 	known := func(limit int64) bool {
 		w := newWorldOn(t, w.dir, newWorld(t).store)
-		states, err := w.known.Resolve(t.Context(), p, limit)
+		r, err := w.known.Resolve(t.Context(), p, limit, nil)
 		require.NoError(t, err)
-		require.Equal(t, states[0].ID.IsZero(), states[1].ID.IsZero())
-		return !states[0].ID.IsZero()
+		require.Equal(t, r.States[0].ID.IsZero(), r.States[1].ID.IsZero())
+		return !r.States[0].ID.IsZero()
 	}
 	require.False(t, known(0))
 	require.False(t, known(199))
@@ -282,9 +282,9 @@ func TestFetch(t *testing.T) {
 
 	_, err := w.build(w.executor(), p)
 	require.ErrorContains(t, err, "fetched.bin is not there")
-	states, err := w.known.Resolve(t.Context(), p, -1)
+	r, err := w.known.Resolve(t.Context(), p, -1, nil)
 	require.NoError(t, err)
-	require.Equal(t, New, states[0].Status)
+	require.Equal(t, New, r.States[0].Status)
 	_, err = w.known.ModelDigest(t.Context(), p, ModelPlan{Address: "model.a", Sources: []int{0, 1, 2, 3}}, nil)
 	require.ErrorContains(t, err, "fetched.bin is not fetched yet")
 

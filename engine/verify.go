@@ -61,7 +61,7 @@ func (x *Executor) Verify(ctx context.Context, plan *Plan, addresses []string) (
 		}
 		return len(addresses) == 0
 	}
-	known, err := x.resolve(ctx, plan, -1)
+	known, err := x.resolve(ctx, plan, -1, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -120,9 +120,9 @@ func (w *world) must(plan *Plan) *Result {
 
 // resolve is the state of a plan's actions, all sources hashed.
 func (w *world) resolve(plan *Plan) []State {
-	states, err := w.known.Resolve(w.t.Context(), plan, -1)
+	r, err := w.known.Resolve(w.t.Context(), plan, -1, nil)
 	require.NoError(w.t, err)
-	return states
+	return r.States
 }
 
 // of lists the addresses of the events of a kind, sorted.

@@ -52,7 +52,7 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 	}
 	if j.moving(first) {
 		// A build that is stopped shall go on with the same revisions.
-		if err := j.saveLock(ctx, first, noDigests); err != nil {
+		if err := j.saveLock(first, nil); err != nil {
 			return err
 		}
 	}
@@ -66,7 +66,7 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 	}
 	b.done = func(r *engine.Result) error {
 		rememberSources(ctx, j.cache, r)
-		return j.saveLock(ctx, r.Plan, knownDigests)
+		return j.saveLock(r.Plan, knownDigests(r.Contents))
 	}
 	return b.run(ctx, first)
 }
@@ -97,6 +97,7 @@ func (b *build) run(ctx context.Context, first *engine.Plan) error {
 			return err
 		}
 	}
+	b.executor.Resolved = p.resolved
 	r, err := b.execute(ctx)
 	if r == nil {
 		r = &engine.Result{Plan: p.Plan}

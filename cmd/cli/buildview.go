@@ -28,10 +28,7 @@ func (b *build) buildView(p *planned) string {
 func (b *build) conclude(ctx context.Context, before *planned, r *engine.Result, err error) error {
 	p := before
 	if len(r.States) > 0 {
-		p = &planned{Plan: r.Plan, states: r.States, jobs: before.jobs, budget: before.budget, isBlock: before.isBlock}
-		if contents, cerr := b.known.Contents(context.WithoutCancel(ctx), r.Plan); cerr == nil {
-			p.contents = contents
-		}
+		p = &planned{Plan: r.Plan, states: r.States, contents: r.Contents, jobs: before.jobs, budget: before.budget, isBlock: before.isBlock}
 	}
 	outputs := map[string]json.RawMessage{}
 	if b.recipe != nil && err == nil {

@@ -133,6 +133,7 @@ func (a *app) planError(ctx context.Context, err error, files map[string][]byte)
 // planned is a plan with what is known of it.
 type planned struct {
 	*engine.Plan
+	resolved *engine.Resolution // nil once it was built
 	states   []engine.State
 	contents []cache.OutputID // of its sources, zero where unknown
 	jobs     int              // workers of the build, 0: one a processor
@@ -141,33 +142,18 @@ type planned struct {
 }
 
 func (a *app) resolve(ctx context.Context, known *engine.Known, plan *engine.Plan, isBlock func(string) bool) (*planned, error) {
-	if n, file := unread(ctx, known, plan); n > 0 && n <= hashWhilePlanning && n > 32<<20 {
-		a.note("Reading %s of %s to learn what changed.", bytesOf(n), filepath.Base(file))
-	}
-	states, err := known.Resolve(ctx, plan, hashWhilePlanning)
-	if err != nil {
-		return nil, inputError(err)
-	}
-	p := &planned{Plan: plan, states: states, isBlock: isBlock, jobs: a.flags.jobs, budget: int64(a.flags.memory)}
-	if p.contents, err = known.Contents(ctx, plan); err != nil {
-		return nil, inputError(err)
-	}
-	return p, nil
-}
-
-// unread is how much of the plan's sources has to be read to know them.
-func unread(ctx context.Context, known *engine.Known, plan *engine.Plan) (n int64, file string) {
-	contents, err := known.Contents(ctx, plan)
-	if err != nil {
-		return 0, "" // said when it matters
-	}
-	for i, id := range contents {
-		if id.IsZero() {
-			n += plan.Sources[i].Size
-			file = plan.Files[plan.Sources[i].File].Path
+	r, err := known.Resolve(ctx, plan, hashWhilePlanning, func(n int64, file string) {
+		if n > 32<<20 {
+			a.note("Reading %s of %s to learn what changed.", bytesOf(n), filepath.Base(file))
 		}
+	})
+	if err != nil {
+		return nil, inputError(err)
 	}
-	return n, file
+	return &planned{
+		Plan: plan, resolved: r, states: r.States, contents: r.Contents, isBlock: isBlock,
+		jobs: a.flags.jobs, budget: int64(a.flags.memory),
+	}, nil
 }
 
 // inputError is an error about files that the recipe names.

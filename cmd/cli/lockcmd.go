@@ -79,7 +79,7 @@ func (a *app) runLock(ctx context.Context, args []string, upgrade bool) error {
 	if err := j.checkFrozen(ctx, plan); err != nil {
 		return err
 	}
-	if err := j.saveLock(ctx, plan, allDigests); err != nil {
+	if err := j.saveLock(plan, j.readDigests(ctx, plan)); err != nil {
 		return err
 	}
 	if !a.flags.json {

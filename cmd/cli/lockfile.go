@@ -10,23 +10,43 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/engine"
 	"github.com/llama-pajamas/pj/internal/diag"
 	"github.com/llama-pajamas/pj/recipes/lock"
 	"github.com/llama-pajamas/pj/recipes/source"
 )
 
-// digests says of which models pins gives the content's digest.
-type digests int
+// digester gives the digest of a model's content, "" where it is not known.
+type digester func(m engine.ModelPlan) (string, error)
 
-const (
-	noDigests    digests = iota // those that were pinned before
-	knownDigests                // whose content was read
-	allDigests                  // whose files are on this machine: they are read
-)
+// knownDigests are those of the models whose whole content was read.
+func knownDigests(contents []cache.OutputID) digester {
+	return func(m engine.ModelPlan) (string, error) {
+		ids := make([]cache.OutputID, len(m.Sources))
+		for i, s := range m.Sources {
+			if ids[i] = contents[s]; ids[i].IsZero() {
+				return "", nil
+			}
+		}
+		return engine.ContentDigest(ids), nil
+	}
+}
 
-// pins is what the lock file should hold once this plan is built.
-func (j *job) pins(ctx context.Context, plan *engine.Plan, d digests) (*lock.File, error) {
+// readDigests are those of all models whose files are on this machine: they are
+// read for it.
+func (j *job) readDigests(ctx context.Context, plan *engine.Plan) digester {
+	return func(m engine.ModelPlan) (string, error) {
+		if !allHere(plan, m) {
+			return "", nil
+		}
+		return j.digest(ctx, plan, m)
+	}
+}
+
+// pins is what the lock file should hold once this plan is built. Where digest
+// is nil, or knows none, the one that was pinned before stays.
+func (j *job) pins(plan *engine.Plan, digest digester) (*lock.File, error) {
 	next := j.lock.Clone()
 	known := map[string]bool{}
 	for _, b := range j.Program.Blocks {
@@ -47,12 +67,14 @@ func (j *job) pins(ctx context.Context, plan *engine.Plan, d digests) (*lock.Fil
 		if err := pinFiles(&pin, plan, m, old); err != nil {
 			return nil, err
 		}
-		if d == allDigests && allHere(plan, m) || d == knownDigests && allHere(plan, m) && j.unreadOf(ctx, plan, m) == 0 {
-			digest, err := j.digest(ctx, plan, m)
+		if digest != nil {
+			known, err := digest(m)
 			if err != nil {
 				return nil, err
 			}
-			pin.Digest = digest
+			if known != "" {
+				pin.Digest = known
+			}
 		}
 		next.SetModel(pin)
 	}
@@ -145,7 +167,7 @@ func (j *job) checkFrozen(ctx context.Context, plan *engine.Plan) error {
 	if !j.flags.frozen {
 		return nil
 	}
-	next, err := j.pins(ctx, plan, allDigests)
+	next, err := j.pins(plan, j.readDigests(ctx, plan))
 	if err != nil {
 		return err
 	}
@@ -172,11 +194,11 @@ func (j *job) moving(plan *engine.Plan) bool {
 }
 
 // saveLock writes the lock file where what it pins changed.
-func (j *job) saveLock(ctx context.Context, plan *engine.Plan, d digests) error {
+func (j *job) saveLock(plan *engine.Plan, digest digester) error {
 	if j.flags.frozen {
 		return nil
 	}
-	next, err := j.pins(ctx, plan, d)
+	next, err := j.pins(plan, digest)
 	if err != nil {
 		return err
 	}
