@@ -40,9 +40,7 @@ type affineBlock struct {
 	affineFacts
 	z, w    []float32
 	lanes   *lanes
-	base    float32
-	szz     float32 // sum w*z*z
-	weighed int     // 1 with an importance, else 0
+	weighed int // 1 with an importance, else 0
 
 	b, a  float32 // the best found
 	q, qq float32 // sum w*q and w*q*q of its codes
@@ -56,13 +54,16 @@ type affineFacts struct {
 	top     float32 // largest z
 	sw, swz float32 // sum w, sum w*z
 	ceiling float32 // a must not exceed this
+	szz     float32 // sum w*z*z
+	base    float32
+	d, dmin float32 // what integer scales and minima are multiplied with
 }
 
 // set points the block to x, a part of k.x, whose z go to room. With signed,
 // a's value from zero must not be positive.
 func (f *affineBlock) set(k *work, x, w, room []float32, n float32, signed bool) {
 	f.lanes, f.weighed = &k.lanes, k.weighed
-	lo, hi := ends(x)
+	lo, hi := kernelEnds(x)
 	f.ceiling = 0x1p100
 	if signed {
 		if lo > 0 {
@@ -73,16 +74,11 @@ func (f *affineBlock) set(k *work, x, w, room []float32, n float32, signed bool)
 	f.base, f.top, f.n = lo, hi-lo, n
 	f.w = w[:len(x)]
 	f.z = room[:len(x)]
-	var sw, swz, szz float32
-	for i, v := range x {
-		v -= lo
-		f.z[i] = v
-		wv := float32(f.w[i] * v)
-		sw += f.w[i]
-		swz += wv
-		szz += float32(wv * v)
+	if len(x)%vectorRun == 0 {
+		use.moments(f.z, x, f.w, &f.affineFacts)
+	} else {
+		moments(f.z, x, f.w, &f.affineFacts)
 	}
-	f.sw, f.swz, f.szz = sw, swz, szz
 }
 
 // run does the whole search.
@@ -117,19 +113,24 @@ func (f *affineBlock) tryPairs(p *affinePlan, unit float32) {
 	if p.pairs == 0 {
 		return
 	}
-	first := f.heaviest(f.swz/f.sw, nil)
-	if first < 0 {
+	l := f.lanes
+	cost := l.cost[:len(f.z)]
+	first := kernelCosts(cost, f.z, f.w, f.swz/f.sw)
+	if !(cost[first] > 0) {
 		return
 	}
+	// From the heaviest on, the others in the order of what its value would
+	// cost them.
 	z1 := f.z[first]
-	var used [8]int
-	used[0] = first
-	for n := 1; n <= p.pairs; n++ {
-		at := f.heaviest(z1, used[:n])
-		if at < 0 {
+	at := kernelCosts(cost, f.z, f.w, z1)
+	for n := range p.pairs {
+		if n > 0 {
+			cost[at] = 0
+			at = kernelTop(cost)
+		}
+		if !(cost[at] > 0) {
 			return
 		}
-		used[n] = at
 		gap := abs(f.z[at] - z1)
 		steps := gap * f.n * unit
 		for m := float32(int32(steps*p.reach[0])) + 1; m <= steps*p.reach[1]; m++ {
@@ -141,46 +142,31 @@ func (f *affineBlock) tryPairs(p *affinePlan, unit float32) {
 			if m >= steps {
 				shift = p.shift[f.weighed]
 			}
+			if l.n+2*shift >= laneCount {
+				f.flush()
+			}
 			for s := -shift; s <= shift; s++ {
-				f.add(inv, q+float32(s))
+				l.inv[l.n&(laneCount-1)], l.off[l.n&(laneCount-1)] = inv, q+float32(s)
+				l.n++
 			}
 		}
 	}
-}
-
-// heaviest is the weight that a value at from would cost most, -1 if none
-// costs anything.
-func (f *affineBlock) heaviest(from float32, used []int) int {
-	best, at := float32(0), -1
-next:
-	for i, v := range f.z {
-		v -= from
-		if e := f.w[i] * float32(v*v); e > best {
-			for _, u := range used {
-				if u == i {
-					continue next
-				}
-			}
-			best, at = e, i
-		}
-	}
-	return at
 }
 
 // add tries a grid, now or later.
 func (f *affineBlock) add(inv, off float32) {
 	b := f.lanes
-	b.inv[b.n], b.off[b.n] = inv, off
-	if b.n++; b.n == laneCount {
+	if b.n == laneCount {
 		f.flush()
 	}
+	b.inv[b.n], b.off[b.n] = inv, off
+	b.n++
 }
 
 // flush tries what is waiting and keeps the best.
 func (f *affineBlock) flush() {
 	l := f.lanes
-	l.fitAffine(f)
-	if i := l.best(f.gain); i >= 0 {
+	if i := l.fitAffine(f); l.n > 0 && l.gain[i] > f.gain {
 		f.gain, f.b, f.a, f.q, f.qq, f.qz = l.gain[i], l.b[i], l.a[i], l.q[i], l.qq[i], l.qx[i]
 	}
 	l.n = 0
@@ -194,7 +180,7 @@ func (f *affineFacts) gainOf(b, a, q, qq, qz float32) float32 {
 // codes writes the codes for fixed b and a.
 func (f *affineBlock) codes(codes []uint8, b, a float32) {
 	inv := inverse(b)
-	affineCodes(codes, f.z, inv, float32(-a*inv), f.n)
+	kernelCodes(codes, f.z, inv, float32(-a*inv), 0, f.n)
 }
 
 // affineCodec encodes blocks of one scale and one minimum, both halves:
@@ -208,9 +194,8 @@ type affineCodec struct {
 // encode gives the stored halves and writes the codes; false where one
 // overflows.
 func (c *affineCodec) encode(k *work, codes []uint8) (d, m uint16, ok bool) {
-	var room [32]float32
-	var f affineBlock
-	f.set(k, k.x, k.w, room[:], c.n, false)
+	f := &k.affine.block[0]
+	f.set(k, k.x, k.w, k.affine.z[:], c.n, false)
 	f.run(&c.plans[k.effort])
 	b, a := f.b, f.a
 	var bestB, bestA, best float32

@@ -152,10 +152,7 @@ func encodeBlocks(name string, block, bytes int, fn blockEncoder) func([]byte, [
 // load brings a block to a magnitude of about 1. It gives the index of the
 // first weight that is NaN or infinite, -1 if there is none.
 func (k *work) load(x []float32) int {
-	top := uint32(0)
-	for _, v := range x {
-		top = max(top, math.Float32bits(v)&0x7fffffff)
-	}
+	top := math.Float32bits(x[kernelTop(x)]) & 0x7fffffff
 	if top >= 0x7f800000 {
 		return notFinite(x)
 	}
@@ -163,8 +160,10 @@ func (k *work) load(x []float32) int {
 	k.down = math.Float32frombits(uint32(254-e) << 23)
 	k.up = math.Float32frombits(uint32(e) << 23)
 	k.x = k.buf[:len(x)]
-	for i, v := range x {
-		k.x[i] = v * k.down
+	if len(x)%vectorRun == 0 {
+		use.times(k.x, x, k.down)
+	} else {
+		times(k.x, x, k.down)
 	}
 	return -1
 }

@@ -9,10 +9,23 @@ type kernels struct {
 	name string
 	ok   bool // this machine can run it
 
-	// Sums over codes for the lanes of a batch, see the methods of lanes.
-	fitAffine, rateAffine func(l *lanes, z, w []float32, f *affineFacts)
-	fitScale, rateScale   func(l *lanes, x, w []float32, v *levels)
-	fitTable, rateTable   func(l *lanes, x, w []float32, t *levelTable)
+	// Loops over runs, of which the lengths are positive multiples of vectorRun.
+	top     func(x []float32) int
+	times   func(dst, x []float32, by float32)
+	costs   func(cost, x, w []float32, from float32) int
+	ends    func(x []float32) (least, most float32)
+	moments func(z, x, w []float32, f *affineFacts)
+	codes   func(dst []uint8, x []float32, inv, off, lo, hi float32)
+
+	// Sums over codes for the lanes of a batch, see the methods of lanes. They
+	// give the first lane with the largest gain, any where there is none.
+	fitAffine, rateIntegers func(l *lanes, z, w []float32, f *affineFacts) int
+	fitScale, rateScale     func(l *lanes, x, w []float32, v *levels) int
+	fitTable, rateTable     func(l *lanes, x, w []float32, t *levelTable) int
+
+	// For every d or dmin of a choice, of which there are at most choiceCount.
+	chooseScales func(c *choice, n, count int, most float32)
+	chooseMinima func(c *choice, k, n, count int, most float32)
 }
 
 // use is the implementation in use: PJ_KERNELS names one, for tests and to
@@ -39,4 +52,39 @@ func available() (all []*kernels) {
 		}
 	}
 	return append(all, &scalar)
+}
+
+// vectorRun divides the length of what kernels of runs are given; other runs
+// are left to scalar code.
+const vectorRun = 16
+
+func kernelTop(x []float32) int {
+	if len(x)%vectorRun != 0 {
+		return top(x)
+	}
+	return use.top(x)
+}
+
+func kernelCosts(cost, x, w []float32, from float32) int {
+	cost, w = cost[:len(x)], w[:len(x)]
+	if len(x)%vectorRun != 0 {
+		return costs(cost, x, w, from)
+	}
+	return use.costs(cost, x, w, from)
+}
+
+func kernelEnds(x []float32) (least, most float32) {
+	if len(x)%vectorRun != 0 {
+		return ends(x)
+	}
+	return use.ends(x)
+}
+
+func kernelCodes(dst []uint8, x []float32, inv, off, lo, hi float32) {
+	dst = dst[:len(x)]
+	if len(x)%vectorRun != 0 {
+		codes(dst, x, inv, off, lo, hi)
+		return
+	}
+	use.codes(dst, x, inv, off, lo, hi)
 }

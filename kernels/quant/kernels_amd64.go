@@ -16,16 +16,22 @@ var impls = []kernels{
 		name: "avx512",
 		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
 			cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512GFNI,
-		fitAffine: fitAffineAVX512, rateAffine: rateAffineAVX512,
+		top: topAVX512, times: timesAVX512, costs: costsAVX512, ends: endsAVX512,
+		moments: momentsAVX512, codes: codesAVX512,
+		fitAffine: fitAffineAVX512, rateIntegers: rateIntegersAVX512,
 		fitScale: fitScaleAVX512, rateScale: rateScaleAVX512,
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
+		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
 	},
 	{
-		name:      "avx2",
-		ok:        cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
-		fitAffine: fitAffineAVX2, rateAffine: rateAffineAVX2,
+		name: "avx2",
+		ok:   cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
+		top:  topAVX2, times: timesAVX2, costs: costsAVX2, ends: endsAVX2,
+		moments: momentsAVX2, codes: codesAVX2,
+		fitAffine: fitAffineAVX2, rateIntegers: rateIntegersAVX2,
 		fitScale: fitScaleAVX2, rateScale: rateScaleAVX2,
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
+		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
 	},
 }
 
@@ -36,7 +42,12 @@ var (
 	_ = [1]byte{}[unsafe.Offsetof(lanes{}.qx)-4*4*laneCount]
 	_ = [1]byte{}[unsafe.Offsetof(lanes{}.gain)-7*4*laneCount]
 	_ = [1]byte{}[unsafe.Offsetof(lanes{}.n)-8*4*laneCount]
+	_ = [1]byte{}[unsafe.Offsetof(lanes{}.note1)-8*4*laneCount-8]
 	_ = [1]byte{}[unsafe.Offsetof(affineFacts{}.ceiling)-16]
+	_ = [1]byte{}[unsafe.Offsetof(affineFacts{}.dmin)-32]
+	_ = [1]byte{}[unsafe.Offsetof(choice{}.base)-384]
+	_ = [1]byte{}[unsafe.Offsetof(choice{}.d)-448]
+	_ = [1]byte{}[unsafe.Offsetof(choice{}.minima)-960]
 	_ = [1]byte{}[unsafe.Offsetof(levels{}.hi)-4]
 	_ = [1]byte{}[unsafe.Offsetof(levelTable{}.turn)-64]
 	_ = [1]byte{}[unsafe.Offsetof(levelTable{}.first)-448]
@@ -44,37 +55,85 @@ var (
 )
 
 //go:noescape
-func fitAffineAVX512(l *lanes, z, w []float32, f *affineFacts)
+func topAVX512(x []float32) int
 
 //go:noescape
-func fitAffineAVX2(l *lanes, z, w []float32, f *affineFacts)
+func topAVX2(x []float32) int
 
 //go:noescape
-func rateAffineAVX512(l *lanes, z, w []float32, f *affineFacts)
+func timesAVX512(dst, x []float32, by float32)
 
 //go:noescape
-func rateAffineAVX2(l *lanes, z, w []float32, f *affineFacts)
+func timesAVX2(dst, x []float32, by float32)
 
 //go:noescape
-func fitScaleAVX512(l *lanes, x, w []float32, v *levels)
+func costsAVX512(cost, x, w []float32, from float32) int
 
 //go:noescape
-func fitScaleAVX2(l *lanes, x, w []float32, v *levels)
+func costsAVX2(cost, x, w []float32, from float32) int
 
 //go:noescape
-func rateScaleAVX512(l *lanes, x, w []float32, v *levels)
+func endsAVX512(x []float32) (least, most float32)
 
 //go:noescape
-func rateScaleAVX2(l *lanes, x, w []float32, v *levels)
+func endsAVX2(x []float32) (least, most float32)
 
 //go:noescape
-func fitTableAVX512(l *lanes, x, w []float32, t *levelTable)
+func momentsAVX512(z, x, w []float32, f *affineFacts)
 
 //go:noescape
-func fitTableAVX2(l *lanes, x, w []float32, t *levelTable)
+func momentsAVX2(z, x, w []float32, f *affineFacts)
 
 //go:noescape
-func rateTableAVX512(l *lanes, x, w []float32, t *levelTable)
+func codesAVX512(dst []uint8, x []float32, inv, off, lo, hi float32)
 
 //go:noescape
-func rateTableAVX2(l *lanes, x, w []float32, t *levelTable)
+func codesAVX2(dst []uint8, x []float32, inv, off, lo, hi float32)
+
+//go:noescape
+func fitAffineAVX512(l *lanes, z, w []float32, f *affineFacts) int
+
+//go:noescape
+func fitAffineAVX2(l *lanes, z, w []float32, f *affineFacts) int
+
+//go:noescape
+func rateIntegersAVX512(l *lanes, z, w []float32, f *affineFacts) int
+
+//go:noescape
+func rateIntegersAVX2(l *lanes, z, w []float32, f *affineFacts) int
+
+//go:noescape
+func fitScaleAVX512(l *lanes, x, w []float32, v *levels) int
+
+//go:noescape
+func fitScaleAVX2(l *lanes, x, w []float32, v *levels) int
+
+//go:noescape
+func rateScaleAVX512(l *lanes, x, w []float32, v *levels) int
+
+//go:noescape
+func rateScaleAVX2(l *lanes, x, w []float32, v *levels) int
+
+//go:noescape
+func fitTableAVX512(l *lanes, x, w []float32, t *levelTable) int
+
+//go:noescape
+func fitTableAVX2(l *lanes, x, w []float32, t *levelTable) int
+
+//go:noescape
+func rateTableAVX512(l *lanes, x, w []float32, t *levelTable) int
+
+//go:noescape
+func rateTableAVX2(l *lanes, x, w []float32, t *levelTable) int
+
+//go:noescape
+func chooseScalesAVX512(c *choice, n, count int, most float32)
+
+//go:noescape
+func chooseScalesAVX2(c *choice, n, count int, most float32)
+
+//go:noescape
+func chooseMinimaAVX512(c *choice, k, n, count int, most float32)
+
+//go:noescape
+func chooseMinimaAVX2(c *choice, k, n, count int, most float32)

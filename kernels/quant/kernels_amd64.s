@@ -4,849 +4,1717 @@
 
 #include "textflag.h"
 
-// func fitAffineAVX512(l *byte, z []float32, w []float32, f *byte)
-// Requires: AVX, AVX512F
-TEXT ·fitAffineAVX512(SB), NOSPLIT, $0-64
+// func topAVX512(x []float32) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·topAVX512(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), DX
+	SHLQ         $0x02, DX
+	XORQ         CX, CX
+	MOVL         $0x7fffffff, BX
+	VPBROADCASTD BX, Z0
+	VPXORD       Z1, Z1, Z1
+
+largest:
+	VMOVUPS    (AX)(CX*1), Z2
+	VPANDD     Z0, Z2, Z2
+	VPMAXSD    Z2, Z1, Z1
+	ADDQ       $0x40, CX
+	CMPQ       CX, DX
+	JLT        largest
+	VSHUFF32X4 $0x4e, Z1, Z1, Z2
+	VPMAXSD    Z2, Z1, Z1
+	VSHUFF32X4 $0xb1, Z1, Z1, Z2
+	VPMAXSD    Z2, Z1, Z1
+	VPERMILPS  $0x4e, Z1, Z2
+	VPMAXSD    Z2, Z1, Z1
+	VPERMILPS  $0xb1, Z1, Z2
+	VPMAXSD    Z2, Z1, Z1
+	XORQ       CX, CX
+
+look:
+	VMOVUPS  (AX)(CX*1), Z2
+	VPANDD   Z0, Z2, Z2
+	VPCMPEQD Z1, Z2, K1
+	KMOVW    K1, DX
+	ADDQ     $0x40, CX
+	TESTL    DX, DX
+	JZ       look
+	TZCNTL   DX, DX
+	SHRQ     $0x02, CX
+	LEAQ     -16(CX)(DX*1), CX
+	MOVQ     CX, ret+24(FP)
+	VZEROUPPER
+	RET
+
+// func timesAVX512(dst []float32, x []float32, by float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·timesAVX512(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVSS        by+48(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         x_len+32(FP), BX
+	SHLQ         $0x02, BX
+	XORQ         DX, DX
+
+weights:
+	VMOVUPS (CX)(DX*1), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)(DX*1)
+	ADDQ    $0x40, DX
+	CMPQ    DX, BX
+	JLT     weights
+	VZEROUPPER
+	RET
+
+// func costsAVX512(cost []float32, x []float32, w []float32, from float32) int
+// Requires: AVX, AVX512F, BMI, SSE
+TEXT ·costsAVX512(SB), NOSPLIT, $0-88
+	MOVQ         cost_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         w_base+48(FP), DX
+	MOVSS        from+72(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVQ         x_len+32(FP), SI
+	SHLQ         $0x02, SI
+	XORQ         BX, BX
+	MOVL         $0x7fffffff, DI
+	VPBROADCASTD DI, Z2
+	VPXORD       Z1, Z1, Z1
+
+weights:
+	VMOVUPS    (CX)(BX*1), Z3
+	VSUBPS     Z0, Z3, Z3
+	VMULPS     Z3, Z3, Z3
+	VMULPS     (DX)(BX*1), Z3, Z3
+	VMOVUPS    Z3, (AX)(BX*1)
+	VPANDD     Z2, Z3, Z3
+	VPMAXSD    Z3, Z1, Z1
+	ADDQ       $0x40, BX
+	CMPQ       BX, SI
+	JLT        weights
+	VSHUFF32X4 $0x4e, Z1, Z1, Z0
+	VPMAXSD    Z0, Z1, Z1
+	VSHUFF32X4 $0xb1, Z1, Z1, Z0
+	VPMAXSD    Z0, Z1, Z1
+	VPERMILPS  $0x4e, Z1, Z0
+	VPMAXSD    Z0, Z1, Z1
+	VPERMILPS  $0xb1, Z1, Z0
+	VPMAXSD    Z0, Z1, Z1
+	XORQ       BX, BX
+
+look:
+	VMOVUPS  (AX)(BX*1), Z0
+	VPANDD   Z2, Z0, Z0
+	VPCMPEQD Z1, Z0, K1
+	KMOVW    K1, CX
+	ADDQ     $0x40, BX
+	TESTL    CX, CX
+	JZ       look
+	TZCNTL   CX, CX
+	SHRQ     $0x02, BX
+	LEAQ     -16(BX)(CX*1), BX
+	MOVQ     BX, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func endsAVX512(x []float32) (least float32, most float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·endsAVX512(SB), NOSPLIT, $0-32
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), DX
+	SHLQ    $0x02, DX
+	XORQ    CX, CX
+	VMOVUPS (AX), Z0
+	VMOVUPS (AX), Z1
+
+weights:
+	VMOVUPS    (AX)(CX*1), Z2
+	VMINPS     Z2, Z0, Z0
+	VMAXPS     Z2, Z1, Z1
+	ADDQ       $0x40, CX
+	CMPQ       CX, DX
+	JLT        weights
+	VSHUFF32X4 $0x4e, Z0, Z0, Z2
+	VMINPS     Z2, Z0, Z0
+	VSHUFF32X4 $0xb1, Z0, Z0, Z2
+	VMINPS     Z2, Z0, Z0
+	VPERMILPS  $0x4e, Z0, Z2
+	VMINPS     Z2, Z0, Z0
+	VPERMILPS  $0xb1, Z0, Z2
+	VMINPS     Z2, Z0, Z0
+	VSHUFF32X4 $0x4e, Z1, Z1, Z2
+	VMAXPS     Z2, Z1, Z1
+	VSHUFF32X4 $0xb1, Z1, Z1, Z2
+	VMAXPS     Z2, Z1, Z1
+	VPERMILPS  $0x4e, Z1, Z2
+	VMAXPS     Z2, Z1, Z1
+	VPERMILPS  $0xb1, Z1, Z2
+	VMAXPS     Z2, Z1, Z1
+	VPXORD     Z3, Z3, Z3
+	VADDPS     Z3, Z0, Z0
+	MOVSS      X0, least+24(FP)
+	VADDPS     Z3, Z1, Z1
+	MOVSS      X1, most+28(FP)
+	VZEROUPPER
+	RET
+
+// func momentsAVX512(z []float32, x []float32, w []float32, f *byte)
+// Requires: AVX
+TEXT ·momentsAVX512(SB), NOSPLIT, $0-80
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         w_base+48(FP), DX
+	MOVQ         f+72(FP), BX
+	MOVQ         x_len+32(FP), DI
+	SHLQ         $0x02, DI
+	XORQ         SI, SI
+	VBROADCASTSS 24(BX), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+
+weights:
+	VMOVUPS    (CX)(SI*1), Y4
+	VSUBPS     Y0, Y4, Y4
+	VMOVUPS    (DX)(SI*1), Y5
+	VMOVUPS    Y4, (AX)(SI*1)
+	VADDPS     Y5, Y1, Y1
+	VMULPS     Y4, Y5, Y5
+	VADDPS     Y5, Y2, Y2
+	VMULPS     Y4, Y5, Y5
+	VADDPS     Y5, Y3, Y3
+	ADDQ       $0x20, SI
+	CMPQ       SI, DI
+	JLT        weights
+	VPERM2F128 $0x01, Y1, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVSS     X1, 8(BX)
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VADDPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VADDPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVSS     X2, 12(BX)
+	VPERM2F128 $0x01, Y3, Y3, Y0
+	VADDPS     Y0, Y3, Y3
+	VPERMILPS  $0x4e, Y3, Y0
+	VADDPS     Y0, Y3, Y3
+	VPERMILPS  $0xb1, Y3, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVSS     X3, 20(BX)
+	VZEROUPPER
+	RET
+
+// func codesAVX512(dst []uint8, x []float32, inv float32, off float32, lo float32, hi float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·codesAVX512(SB), NOSPLIT, $0-64
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVSS        inv+48(FP), X0
+	VBROADCASTSS X0, Z0
+	MOVSS        off+52(FP), X1
+	VBROADCASTSS X1, Z1
+	MOVSS        lo+56(FP), X2
+	VBROADCASTSS X2, Z2
+	MOVSS        hi+60(FP), X3
+	VBROADCASTSS X3, Z3
+	MOVL         $0x4b400000, DX
+	VPBROADCASTD DX, Z4
+	VADDPS       Z4, Z2, Z2
+	VADDPS       Z4, Z3, Z3
+	MOVQ         x_len+32(FP), BX
+	SHLQ         $0x02, BX
+	XORQ         DX, DX
+
+weights:
+	VMOVUPS (CX)(DX*1), Z5
+	VMULPS  Z0, Z5, Z5
+	VADDPS  Z1, Z5, Z5
+	VADDPS  Z4, Z5, Z5
+	VPMAXSD Z2, Z5, Z5
+	VPMINSD Z3, Z5, Z5
+	VPSUBD  Z2, Z5, Z5
+	VPMOVDB Z5, (AX)
+	ADDQ    $0x10, AX
+	ADDQ    $0x40, DX
+	CMPQ    DX, BX
+	JLT     weights
+	VZEROUPPER
+	RET
+
+// func fitAffineAVX512(l *byte, z []float32, w []float32, f *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·fitAffineAVX512(SB), NOSPLIT, $0-72
 	MOVQ         l+0(FP), AX
 	MOVQ         z_base+8(FP), CX
 	MOVQ         w_base+32(FP), DX
 	MOVQ         z_len+16(FP), BX
 	SHLQ         $0x02, BX
 	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
 	MOVQ         f+56(FP), DI
 	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Z0
-	VBROADCASTSS (DI), Z8
-	VADDPS       Z0, Z8, Z8
+	VPBROADCASTD R8, Z3
+	VBROADCASTSS (DI), Z4
+	VADDPS       Z3, Z4, Z4
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Z13
+	VMOVUPS 256(AX), Z14
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORQ    R10, R10
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Z15
+	VBROADCASTSS (DX)(R10*1), Z16
+	VMULPS       Z13, Z15, Z17
+	VADDPS       Z14, Z17, Z17
+	VADDPS       Z3, Z17, Z17
+	VPMAXSD      Z3, Z17, Z17
+	VPMINSD      Z4, Z17, Z17
+	VSUBPS       Z3, Z17, Z17
+	VMULPS       Z16, Z17, Z16
+	VADDPS       Z16, Z5, Z5
+	VMULPS       Z16, Z17, Z17
+	VADDPS       Z17, Z6, Z6
+	VMULPS       Z16, Z15, Z15
+	VADDPS       Z15, Z7, Z7
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Z5, 512(AX)
+	VMOVUPS      Z6, 768(AX)
+	VMOVUPS      Z7, 1024(AX)
+	VBROADCASTSS 8(DI), Z13
+	VBROADCASTSS 12(DI), Z14
+	VMULPS       Z6, Z13, Z15
+	VMULPS       Z5, Z5, Z16
+	VSUBPS       Z16, Z15, Z15
+	MOVL         $0x358637bd, R10
+	VPBROADCASTD R10, Z16
+	VMULPS       Z13, Z16, Z16
+	VMULPS       Z6, Z16, Z16
+	VCMPPS       $0x1e, Z16, Z15, K1
+	VMULPS       Z7, Z13, Z16
+	VMULPS       Z5, Z14, Z17
+	VSUBPS       Z17, Z16, Z16
+	VDIVPS       Z15, Z16, Z16
+	VMULPS       Z6, Z14, Z17
+	VMULPS       Z7, Z5, Z18
+	VSUBPS       Z18, Z17, Z17
+	VDIVPS       Z15, Z17, Z15
+	VBROADCASTSS 16(DI), Z17
+	VCMPPS       $0x1e, Z17, Z15, K2
+	VMULPS       Z5, Z17, Z18
+	VSUBPS       Z18, Z7, Z18
+	VDIVPS       Z6, Z18, Z18
+	VBLENDMPS    Z18, Z16, K2, Z8
+	VBLENDMPS    Z17, Z15, K2, Z9
+	VPXORD       Z10, Z10, Z10
+	VCMPPS       $0x1e, Z10, Z8, K2
+	KANDW        K1, K2, K1
+	VADDPS       Z14, Z14, Z14
+	VMULPS       Z5, Z9, Z15
+	VADDPS       Z7, Z7, Z16
+	VMULPS       Z6, Z8, Z17
+	VSUBPS       Z17, Z16, Z16
+	VADDPS       Z15, Z15, Z15
+	VSUBPS       Z15, Z16, Z15
+	VMULPS       Z15, Z8, Z15
+	VMULPS       Z13, Z9, Z13
+	VSUBPS       Z13, Z14, Z13
+	VMULPS       Z13, Z9, Z13
+	VADDPS       Z13, Z15, Z13
+	VMOVUPS      Z8, 1280(AX)
+	VMOVUPS      Z9, 1536(AX)
+	VBLENDMPS    Z13, Z1, K1, Z11
+	VPBROADCASTD SI, Z13
+	VPCMPD       $0x06, Z0, Z13, K1
+	VBLENDMPS    Z11, Z1, K1, Z12
+	VMOVUPS      Z12, 1792(AX)
+	VMAXPS       Z2, Z12, Z2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(R8)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R9
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+DATA numbers<>+0(SB)/4, $0x00000000
+DATA numbers<>+4(SB)/4, $0x00000001
+DATA numbers<>+8(SB)/4, $0x00000002
+DATA numbers<>+12(SB)/4, $0x00000003
+DATA numbers<>+16(SB)/4, $0x00000004
+DATA numbers<>+20(SB)/4, $0x00000005
+DATA numbers<>+24(SB)/4, $0x00000006
+DATA numbers<>+28(SB)/4, $0x00000007
+DATA numbers<>+32(SB)/4, $0x00000008
+DATA numbers<>+36(SB)/4, $0x00000009
+DATA numbers<>+40(SB)/4, $0x0000000a
+DATA numbers<>+44(SB)/4, $0x0000000b
+DATA numbers<>+48(SB)/4, $0x0000000c
+DATA numbers<>+52(SB)/4, $0x0000000d
+DATA numbers<>+56(SB)/4, $0x0000000e
+DATA numbers<>+60(SB)/4, $0x0000000f
+GLOBL numbers<>(SB), RODATA|NOPTR, $64
+
+// func rateIntegersAVX512(l *byte, z []float32, w []float32, f *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·rateIntegersAVX512(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         z_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         z_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
+	MOVQ         f+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z3
+	VBROADCASTSS (DI), Z4
+	VADDPS       Z3, Z4, Z4
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VBROADCASTSS 28(DI), Z11
+	VMOVUPS      2056(AX), Z12
+	VMULPS       Z12, Z11, Z11
+	VBROADCASTSS 32(DI), Z12
+	VMOVUPS      2312(AX), Z13
+	VMULPS       Z13, Z12, Z12
+	MOVL         $0x80000000, R10
+	VPBROADCASTD R10, Z13
+	VPXORD       Z12, Z13, Z13
+	VBROADCASTSS 24(DI), Z12
+	VSUBPS       Z12, Z13, Z13
+	MOVL         $0x7fffffff, R10
+	VPBROADCASTD R10, Z12
+	VPANDD       Z11, Z12, Z12
+	MOVL         $0x3f800000, R10
+	VPBROADCASTD R10, Z14
+	MOVL         $0x0d800000, R10
+	VPBROADCASTD R10, Z15
+	VPXORD       Z5, Z5, Z5
+	VCMPPS       $0x1e, Z12, Z15, K1
+	VDIVPS       Z11, Z14, Z12
+	VBLENDMPS    Z5, Z12, K1, Z6
+	MOVL         $0x80000000, R10
+	VPBROADCASTD R10, Z12
+	VPXORD       Z13, Z12, Z12
+	VMULPS       Z6, Z12, Z12
+	VMOVUPS      Z11, 1280(AX)
+	VMOVUPS      Z13, 1536(AX)
+	VMOVUPS      Z6, (AX)
+	VMOVUPS      Z12, 256(AX)
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VPXORD       Z9, Z9, Z9
+	XORQ         R10, R10
+	JMP          summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Z11
+	VBROADCASTSS (DX)(R10*1), Z13
+	VMULPS       Z6, Z11, Z14
+	VADDPS       Z12, Z14, Z14
+	VADDPS       Z3, Z14, Z14
+	VPMAXSD      Z3, Z14, Z14
+	VPMINSD      Z4, Z14, Z14
+	VSUBPS       Z3, Z14, Z14
+	VMULPS       Z13, Z14, Z13
+	VADDPS       Z13, Z7, Z7
+	VMULPS       Z13, Z14, Z14
+	VADDPS       Z14, Z8, Z8
+	VMULPS       Z13, Z11, Z11
+	VADDPS       Z11, Z9, Z9
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Z7, 512(AX)
+	VMOVUPS      Z8, 768(AX)
+	VMOVUPS      Z9, 1024(AX)
+	VBROADCASTSS 8(DI), Z11
+	VBROADCASTSS 12(DI), Z12
+	VMOVUPS      1280(AX), Z13
+	VMOVUPS      1536(AX), Z14
+	VADDPS       Z12, Z12, Z12
+	VMULPS       Z7, Z14, Z15
+	VADDPS       Z9, Z9, Z16
+	VMULPS       Z8, Z13, Z17
+	VSUBPS       Z17, Z16, Z16
+	VADDPS       Z15, Z15, Z15
+	VSUBPS       Z15, Z16, Z15
+	VMULPS       Z15, Z13, Z13
+	VMULPS       Z11, Z14, Z11
+	VSUBPS       Z11, Z12, Z11
+	VMULPS       Z11, Z14, Z11
+	VADDPS       Z11, Z13, Z11
+	VPBROADCASTD SI, Z12
+	VPCMPD       $0x06, Z0, Z12, K1
+	VBLENDMPS    Z11, Z1, K1, Z10
+	VMOVUPS      Z10, 1792(AX)
+	VMAXPS       Z2, Z10, Z2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(R8)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R9
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func fitScaleAVX512(l *byte, x []float32, w []float32, v *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·fitScaleAVX512(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         x_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
+	MOVQ         v+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z3
+	VBROADCASTSS (DI), Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS 4(DI), Z10
+	VADDPS       Z3, Z10, Z10
+	MOVQ         AX, DI
+	MOVQ         SI, R8
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Z11
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	XORQ    R9, R9
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R9*1), Z12
+	VBROADCASTSS (DX)(R9*1), Z13
+	VMULPS       Z11, Z12, Z14
+	VADDPS       Z3, Z14, Z14
+	VPMAXSD      Z4, Z14, Z14
+	VPMINSD      Z10, Z14, Z14
+	VSUBPS       Z3, Z14, Z14
+	VMULPS       Z13, Z14, Z13
+	VMULPS       Z13, Z12, Z12
+	VADDPS       Z12, Z6, Z6
+	VMULPS       Z13, Z14, Z14
+	VADDPS       Z14, Z5, Z5
+	ADDQ         $0x04, R9
+
+summed:
+	CMPQ         R9, BX
+	JLT          weight
+	VMOVUPS      Z5, 768(AX)
+	VMOVUPS      Z6, 1024(AX)
+	VPXORD       Z7, Z7, Z7
+	VDIVPS       Z5, Z6, Z11
+	VMOVUPS      Z11, 1280(AX)
+	VCMPPS       $0x1e, Z7, Z5, K1
+	VMULPS       Z6, Z11, Z11
+	VBLENDMPS    Z11, Z1, K1, Z8
+	VPBROADCASTD SI, Z11
+	VPCMPD       $0x06, Z0, Z11, K1
+	VBLENDMPS    Z8, Z1, K1, Z9
+	VMOVUPS      Z9, 1792(AX)
+	VMAXPS       Z2, Z9, Z2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(DI)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R8
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func rateScaleAVX512(l *byte, x []float32, w []float32, v *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·rateScaleAVX512(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         x_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
+	MOVQ         v+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z3
+	VBROADCASTSS (DI), Z4
+	VADDPS       Z3, Z4, Z4
+	VBROADCASTSS 4(DI), Z8
+	VADDPS       Z3, Z8, Z8
+	MOVQ         AX, DI
+	MOVQ         SI, R8
 	JMP          enough
 
 group:
 	VMOVUPS (AX), Z9
-	VMOVUPS 256(AX), Z10
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R8, R8
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	XORQ    R9, R9
 	JMP     summed
 
 weight:
-	VBROADCASTSS (CX)(R8*1), Z11
-	VBROADCASTSS (DX)(R8*1), Z12
-	VMULPS       Z9, Z11, Z13
-	VADDPS       Z10, Z13, Z13
-	VADDPS       Z0, Z13, Z13
-	VPMAXSD      Z0, Z13, Z13
-	VPMINSD      Z8, Z13, Z13
-	VSUBPS       Z0, Z13, Z13
-	VMULPS       Z12, Z13, Z12
-	VADDPS       Z12, Z1, Z1
-	VMULPS       Z12, Z13, Z13
-	VADDPS       Z13, Z2, Z2
-	VMULPS       Z12, Z11, Z11
-	VADDPS       Z11, Z3, Z3
-	ADDQ         $0x04, R8
+	VBROADCASTSS (CX)(R9*1), Z10
+	VBROADCASTSS (DX)(R9*1), Z11
+	VMULPS       Z9, Z10, Z12
+	VADDPS       Z3, Z12, Z12
+	VPMAXSD      Z4, Z12, Z12
+	VPMINSD      Z8, Z12, Z12
+	VSUBPS       Z3, Z12, Z12
+	VMULPS       Z11, Z12, Z11
+	VMULPS       Z11, Z10, Z10
+	VADDPS       Z10, Z6, Z6
+	VMULPS       Z11, Z12, Z12
+	VADDPS       Z12, Z5, Z5
+	ADDQ         $0x04, R9
 
 summed:
-	CMPQ         R8, BX
+	CMPQ         R9, BX
 	JLT          weight
-	VMOVUPS      Z1, 512(AX)
-	VMOVUPS      Z2, 768(AX)
-	VMOVUPS      Z3, 1024(AX)
-	VBROADCASTSS 8(DI), Z9
-	VBROADCASTSS 12(DI), Z10
-	VMULPS       Z2, Z9, Z11
-	VMULPS       Z1, Z1, Z12
-	VSUBPS       Z12, Z11, Z11
-	MOVL         $0x358637bd, R8
-	VMOVD        R8, X12
-	VPBROADCASTD X12, Z12
-	VMULPS       Z9, Z12, Z12
-	VMULPS       Z2, Z12, Z12
-	VCMPPS       $0x1e, Z12, Z11, K1
-	VMULPS       Z3, Z9, Z12
-	VMULPS       Z1, Z10, Z13
-	VSUBPS       Z13, Z12, Z12
-	VDIVPS       Z11, Z12, Z12
-	VMULPS       Z2, Z10, Z13
-	VMULPS       Z3, Z1, Z14
-	VSUBPS       Z14, Z13, Z13
-	VDIVPS       Z11, Z13, Z11
-	VBROADCASTSS 16(DI), Z13
-	VCMPPS       $0x1e, Z13, Z11, K2
-	VMULPS       Z1, Z13, Z14
-	VSUBPS       Z14, Z3, Z14
-	VDIVPS       Z2, Z14, Z14
-	VBLENDMPS    Z14, Z12, K2, Z4
-	VBLENDMPS    Z13, Z11, K2, Z5
-	VPXORD       Z6, Z6, Z6
-	VCMPPS       $0x1e, Z6, Z4, K2
-	KANDW        K1, K2, K1
-	VADDPS       Z10, Z10, Z10
-	VMULPS       Z1, Z5, Z11
-	VADDPS       Z3, Z3, Z12
-	VMULPS       Z2, Z4, Z13
-	VSUBPS       Z13, Z12, Z12
-	VADDPS       Z11, Z11, Z11
-	VSUBPS       Z11, Z12, Z11
-	VMULPS       Z11, Z4, Z11
-	VMULPS       Z9, Z5, Z9
-	VSUBPS       Z9, Z10, Z9
-	VMULPS       Z9, Z5, Z9
-	VADDPS       Z9, Z11, Z9
-	VMOVUPS      Z4, 1280(AX)
-	VMOVUPS      Z5, 1536(AX)
-	MOVL         $0xff000000, R8
-	VMOVD        R8, X10
-	VPBROADCASTD X10, Z10
-	VBLENDMPS    Z9, Z10, K1, Z7
-	VMOVUPS      Z7, 1792(AX)
-	ADDQ         $0x40, AX
-	SUBQ         $0x10, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
-	VZEROUPPER
-	RET
-
-// func rateAffineAVX512(l *byte, z []float32, w []float32, f *byte)
-// Requires: AVX, AVX512F
-TEXT ·rateAffineAVX512(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         z_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         z_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         f+56(FP), DI
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Z0
-	VBROADCASTSS (DI), Z4
-	VADDPS       Z0, Z4, Z4
-	JMP          enough
-
-group:
-	VMOVUPS (AX), Z5
-	VMOVUPS 256(AX), Z6
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    R8, R8
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(R8*1), Z7
-	VBROADCASTSS (DX)(R8*1), Z8
-	VMULPS       Z5, Z7, Z9
-	VADDPS       Z6, Z9, Z9
-	VADDPS       Z0, Z9, Z9
-	VPMAXSD      Z0, Z9, Z9
-	VPMINSD      Z4, Z9, Z9
-	VSUBPS       Z0, Z9, Z9
-	VMULPS       Z8, Z9, Z8
-	VADDPS       Z8, Z1, Z1
-	VMULPS       Z8, Z9, Z9
-	VADDPS       Z9, Z2, Z2
-	VMULPS       Z8, Z7, Z7
-	VADDPS       Z7, Z3, Z3
-	ADDQ         $0x04, R8
-
-summed:
-	CMPQ         R8, BX
-	JLT          weight
-	VMOVUPS      Z1, 512(AX)
-	VMOVUPS      Z2, 768(AX)
-	VMOVUPS      Z3, 1024(AX)
-	VBROADCASTSS 8(DI), Z5
-	VBROADCASTSS 12(DI), Z6
-	VMOVUPS      1280(AX), Z7
-	VMOVUPS      1536(AX), Z8
-	VADDPS       Z6, Z6, Z6
-	VMULPS       Z1, Z8, Z9
-	VADDPS       Z3, Z3, Z10
-	VMULPS       Z2, Z7, Z11
+	VMOVUPS      Z5, 768(AX)
+	VMOVUPS      Z6, 1024(AX)
+	VMOVUPS      1280(AX), Z9
+	VADDPS       Z6, Z6, Z10
+	VMULPS       Z5, Z9, Z11
 	VSUBPS       Z11, Z10, Z10
-	VADDPS       Z9, Z9, Z9
-	VSUBPS       Z9, Z10, Z9
-	VMULPS       Z9, Z7, Z7
-	VMULPS       Z5, Z8, Z5
-	VSUBPS       Z5, Z6, Z5
-	VMULPS       Z5, Z8, Z5
-	VADDPS       Z5, Z7, Z5
-	VMOVUPS      Z5, 1792(AX)
+	VMULPS       Z10, Z9, Z9
+	VPBROADCASTD SI, Z10
+	VPCMPD       $0x06, Z0, Z10, K1
+	VBLENDMPS    Z9, Z1, K1, Z7
+	VMOVUPS      Z7, 1792(AX)
+	VMAXPS       Z2, Z7, Z2
 	ADDQ         $0x40, AX
 	SUBQ         $0x10, SI
 
 enough:
-	CMPQ SI, $0x00
-	JG   group
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(DI)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R8
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
 	VZEROUPPER
 	RET
 
-// func fitScaleAVX512(l *byte, x []float32, w []float32, v *byte)
-// Requires: AVX, AVX512F
-TEXT ·fitScaleAVX512(SB), NOSPLIT, $0-64
+// func fitTableAVX512(l *byte, x []float32, w []float32, t *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·fitTableAVX512(SB), NOSPLIT, $0-72
 	MOVQ         l+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         w_base+32(FP), DX
 	MOVQ         x_len+16(FP), BX
 	SHLQ         $0x02, BX
 	MOVQ         2048(AX), SI
-	MOVQ         v+56(FP), DI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
+	MOVQ         t+56(FP), DI
+	VBROADCASTSS 456(DI), Z3
 	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Z0
-	VBROADCASTSS (DI), Z5
-	VADDPS       Z0, Z5, Z5
-	VBROADCASTSS 4(DI), Z6
-	VADDPS       Z0, Z6, Z6
+	VPBROADCASTD R8, Z4
+	MOVL         $0x3f000000, R8
+	VPBROADCASTD R8, Z5
+	VBROADCASTSS 448(DI), Z6
+	VBROADCASTSS 452(DI), Z7
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z8
+	VPADDD       Z8, Z6, Z6
+	VPADDD       Z8, Z7, Z7
+	VMOVD        460(DI), X8
+	VMOVUPS      64(DI), Z14
+	VMOVUPS      128(DI), Z15
+	VMOVUPS      192(DI), Z16
+	VMOVUPS      256(DI), Z17
+	VMOVUPS      320(DI), Z18
+	VMOVUPS      384(DI), Z19
+	MOVQ         AX, DI
+	MOVQ         SI, R8
 	JMP          enough
 
 group:
-	VMOVUPS (AX), Z7
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	XORQ    DI, DI
+	VMOVUPS (AX), Z20
+	VMULPS  Z3, Z20, Z20
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	XORQ    R9, R9
 	JMP     summed
 
 weight:
-	VBROADCASTSS (CX)(DI*1), Z8
-	VBROADCASTSS (DX)(DI*1), Z9
-	VMULPS       Z7, Z8, Z10
-	VADDPS       Z0, Z10, Z10
-	VPMAXSD      Z5, Z10, Z10
-	VPMINSD      Z6, Z10, Z10
-	VSUBPS       Z0, Z10, Z10
-	VMULPS       Z9, Z10, Z9
-	VMULPS       Z9, Z8, Z8
-	VADDPS       Z8, Z2, Z2
-	VMULPS       Z9, Z10, Z10
-	VADDPS       Z10, Z1, Z1
-	ADDQ         $0x04, DI
+	VBROADCASTSS (CX)(R9*1), Z21
+	VBROADCASTSS (DX)(R9*1), Z22
+	VMULPS       Z20, Z21, Z23
+	VSUBPS       Z5, Z23, Z23
+	VADDPS       Z4, Z23, Z23
+	VPMAXSD      Z6, Z23, Z23
+	VPMINSD      Z7, Z23, Z23
+	VPSUBD       Z6, Z23, Z23
+	VPSRLD       X8, Z23, Z24
+	VMOVDQA32    Z24, Z25
+	VPERMI2D     Z15, Z14, Z25
+	VMOVDQA32    Z24, Z26
+	VPERMI2PS    Z17, Z16, Z26
+	VPERMI2PS    Z19, Z18, Z24
+	VPCMPD       $0x05, Z25, Z23, K1
+	VMOVAPS      Z24, K1, Z26
+	VMULPS       Z22, Z26, Z22
+	VMULPS       Z22, Z21, Z21
+	VADDPS       Z21, Z10, Z10
+	VMULPS       Z22, Z26, Z26
+	VADDPS       Z26, Z9, Z9
+	ADDQ         $0x04, R9
 
 summed:
-	CMPQ         DI, BX
+	CMPQ         R9, BX
 	JLT          weight
-	VMOVUPS      Z1, 768(AX)
-	VMOVUPS      Z2, 1024(AX)
+	VMOVUPS      Z9, 768(AX)
+	VMOVUPS      Z10, 1024(AX)
+	VPXORD       Z11, Z11, Z11
+	VDIVPS       Z9, Z10, Z20
+	VMOVUPS      Z20, 1280(AX)
+	VCMPPS       $0x1e, Z11, Z9, K1
+	VMULPS       Z10, Z20, Z20
+	VBLENDMPS    Z20, Z1, K1, Z12
+	VPBROADCASTD SI, Z20
+	VPCMPD       $0x06, Z0, Z20, K1
+	VBLENDMPS    Z12, Z1, K1, Z13
+	VMOVUPS      Z13, 1792(AX)
+	VMAXPS       Z2, Z13, Z2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(DI)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R8
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func rateTableAVX512(l *byte, x []float32, w []float32, t *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·rateTableAVX512(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         x_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
+	MOVQ         t+56(FP), DI
+	VBROADCASTSS 456(DI), Z3
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z4
+	MOVL         $0x3f000000, R8
+	VPBROADCASTD R8, Z5
+	VBROADCASTSS 448(DI), Z6
+	VBROADCASTSS 452(DI), Z7
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z8
+	VPADDD       Z8, Z6, Z6
+	VPADDD       Z8, Z7, Z7
+	VMOVD        460(DI), X8
+	VMOVUPS      64(DI), Z12
+	VMOVUPS      128(DI), Z13
+	VMOVUPS      192(DI), Z14
+	VMOVUPS      256(DI), Z15
+	VMOVUPS      320(DI), Z16
+	VMOVUPS      384(DI), Z17
+	MOVQ         AX, DI
+	MOVQ         SI, R8
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Z18
+	VMULPS  Z3, Z18, Z18
+	VPXORD  Z9, Z9, Z9
+	VPXORD  Z10, Z10, Z10
+	XORQ    R9, R9
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R9*1), Z19
+	VBROADCASTSS (DX)(R9*1), Z20
+	VMULPS       Z18, Z19, Z21
+	VSUBPS       Z5, Z21, Z21
+	VADDPS       Z4, Z21, Z21
+	VPMAXSD      Z6, Z21, Z21
+	VPMINSD      Z7, Z21, Z21
+	VPSUBD       Z6, Z21, Z21
+	VPSRLD       X8, Z21, Z22
+	VMOVDQA32    Z22, Z23
+	VPERMI2D     Z13, Z12, Z23
+	VMOVDQA32    Z22, Z24
+	VPERMI2PS    Z15, Z14, Z24
+	VPERMI2PS    Z17, Z16, Z22
+	VPCMPD       $0x05, Z23, Z21, K1
+	VMOVAPS      Z22, K1, Z24
+	VMULPS       Z20, Z24, Z20
+	VMULPS       Z20, Z19, Z19
+	VADDPS       Z19, Z10, Z10
+	VMULPS       Z20, Z24, Z24
+	VADDPS       Z24, Z9, Z9
+	ADDQ         $0x04, R9
+
+summed:
+	CMPQ         R9, BX
+	JLT          weight
+	VMOVUPS      Z9, 768(AX)
+	VMOVUPS      Z10, 1024(AX)
+	VMOVUPS      1280(AX), Z18
+	VADDPS       Z10, Z10, Z19
+	VMULPS       Z9, Z18, Z20
+	VSUBPS       Z20, Z19, Z19
+	VMULPS       Z19, Z18, Z18
+	VPBROADCASTD SI, Z19
+	VPCMPD       $0x06, Z0, Z19, K1
+	VBLENDMPS    Z18, Z1, K1, Z11
+	VMOVUPS      Z11, 1792(AX)
+	VMAXPS       Z2, Z11, Z2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(DI)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R8
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func chooseScalesAVX512(c *byte, n int, count int, most float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·chooseScalesAVX512(SB), NOSPLIT, $0-28
+	MOVQ         c+0(FP), AX
+	MOVQ         AX, CX
+	MOVL         $0x4b400000, DX
+	VPBROADCASTD DX, Z0
+	MOVSS        most+24(FP), X1
+	VBROADCASTSS X1, Z1
+	VADDPS       Z0, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	MOVQ         n+8(FP), BX
+	MOVQ         count+16(FP), SI
+
+factors:
+	VMOVUPS      448(CX), Z6
+	MOVL         $0x7fffffff, DX
+	VPBROADCASTD DX, Z7
+	VPANDD       Z6, Z7, Z7
+	MOVL         $0x3f800000, DX
+	VPBROADCASTD DX, Z8
+	MOVL         $0x0d800000, DX
+	VPBROADCASTD DX, Z9
 	VPXORD       Z3, Z3, Z3
-	VDIVPS       Z1, Z2, Z7
-	VMOVUPS      Z7, 1280(AX)
-	VCMPPS       $0x1e, Z3, Z1, K1
-	VMULPS       Z2, Z7, Z7
-	MOVL         $0xff000000, DI
-	VMOVD        DI, X8
-	VPBROADCASTD X8, Z8
-	VBLENDMPS    Z7, Z8, K1, Z4
-	VMOVUPS      Z4, 1792(AX)
-	ADDQ         $0x40, AX
-	SUBQ         $0x10, SI
+	VCMPPS       $0x1e, Z7, Z9, K1
+	VDIVPS       Z6, Z8, Z7
+	VBLENDMPS    Z3, Z7, K1, Z4
+	VPXORD       Z5, Z5, Z5
+	MOVQ         CX, DX
+	XORQ         DI, DI
 
-enough:
-	CMPQ SI, $0x00
-	JG   group
-	VZEROUPPER
-	RET
-
-// func rateScaleAVX512(l *byte, x []float32, w []float32, v *byte)
-// Requires: AVX, AVX512F
-TEXT ·rateScaleAVX512(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         x_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         v+56(FP), DI
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Z0
-	VBROADCASTSS (DI), Z3
-	VADDPS       Z0, Z3, Z3
-	VBROADCASTSS 4(DI), Z4
-	VADDPS       Z0, Z4, Z4
-	JMP          enough
-
-group:
-	VMOVUPS (AX), Z5
-	VPXORD  Z1, Z1, Z1
-	VPXORD  Z2, Z2, Z2
-	XORQ    DI, DI
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(DI*1), Z6
-	VBROADCASTSS (DX)(DI*1), Z7
-	VMULPS       Z5, Z6, Z8
-	VADDPS       Z0, Z8, Z8
-	VPMAXSD      Z3, Z8, Z8
-	VPMINSD      Z4, Z8, Z8
-	VSUBPS       Z0, Z8, Z8
-	VMULPS       Z7, Z8, Z7
-	VMULPS       Z7, Z6, Z6
-	VADDPS       Z6, Z2, Z2
-	VMULPS       Z7, Z8, Z8
-	VADDPS       Z8, Z1, Z1
-	ADDQ         $0x04, DI
-
-summed:
-	CMPQ    DI, BX
-	JLT     weight
-	VMOVUPS Z1, 768(AX)
-	VMOVUPS Z2, 1024(AX)
-	VMOVUPS 1280(AX), Z5
-	VADDPS  Z2, Z2, Z6
-	VMULPS  Z1, Z5, Z7
-	VSUBPS  Z7, Z6, Z6
-	VMULPS  Z6, Z5, Z5
-	VMOVUPS Z5, 1792(AX)
-	ADDQ    $0x40, AX
-	SUBQ    $0x10, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
-	VZEROUPPER
-	RET
-
-// func fitTableAVX512(l *byte, x []float32, w []float32, t *byte)
-// Requires: AVX, AVX512F
-TEXT ·fitTableAVX512(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         x_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         t+56(FP), DI
-	VBROADCASTSS 456(DI), Z0
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x3f000000, R8
-	VMOVD        R8, X6
-	VPBROADCASTD X6, Z6
-	VBROADCASTSS 448(DI), Z7
-	VBROADCASTSS 452(DI), Z8
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X9
-	VPBROADCASTD X9, Z9
-	VPADDD       Z9, Z7, Z7
-	VPADDD       Z9, Z8, Z8
-	VMOVD        460(DI), X9
-	VMOVUPS      64(DI), Z10
-	VMOVUPS      128(DI), Z11
-	VMOVUPS      192(DI), Z12
-	VMOVUPS      256(DI), Z13
-	VMOVUPS      320(DI), Z14
-	VMOVUPS      384(DI), Z15
-	JMP          enough
-
-group:
-	VMOVUPS (AX), Z16
-	VMULPS  Z0, Z16, Z16
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    DI, DI
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(DI*1), Z17
-	VBROADCASTSS (DX)(DI*1), Z18
-	VMULPS       Z16, Z17, Z19
-	VSUBPS       Z6, Z19, Z19
-	VADDPS       Z1, Z19, Z19
-	VPMAXSD      Z7, Z19, Z19
-	VPMINSD      Z8, Z19, Z19
-	VPSUBD       Z7, Z19, Z19
-	VPSRLD       X9, Z19, Z20
-	VMOVDQA32    Z20, Z21
-	VPERMI2D     Z11, Z10, Z21
-	VMOVDQA32    Z20, Z22
-	VPERMI2PS    Z13, Z12, Z22
-	VPERMI2PS    Z15, Z14, Z20
-	VPCMPD       $0x05, Z21, Z19, K1
-	VMOVAPS      Z20, K1, Z22
-	VMULPS       Z18, Z22, Z18
-	VMULPS       Z18, Z17, Z17
-	VADDPS       Z17, Z3, Z3
-	VMULPS       Z18, Z22, Z22
-	VADDPS       Z22, Z2, Z2
-	ADDQ         $0x04, DI
-
-summed:
+block:
+	VBROADCASTSS (AX)(DI*4), Z7
+	VMULPS       Z4, Z7, Z7
+	VADDPS       Z0, Z7, Z7
+	VPMAXSD      Z0, Z7, Z7
+	VPMINSD      Z1, Z7, Z7
+	VSUBPS       Z0, Z7, Z7
+	VMULPS       Z6, Z7, Z7
+	VBROADCASTSS 64(AX)(DI*4), Z8
+	VBROADCASTSS 256(AX)(DI*4), Z9
+	VBROADCASTSS 320(AX)(DI*4), Z10
+	VBROADCASTSS 384(AX)(DI*4), Z11
+	VMULPS       Z8, Z7, Z12
+	VSUBPS       Z12, Z10, Z12
+	MOVL         $0x80000000, R8
+	VPBROADCASTD R8, Z13
+	VPXORD       Z12, Z13, Z13
+	VDIVPS       Z9, Z13, Z13
+	VSUBPS       Z11, Z13, Z13
+	VMAXPS       Z2, Z13, Z13
+	VMOVUPS      Z13, 960(DX)
+	ADDQ         $0x80, DX
+	MOVL         $0x80000000, R8
+	VPBROADCASTD R8, Z12
+	VPXORD       Z13, Z12, Z12
+	VSUBPS       Z11, Z12, Z11
+	VBROADCASTSS 128(AX)(DI*4), Z12
+	VBROADCASTSS 192(AX)(DI*4), Z13
+	VADDPS       Z10, Z10, Z10
+	VMULPS       Z8, Z11, Z8
+	VADDPS       Z13, Z13, Z13
+	VMULPS       Z12, Z7, Z12
+	VSUBPS       Z12, Z13, Z12
+	VADDPS       Z8, Z8, Z8
+	VSUBPS       Z8, Z12, Z8
+	VMULPS       Z8, Z7, Z7
+	VMULPS       Z9, Z11, Z8
+	VSUBPS       Z8, Z10, Z8
+	VMULPS       Z8, Z11, Z8
+	VADDPS       Z8, Z7, Z7
+	VSUBPS       Z7, Z5, Z5
+	INCQ         DI
 	CMPQ         DI, BX
-	JLT          weight
-	VMOVUPS      Z2, 768(AX)
-	VMOVUPS      Z3, 1024(AX)
+	JLT          block
+	VMOVUPS      Z5, 704(CX)
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, SI
+	JG           factors
+	VZEROUPPER
+	RET
+
+// func chooseMinimaAVX512(c *byte, k int, n int, count int, most float32)
+// Requires: AVX, AVX512F, SSE
+TEXT ·chooseMinimaAVX512(SB), NOSPLIT, $0-36
+	MOVQ         c+0(FP), AX
+	MOVQ         k+8(FP), DX
+	MOVQ         AX, CX
+	LEAQ         960(AX)(DX*4), DX
+	MOVL         $0x4b400000, BX
+	VPBROADCASTD BX, Z0
+	MOVSS        most+32(FP), X1
+	VBROADCASTSS X1, Z1
+	VADDPS       Z0, Z1, Z1
+	MOVQ         n+16(FP), SI
+	MOVQ         count+24(FP), DI
+
+factors:
+	VMOVUPS      576(CX), Z5
+	MOVL         $0x7fffffff, BX
+	VPBROADCASTD BX, Z6
+	VPANDD       Z5, Z6, Z6
+	MOVL         $0x3f800000, BX
+	VPBROADCASTD BX, Z7
+	MOVL         $0x0d800000, BX
+	VPBROADCASTD BX, Z8
+	VPXORD       Z2, Z2, Z2
+	VCMPPS       $0x1e, Z6, Z8, K1
+	VDIVPS       Z5, Z7, Z6
+	VBLENDMPS    Z2, Z6, K1, Z3
 	VPXORD       Z4, Z4, Z4
-	VDIVPS       Z2, Z3, Z16
-	VMOVUPS      Z16, 1280(AX)
-	VCMPPS       $0x1e, Z4, Z2, K1
-	VMULPS       Z3, Z16, Z16
-	MOVL         $0xff000000, DI
-	VMOVD        DI, X17
-	VPBROADCASTD X17, Z17
-	VBLENDMPS    Z16, Z17, K1, Z5
-	VMOVUPS      Z5, 1792(AX)
-	ADDQ         $0x40, AX
-	SUBQ         $0x10, SI
+	MOVQ         DX, BX
+	XORQ         R8, R8
 
-enough:
-	CMPQ SI, $0x00
-	JG   group
+block:
+	VBROADCASTSS (BX), Z6
+	ADDQ         $0x80, BX
+	VMULPS       Z3, Z6, Z7
+	VADDPS       Z0, Z7, Z7
+	VPMAXSD      Z0, Z7, Z7
+	VPMINSD      Z1, Z7, Z7
+	VSUBPS       Z0, Z7, Z7
+	VMULPS       Z5, Z7, Z7
+	VSUBPS       Z7, Z6, Z6
+	VMULPS       Z6, Z6, Z6
+	VBROADCASTSS 256(AX)(R8*4), Z7
+	VMULPS       Z7, Z6, Z6
+	VADDPS       Z6, Z4, Z4
+	INCQ         R8
+	CMPQ         R8, SI
+	JLT          block
+	VMOVUPS      Z4, 832(CX)
+	ADDQ         $0x40, CX
+	SUBQ         $0x10, DI
+	JG           factors
 	VZEROUPPER
 	RET
 
-// func rateTableAVX512(l *byte, x []float32, w []float32, t *byte)
-// Requires: AVX, AVX512F
-TEXT ·rateTableAVX512(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         x_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         t+56(FP), DI
-	VBROADCASTSS 456(DI), Z0
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X1
-	VPBROADCASTD X1, Z1
-	MOVL         $0x3f000000, R8
-	VMOVD        R8, X4
-	VPBROADCASTD X4, Z4
-	VBROADCASTSS 448(DI), Z5
-	VBROADCASTSS 452(DI), Z6
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X7
-	VPBROADCASTD X7, Z7
-	VPADDD       Z7, Z5, Z5
-	VPADDD       Z7, Z6, Z6
-	VMOVD        460(DI), X7
-	VMOVUPS      64(DI), Z8
-	VMOVUPS      128(DI), Z9
-	VMOVUPS      192(DI), Z10
-	VMOVUPS      256(DI), Z11
-	VMOVUPS      320(DI), Z12
-	VMOVUPS      384(DI), Z13
-	JMP          enough
-
-group:
-	VMOVUPS (AX), Z14
-	VMULPS  Z0, Z14, Z14
-	VPXORD  Z2, Z2, Z2
-	VPXORD  Z3, Z3, Z3
-	XORQ    DI, DI
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(DI*1), Z15
-	VBROADCASTSS (DX)(DI*1), Z16
-	VMULPS       Z14, Z15, Z17
-	VSUBPS       Z4, Z17, Z17
-	VADDPS       Z1, Z17, Z17
-	VPMAXSD      Z5, Z17, Z17
-	VPMINSD      Z6, Z17, Z17
-	VPSUBD       Z5, Z17, Z17
-	VPSRLD       X7, Z17, Z18
-	VMOVDQA32    Z18, Z19
-	VPERMI2D     Z9, Z8, Z19
-	VMOVDQA32    Z18, Z20
-	VPERMI2PS    Z11, Z10, Z20
-	VPERMI2PS    Z13, Z12, Z18
-	VPCMPD       $0x05, Z19, Z17, K1
-	VMOVAPS      Z18, K1, Z20
-	VMULPS       Z16, Z20, Z16
-	VMULPS       Z16, Z15, Z15
-	VADDPS       Z15, Z3, Z3
-	VMULPS       Z16, Z20, Z20
-	VADDPS       Z20, Z2, Z2
-	ADDQ         $0x04, DI
-
-summed:
-	CMPQ    DI, BX
-	JLT     weight
-	VMOVUPS Z2, 768(AX)
-	VMOVUPS Z3, 1024(AX)
-	VMOVUPS 1280(AX), Z14
-	VADDPS  Z3, Z3, Z15
-	VMULPS  Z2, Z14, Z16
-	VSUBPS  Z16, Z15, Z15
-	VMULPS  Z15, Z14, Z14
-	VMOVUPS Z14, 1792(AX)
-	ADDQ    $0x40, AX
-	SUBQ    $0x10, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
-	VZEROUPPER
-	RET
-
-// func fitAffineAVX2(l *byte, z []float32, w []float32, f *byte)
-// Requires: AVX, AVX2
-TEXT ·fitAffineAVX2(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         z_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         z_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         f+56(FP), DI
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
+// func topAVX2(x []float32) int
+// Requires: AVX, AVX2, BMI
+TEXT ·topAVX2(SB), NOSPLIT, $0-32
+	MOVQ         x_base+0(FP), AX
+	MOVQ         x_len+8(FP), DX
+	SHLQ         $0x02, DX
+	XORQ         CX, CX
+	MOVL         $0x7fffffff, BX
+	VMOVD        BX, X0
 	VPBROADCASTD X0, Y0
-	VBROADCASTSS (DI), Y1
-	VADDPS       Y0, Y1, Y1
-	JMP          enough
+	VPXOR        Y1, Y1, Y1
 
-group:
-	VMOVUPS (AX), Y2
-	VMOVUPS 256(AX), Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	VPXOR   Y6, Y6, Y6
-	XORQ    R8, R8
-	JMP     summed
+largest:
+	VMOVUPS    (AX)(CX*1), Y2
+	VPAND      Y0, Y2, Y2
+	VPMAXSD    Y2, Y1, Y1
+	ADDQ       $0x20, CX
+	CMPQ       CX, DX
+	JLT        largest
+	VPERM2F128 $0x01, Y1, Y1, Y2
+	VPMAXSD    Y2, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y2
+	VPMAXSD    Y2, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y2
+	VPMAXSD    Y2, Y1, Y1
+	XORQ       CX, CX
 
-weight:
-	VBROADCASTSS (CX)(R8*1), Y7
-	VBROADCASTSS (DX)(R8*1), Y8
-	VMULPS       Y2, Y7, Y9
-	VADDPS       Y3, Y9, Y9
-	VADDPS       Y0, Y9, Y9
-	VPMAXSD      Y0, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VSUBPS       Y0, Y9, Y9
-	VMULPS       Y8, Y9, Y8
-	VADDPS       Y8, Y4, Y4
-	VMULPS       Y8, Y9, Y9
-	VADDPS       Y9, Y5, Y5
-	VMULPS       Y8, Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	ADDQ         $0x04, R8
-
-summed:
-	CMPQ         R8, BX
-	JLT          weight
-	VMOVUPS      Y4, 512(AX)
-	VMOVUPS      Y5, 768(AX)
-	VMOVUPS      Y6, 1024(AX)
-	VBROADCASTSS 8(DI), Y2
-	VBROADCASTSS 12(DI), Y3
-	VMULPS       Y5, Y2, Y7
-	VMULPS       Y4, Y4, Y8
-	VSUBPS       Y8, Y7, Y7
-	MOVL         $0x358637bd, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VMULPS       Y2, Y8, Y8
-	VMULPS       Y5, Y8, Y8
-	VCMPPS       $0x1e, Y8, Y7, Y8
-	VMULPS       Y6, Y2, Y9
-	VMULPS       Y4, Y3, Y10
-	VSUBPS       Y10, Y9, Y9
-	VDIVPS       Y7, Y9, Y9
-	VMULPS       Y5, Y3, Y10
-	VMULPS       Y6, Y4, Y11
-	VSUBPS       Y11, Y10, Y10
-	VDIVPS       Y7, Y10, Y7
-	VBROADCASTSS 16(DI), Y10
-	VCMPPS       $0x1e, Y10, Y7, Y11
-	VMULPS       Y4, Y10, Y12
-	VSUBPS       Y12, Y6, Y12
-	VDIVPS       Y5, Y12, Y12
-	VBLENDVPS    Y11, Y12, Y9, Y9
-	VBLENDVPS    Y11, Y10, Y7, Y7
-	VPXOR        Y10, Y10, Y10
-	VCMPPS       $0x1e, Y10, Y9, Y10
-	VPAND        Y8, Y10, Y8
-	VADDPS       Y3, Y3, Y3
-	VMULPS       Y4, Y7, Y4
-	VADDPS       Y6, Y6, Y6
-	VMULPS       Y5, Y9, Y5
-	VSUBPS       Y5, Y6, Y5
-	VADDPS       Y4, Y4, Y4
-	VSUBPS       Y4, Y5, Y4
-	VMULPS       Y4, Y9, Y4
-	VMULPS       Y2, Y7, Y2
-	VSUBPS       Y2, Y3, Y2
-	VMULPS       Y2, Y7, Y2
-	VADDPS       Y2, Y4, Y2
-	VMOVUPS      Y9, 1280(AX)
-	VMOVUPS      Y7, 1536(AX)
-	MOVL         $0xff000000, R8
-	VMOVD        R8, X3
-	VPBROADCASTD X3, Y3
-	VBLENDVPS    Y8, Y2, Y3, Y2
-	VMOVUPS      Y2, 1792(AX)
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
+look:
+	VMOVUPS   (AX)(CX*1), Y2
+	VPAND     Y0, Y2, Y2
+	VPCMPEQD  Y1, Y2, Y2
+	VMOVMSKPS Y2, DX
+	ADDQ      $0x20, CX
+	TESTL     DX, DX
+	JZ        look
+	TZCNTL    DX, DX
+	SHRQ      $0x02, CX
+	LEAQ      -8(CX)(DX*1), CX
+	MOVQ      CX, ret+24(FP)
 	VZEROUPPER
 	RET
 
-// func rateAffineAVX2(l *byte, z []float32, w []float32, f *byte)
-// Requires: AVX, AVX2
-TEXT ·rateAffineAVX2(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         z_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         z_len+16(FP), BX
+// func timesAVX2(dst []float32, x []float32, by float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·timesAVX2(SB), NOSPLIT, $0-52
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVSS        by+48(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         x_len+32(FP), BX
 	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         f+56(FP), DI
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y0
-	VBROADCASTSS (DI), Y1
-	VADDPS       Y0, Y1, Y1
-	JMP          enough
+	XORQ         DX, DX
 
-group:
-	VMOVUPS (AX), Y2
-	VMOVUPS 256(AX), Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	VPXOR   Y6, Y6, Y6
-	XORQ    R8, R8
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(R8*1), Y7
-	VBROADCASTSS (DX)(R8*1), Y8
-	VMULPS       Y2, Y7, Y9
-	VADDPS       Y3, Y9, Y9
-	VADDPS       Y0, Y9, Y9
-	VPMAXSD      Y0, Y9, Y9
-	VPMINSD      Y1, Y9, Y9
-	VSUBPS       Y0, Y9, Y9
-	VMULPS       Y8, Y9, Y8
-	VADDPS       Y8, Y4, Y4
-	VMULPS       Y8, Y9, Y9
-	VADDPS       Y9, Y5, Y5
-	VMULPS       Y8, Y7, Y7
-	VADDPS       Y7, Y6, Y6
-	ADDQ         $0x04, R8
-
-summed:
-	CMPQ         R8, BX
-	JLT          weight
-	VMOVUPS      Y4, 512(AX)
-	VMOVUPS      Y5, 768(AX)
-	VMOVUPS      Y6, 1024(AX)
-	VBROADCASTSS 8(DI), Y2
-	VBROADCASTSS 12(DI), Y3
-	VMOVUPS      1280(AX), Y7
-	VMOVUPS      1536(AX), Y8
-	VADDPS       Y3, Y3, Y3
-	VMULPS       Y4, Y8, Y4
-	VADDPS       Y6, Y6, Y6
-	VMULPS       Y5, Y7, Y5
-	VSUBPS       Y5, Y6, Y5
-	VADDPS       Y4, Y4, Y4
-	VSUBPS       Y4, Y5, Y4
-	VMULPS       Y4, Y7, Y4
-	VMULPS       Y2, Y8, Y2
-	VSUBPS       Y2, Y3, Y2
-	VMULPS       Y2, Y8, Y2
-	VADDPS       Y2, Y4, Y2
-	VMOVUPS      Y2, 1792(AX)
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
+weights:
+	VMOVUPS (CX)(DX*1), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)(DX*1)
+	ADDQ    $0x20, DX
+	CMPQ    DX, BX
+	JLT     weights
 	VZEROUPPER
 	RET
 
-// func fitScaleAVX2(l *byte, x []float32, w []float32, v *byte)
-// Requires: AVX, AVX2
-TEXT ·fitScaleAVX2(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         x_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         v+56(FP), DI
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y0
-	VBROADCASTSS (DI), Y1
-	VADDPS       Y0, Y1, Y1
-	VBROADCASTSS 4(DI), Y2
-	VADDPS       Y0, Y2, Y2
-	JMP          enough
-
-group:
-	VMOVUPS (AX), Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	XORQ    DI, DI
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(DI*1), Y6
-	VBROADCASTSS (DX)(DI*1), Y7
-	VMULPS       Y3, Y6, Y8
-	VADDPS       Y0, Y8, Y8
-	VPMAXSD      Y1, Y8, Y8
-	VPMINSD      Y2, Y8, Y8
-	VSUBPS       Y0, Y8, Y8
-	VMULPS       Y7, Y8, Y7
-	VMULPS       Y7, Y6, Y6
-	VADDPS       Y6, Y5, Y5
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	ADDQ         $0x04, DI
-
-summed:
-	CMPQ         DI, BX
-	JLT          weight
-	VMOVUPS      Y4, 768(AX)
-	VMOVUPS      Y5, 1024(AX)
-	VPXOR        Y3, Y3, Y3
-	VDIVPS       Y4, Y5, Y6
-	VMOVUPS      Y6, 1280(AX)
-	VCMPPS       $0x1e, Y3, Y4, Y3
-	VMULPS       Y5, Y6, Y4
-	MOVL         $0xff000000, DI
-	VMOVD        DI, X5
-	VPBROADCASTD X5, Y5
-	VBLENDVPS    Y3, Y4, Y5, Y3
-	VMOVUPS      Y3, 1792(AX)
-	ADDQ         $0x20, AX
-	SUBQ         $0x08, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
-	VZEROUPPER
-	RET
-
-// func rateScaleAVX2(l *byte, x []float32, w []float32, v *byte)
-// Requires: AVX, AVX2
-TEXT ·rateScaleAVX2(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         x_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         v+56(FP), DI
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X0
-	VPBROADCASTD X0, Y0
-	VBROADCASTSS (DI), Y1
-	VADDPS       Y0, Y1, Y1
-	VBROADCASTSS 4(DI), Y2
-	VADDPS       Y0, Y2, Y2
-	JMP          enough
-
-group:
-	VMOVUPS (AX), Y3
-	VPXOR   Y4, Y4, Y4
-	VPXOR   Y5, Y5, Y5
-	XORQ    DI, DI
-	JMP     summed
-
-weight:
-	VBROADCASTSS (CX)(DI*1), Y6
-	VBROADCASTSS (DX)(DI*1), Y7
-	VMULPS       Y3, Y6, Y8
-	VADDPS       Y0, Y8, Y8
-	VPMAXSD      Y1, Y8, Y8
-	VPMINSD      Y2, Y8, Y8
-	VSUBPS       Y0, Y8, Y8
-	VMULPS       Y7, Y8, Y7
-	VMULPS       Y7, Y6, Y6
-	VADDPS       Y6, Y5, Y5
-	VMULPS       Y7, Y8, Y8
-	VADDPS       Y8, Y4, Y4
-	ADDQ         $0x04, DI
-
-summed:
-	CMPQ    DI, BX
-	JLT     weight
-	VMOVUPS Y4, 768(AX)
-	VMOVUPS Y5, 1024(AX)
-	VMOVUPS 1280(AX), Y3
-	VADDPS  Y5, Y5, Y5
-	VMULPS  Y4, Y3, Y4
-	VSUBPS  Y4, Y5, Y4
-	VMULPS  Y4, Y3, Y3
-	VMOVUPS Y3, 1792(AX)
-	ADDQ    $0x20, AX
-	SUBQ    $0x08, SI
-
-enough:
-	CMPQ SI, $0x00
-	JG   group
-	VZEROUPPER
-	RET
-
-// func fitTableAVX2(l *byte, x []float32, w []float32, t *byte)
-// Requires: AVX, AVX2
-TEXT ·fitTableAVX2(SB), NOSPLIT, $0-64
-	MOVQ         l+0(FP), AX
-	MOVQ         x_base+8(FP), CX
-	MOVQ         w_base+32(FP), DX
-	MOVQ         x_len+16(FP), BX
-	SHLQ         $0x02, BX
-	MOVQ         2048(AX), SI
-	MOVQ         t+56(FP), DI
-	VBROADCASTSS 456(DI), Y0
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X1
+// func costsAVX2(cost []float32, x []float32, w []float32, from float32) int
+// Requires: AVX, AVX2, BMI, SSE
+TEXT ·costsAVX2(SB), NOSPLIT, $0-88
+	MOVQ         cost_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         w_base+48(FP), DX
+	MOVSS        from+72(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVQ         x_len+32(FP), SI
+	SHLQ         $0x02, SI
+	XORQ         BX, BX
+	MOVL         $0x7fffffff, DI
+	VMOVD        DI, X1
 	VPBROADCASTD X1, Y1
-	MOVL         $0x3f000000, R8
+	VPXOR        Y2, Y2, Y2
+
+weights:
+	VMOVUPS    (CX)(BX*1), Y3
+	VSUBPS     Y0, Y3, Y3
+	VMULPS     Y3, Y3, Y3
+	VMULPS     (DX)(BX*1), Y3, Y3
+	VMOVUPS    Y3, (AX)(BX*1)
+	VPAND      Y1, Y3, Y3
+	VPMAXSD    Y3, Y2, Y2
+	ADDQ       $0x20, BX
+	CMPQ       BX, SI
+	JLT        weights
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VPMAXSD    Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VPMAXSD    Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VPMAXSD    Y0, Y2, Y2
+	XORQ       BX, BX
+
+look:
+	VMOVUPS   (AX)(BX*1), Y0
+	VPAND     Y1, Y0, Y0
+	VPCMPEQD  Y2, Y0, Y0
+	VMOVMSKPS Y0, CX
+	ADDQ      $0x20, BX
+	TESTL     CX, CX
+	JZ        look
+	TZCNTL    CX, CX
+	SHRQ      $0x02, BX
+	LEAQ      -8(BX)(CX*1), BX
+	MOVQ      BX, ret+80(FP)
+	VZEROUPPER
+	RET
+
+// func endsAVX2(x []float32) (least float32, most float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·endsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    x_base+0(FP), AX
+	MOVQ    x_len+8(FP), DX
+	SHLQ    $0x02, DX
+	XORQ    CX, CX
+	VMOVUPS (AX), Y0
+	VMOVUPS (AX), Y1
+
+weights:
+	VMOVUPS    (AX)(CX*1), Y2
+	VMINPS     Y2, Y0, Y0
+	VMAXPS     Y2, Y1, Y1
+	ADDQ       $0x20, CX
+	CMPQ       CX, DX
+	JLT        weights
+	VPERM2F128 $0x01, Y0, Y0, Y2
+	VMINPS     Y2, Y0, Y0
+	VPERMILPS  $0x4e, Y0, Y2
+	VMINPS     Y2, Y0, Y0
+	VPERMILPS  $0xb1, Y0, Y2
+	VMINPS     Y2, Y0, Y0
+	VPERM2F128 $0x01, Y1, Y1, Y2
+	VMAXPS     Y2, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y2
+	VMAXPS     Y2, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y2
+	VMAXPS     Y2, Y1, Y1
+	VPXOR      Y2, Y2, Y2
+	VADDPS     Y2, Y0, Y0
+	MOVSS      X0, least+24(FP)
+	VADDPS     Y2, Y1, Y1
+	MOVSS      X1, most+28(FP)
+	VZEROUPPER
+	RET
+
+// func momentsAVX2(z []float32, x []float32, w []float32, f *byte)
+// Requires: AVX
+TEXT ·momentsAVX2(SB), NOSPLIT, $0-80
+	MOVQ         z_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         w_base+48(FP), DX
+	MOVQ         f+72(FP), BX
+	MOVQ         x_len+32(FP), DI
+	SHLQ         $0x02, DI
+	XORQ         SI, SI
+	VBROADCASTSS 24(BX), Y0
+	VXORPS       Y1, Y1, Y1
+	VXORPS       Y2, Y2, Y2
+	VXORPS       Y3, Y3, Y3
+
+weights:
+	VMOVUPS    (CX)(SI*1), Y4
+	VSUBPS     Y0, Y4, Y4
+	VMOVUPS    (DX)(SI*1), Y5
+	VMOVUPS    Y4, (AX)(SI*1)
+	VADDPS     Y5, Y1, Y1
+	VMULPS     Y4, Y5, Y5
+	VADDPS     Y5, Y2, Y2
+	VMULPS     Y4, Y5, Y5
+	VADDPS     Y5, Y3, Y3
+	ADDQ       $0x20, SI
+	CMPQ       SI, DI
+	JLT        weights
+	VPERM2F128 $0x01, Y1, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VPERMILPS  $0x4e, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VPERMILPS  $0xb1, Y1, Y0
+	VADDPS     Y0, Y1, Y1
+	VMOVSS     X1, 8(BX)
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VADDPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VADDPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VADDPS     Y0, Y2, Y2
+	VMOVSS     X2, 12(BX)
+	VPERM2F128 $0x01, Y3, Y3, Y0
+	VADDPS     Y0, Y3, Y3
+	VPERMILPS  $0x4e, Y3, Y0
+	VADDPS     Y0, Y3, Y3
+	VPERMILPS  $0xb1, Y3, Y0
+	VADDPS     Y0, Y3, Y3
+	VMOVSS     X3, 20(BX)
+	VZEROUPPER
+	RET
+
+// func codesAVX2(dst []uint8, x []float32, inv float32, off float32, lo float32, hi float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·codesAVX2(SB), NOSPLIT, $0-64
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVSS        inv+48(FP), X0
+	VBROADCASTSS X0, Y0
+	MOVSS        off+52(FP), X1
+	VBROADCASTSS X1, Y1
+	MOVSS        lo+56(FP), X2
+	VBROADCASTSS X2, Y2
+	MOVSS        hi+60(FP), X3
+	VBROADCASTSS X3, Y3
+	MOVL         $0x4b400000, DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Y4
+	VADDPS       Y4, Y2, Y2
+	VADDPS       Y4, Y3, Y3
+	MOVQ         x_len+32(FP), BX
+	SHLQ         $0x02, BX
+	XORQ         DX, DX
+
+weights:
+	VMOVUPS      (CX)(DX*1), Y5
+	VMULPS       Y0, Y5, Y5
+	VADDPS       Y1, Y5, Y5
+	VADDPS       Y4, Y5, Y5
+	VPMAXSD      Y2, Y5, Y5
+	VPMINSD      Y3, Y5, Y5
+	VPSUBD       Y2, Y5, Y5
+	ADDQ         $0x20, DX
+	VMOVUPS      (CX)(DX*1), Y6
+	VMULPS       Y0, Y6, Y6
+	VADDPS       Y1, Y6, Y6
+	VADDPS       Y4, Y6, Y6
+	VPMAXSD      Y2, Y6, Y6
+	VPMINSD      Y3, Y6, Y6
+	VPSUBD       Y2, Y6, Y6
+	VPACKUSDW    Y6, Y5, Y5
+	VPERMQ       $0xd8, Y5, Y5
+	VEXTRACTI128 $0x01, Y5, X6
+	VPACKUSWB    X6, X5, X6
+	VMOVDQU      X6, (AX)
+	ADDQ         $0x10, AX
+	ADDQ         $0x20, DX
+	CMPQ         DX, BX
+	JLT          weights
+	VZEROUPPER
+	RET
+
+// func fitAffineAVX2(l *byte, z []float32, w []float32, f *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·fitAffineAVX2(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         z_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         z_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         f+56(FP), DI
+	MOVL         $0x4b400000, R8
 	VMOVD        R8, X3
 	VPBROADCASTD X3, Y3
-	VBROADCASTSS 448(DI), Y4
-	VBROADCASTSS 452(DI), Y5
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X6
+	VBROADCASTSS (DI), Y4
+	VADDPS       Y3, Y4, Y4
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Y5
+	VMOVUPS 256(AX), Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	XORQ    R10, R10
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Y10
+	VBROADCASTSS (DX)(R10*1), Y11
+	VMULPS       Y5, Y10, Y12
+	VADDPS       Y6, Y12, Y12
+	VADDPS       Y3, Y12, Y12
+	VPMAXSD      Y3, Y12, Y12
+	VPMINSD      Y4, Y12, Y12
+	VSUBPS       Y3, Y12, Y12
+	VMULPS       Y11, Y12, Y11
+	VADDPS       Y11, Y7, Y7
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y8, Y8
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Y7, 512(AX)
+	VMOVUPS      Y8, 768(AX)
+	VMOVUPS      Y9, 1024(AX)
+	VBROADCASTSS 8(DI), Y5
+	VBROADCASTSS 12(DI), Y6
+	VMULPS       Y8, Y5, Y10
+	VMULPS       Y7, Y7, Y11
+	VSUBPS       Y11, Y10, Y10
+	MOVL         $0x358637bd, R10
+	VMOVD        R10, X11
+	VPBROADCASTD X11, Y11
+	VMULPS       Y5, Y11, Y11
+	VMULPS       Y8, Y11, Y11
+	VCMPPS       $0x1e, Y11, Y10, Y11
+	VMULPS       Y9, Y5, Y12
+	VMULPS       Y7, Y6, Y13
+	VSUBPS       Y13, Y12, Y12
+	VDIVPS       Y10, Y12, Y12
+	VMULPS       Y8, Y6, Y13
+	VMULPS       Y9, Y7, Y14
+	VSUBPS       Y14, Y13, Y13
+	VDIVPS       Y10, Y13, Y10
+	VBROADCASTSS 16(DI), Y13
+	VCMPPS       $0x1e, Y13, Y10, Y14
+	VMULPS       Y7, Y13, Y15
+	VSUBPS       Y15, Y9, Y15
+	VDIVPS       Y8, Y15, Y15
+	VBLENDVPS    Y14, Y15, Y12, Y12
+	VBLENDVPS    Y14, Y13, Y10, Y10
+	VPXOR        Y13, Y13, Y13
+	VCMPPS       $0x1e, Y13, Y12, Y13
+	VPAND        Y11, Y13, Y11
+	VADDPS       Y6, Y6, Y6
+	VMULPS       Y7, Y10, Y7
+	VADDPS       Y9, Y9, Y9
+	VMULPS       Y8, Y12, Y8
+	VSUBPS       Y8, Y9, Y8
+	VADDPS       Y7, Y7, Y7
+	VSUBPS       Y7, Y8, Y7
+	VMULPS       Y7, Y12, Y7
+	VMULPS       Y5, Y10, Y5
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y5, Y10, Y5
+	VADDPS       Y5, Y7, Y5
+	VMOVUPS      Y12, 1280(AX)
+	VMOVUPS      Y10, 1536(AX)
+	VBLENDVPS    Y11, Y5, Y1, Y5
+	VMOVD        SI, X6
 	VPBROADCASTD X6, Y6
-	VPADDD       Y6, Y4, Y4
-	VPADDD       Y6, Y5, Y5
-	MOVQ         464(DI), DI
+	VPCMPGTD     Y0, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y5
+	VMOVUPS      Y5, 1792(AX)
+	VMAXPS       Y2, Y5, Y2
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(R8)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R9
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func rateIntegersAVX2(l *byte, z []float32, w []float32, f *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·rateIntegersAVX2(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         z_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         z_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         f+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	VBROADCASTSS (DI), Y4
+	VADDPS       Y3, Y4, Y4
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VBROADCASTSS 28(DI), Y5
+	VMOVUPS      2056(AX), Y6
+	VMULPS       Y6, Y5, Y5
+	VBROADCASTSS 32(DI), Y6
+	VMOVUPS      2312(AX), Y7
+	VMULPS       Y7, Y6, Y6
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X7
+	VPBROADCASTD X7, Y7
+	VPXOR        Y6, Y7, Y7
+	VBROADCASTSS 24(DI), Y6
+	VSUBPS       Y6, Y7, Y7
+	MOVL         $0x7fffffff, R10
+	VMOVD        R10, X6
+	VPBROADCASTD X6, Y6
+	VPAND        Y5, Y6, Y6
+	MOVL         $0x3f800000, R10
+	VMOVD        R10, X8
+	VPBROADCASTD X8, Y8
+	MOVL         $0x0d800000, R10
+	VMOVD        R10, X9
+	VPBROADCASTD X9, Y9
+	VPXOR        Y10, Y10, Y10
+	VCMPPS       $0x1e, Y6, Y9, Y6
+	VDIVPS       Y5, Y8, Y8
+	VBLENDVPS    Y6, Y10, Y8, Y6
+	MOVL         $0x80000000, R10
+	VMOVD        R10, X8
+	VPBROADCASTD X8, Y8
+	VPXOR        Y7, Y8, Y8
+	VMULPS       Y6, Y8, Y8
+	VMOVUPS      Y5, 1280(AX)
+	VMOVUPS      Y7, 1536(AX)
+	VMOVUPS      Y6, (AX)
+	VMOVUPS      Y8, 256(AX)
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y9, Y9, Y9
+	XORQ         R10, R10
+	JMP          summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Y10
+	VBROADCASTSS (DX)(R10*1), Y11
+	VMULPS       Y6, Y10, Y12
+	VADDPS       Y8, Y12, Y12
+	VADDPS       Y3, Y12, Y12
+	VPMAXSD      Y3, Y12, Y12
+	VPMINSD      Y4, Y12, Y12
+	VSUBPS       Y3, Y12, Y12
+	VMULPS       Y11, Y12, Y11
+	VADDPS       Y11, Y5, Y5
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y7, Y7
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Y5, 512(AX)
+	VMOVUPS      Y7, 768(AX)
+	VMOVUPS      Y9, 1024(AX)
+	VBROADCASTSS 8(DI), Y6
+	VBROADCASTSS 12(DI), Y8
+	VMOVUPS      1280(AX), Y10
+	VMOVUPS      1536(AX), Y11
+	VADDPS       Y8, Y8, Y8
+	VMULPS       Y5, Y11, Y5
+	VADDPS       Y9, Y9, Y9
+	VMULPS       Y7, Y10, Y7
+	VSUBPS       Y7, Y9, Y7
+	VADDPS       Y5, Y5, Y5
+	VSUBPS       Y5, Y7, Y5
+	VMULPS       Y5, Y10, Y5
+	VMULPS       Y6, Y11, Y6
+	VSUBPS       Y6, Y8, Y6
+	VMULPS       Y6, Y11, Y6
+	VADDPS       Y6, Y5, Y5
+	VMOVD        SI, X6
+	VPBROADCASTD X6, Y6
+	VPCMPGTD     Y0, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y5
+	VMOVUPS      Y5, 1792(AX)
+	VMAXPS       Y2, Y5, Y2
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(R8)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R9
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func fitScaleAVX2(l *byte, x []float32, w []float32, v *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·fitScaleAVX2(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         x_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         v+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	VBROADCASTSS (DI), Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS 4(DI), Y5
+	VADDPS       Y3, Y5, Y5
+	MOVQ         AX, DI
+	MOVQ         SI, R8
 	JMP          enough
 
 group:
 	VMOVUPS (AX), Y6
-	VMULPS  Y0, Y6, Y6
 	VPXOR   Y7, Y7, Y7
 	VPXOR   Y8, Y8, Y8
-	XORQ    R8, R8
+	XORQ    R9, R9
 	JMP     summed
 
 weight:
-	VBROADCASTSS (CX)(R8*1), Y9
-	VBROADCASTSS (DX)(R8*1), Y10
+	VBROADCASTSS (CX)(R9*1), Y9
+	VBROADCASTSS (DX)(R9*1), Y10
 	VMULPS       Y6, Y9, Y11
-	VSUBPS       Y3, Y11, Y11
-	VADDPS       Y1, Y11, Y11
+	VADDPS       Y3, Y11, Y11
 	VPMAXSD      Y4, Y11, Y11
 	VPMINSD      Y5, Y11, Y11
-	VPSUBD       Y4, Y11, Y11
-	VPCMPEQD     Y12, Y12, Y12
-	VGATHERDPS   Y12, (DI)(Y11*4), Y2
-	VMULPS       Y10, Y2, Y10
+	VSUBPS       Y3, Y11, Y11
+	VMULPS       Y10, Y11, Y10
 	VMULPS       Y10, Y9, Y9
 	VADDPS       Y9, Y8, Y8
-	VMULPS       Y10, Y2, Y2
-	VADDPS       Y2, Y7, Y7
-	ADDQ         $0x04, R8
+	VMULPS       Y10, Y11, Y11
+	VADDPS       Y11, Y7, Y7
+	ADDQ         $0x04, R9
 
 summed:
-	CMPQ         R8, BX
+	CMPQ         R9, BX
 	JLT          weight
 	VMOVUPS      Y7, 768(AX)
 	VMOVUPS      Y8, 1024(AX)
@@ -855,89 +1723,516 @@ summed:
 	VMOVUPS      Y9, 1280(AX)
 	VCMPPS       $0x1e, Y6, Y7, Y6
 	VMULPS       Y8, Y9, Y7
-	MOVL         $0xff000000, R8
-	VMOVD        R8, X8
-	VPBROADCASTD X8, Y8
-	VBLENDVPS    Y6, Y7, Y8, Y6
+	VBLENDVPS    Y6, Y7, Y1, Y6
+	VMOVD        SI, X7
+	VPBROADCASTD X7, Y7
+	VPCMPGTD     Y0, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y1, Y6
 	VMOVUPS      Y6, 1792(AX)
+	VMAXPS       Y2, Y6, Y2
 	ADDQ         $0x20, AX
 	SUBQ         $0x08, SI
 
 enough:
-	CMPQ SI, $0x00
-	JG   group
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(DI)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R8
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
 	VZEROUPPER
 	RET
 
-// func rateTableAVX2(l *byte, x []float32, w []float32, t *byte)
-// Requires: AVX, AVX2
-TEXT ·rateTableAVX2(SB), NOSPLIT, $0-64
+// func rateScaleAVX2(l *byte, x []float32, w []float32, v *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·rateScaleAVX2(SB), NOSPLIT, $0-72
 	MOVQ         l+0(FP), AX
 	MOVQ         x_base+8(FP), CX
 	MOVQ         w_base+32(FP), DX
 	MOVQ         x_len+16(FP), BX
 	SHLQ         $0x02, BX
 	MOVQ         2048(AX), SI
-	MOVQ         t+56(FP), DI
-	VBROADCASTSS 456(DI), Y0
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X1
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
 	VPBROADCASTD X1, Y1
-	MOVL         $0x3f000000, R8
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         v+56(FP), DI
+	MOVL         $0x4b400000, R8
 	VMOVD        R8, X3
 	VPBROADCASTD X3, Y3
-	VBROADCASTSS 448(DI), Y4
-	VBROADCASTSS 452(DI), Y5
-	MOVL         $0x4b400000, R8
-	VMOVD        R8, X6
-	VPBROADCASTD X6, Y6
-	VPADDD       Y6, Y4, Y4
-	VPADDD       Y6, Y5, Y5
-	MOVQ         464(DI), DI
+	VBROADCASTSS (DI), Y4
+	VADDPS       Y3, Y4, Y4
+	VBROADCASTSS 4(DI), Y5
+	VADDPS       Y3, Y5, Y5
+	MOVQ         AX, DI
+	MOVQ         SI, R8
 	JMP          enough
 
 group:
 	VMOVUPS (AX), Y6
-	VMULPS  Y0, Y6, Y6
 	VPXOR   Y7, Y7, Y7
 	VPXOR   Y8, Y8, Y8
-	XORQ    R8, R8
+	XORQ    R9, R9
 	JMP     summed
 
 weight:
-	VBROADCASTSS (CX)(R8*1), Y9
-	VBROADCASTSS (DX)(R8*1), Y10
+	VBROADCASTSS (CX)(R9*1), Y9
+	VBROADCASTSS (DX)(R9*1), Y10
 	VMULPS       Y6, Y9, Y11
-	VSUBPS       Y3, Y11, Y11
-	VADDPS       Y1, Y11, Y11
+	VADDPS       Y3, Y11, Y11
 	VPMAXSD      Y4, Y11, Y11
 	VPMINSD      Y5, Y11, Y11
-	VPSUBD       Y4, Y11, Y11
-	VPCMPEQD     Y12, Y12, Y12
-	VGATHERDPS   Y12, (DI)(Y11*4), Y2
-	VMULPS       Y10, Y2, Y10
+	VSUBPS       Y3, Y11, Y11
+	VMULPS       Y10, Y11, Y10
 	VMULPS       Y10, Y9, Y9
 	VADDPS       Y9, Y8, Y8
-	VMULPS       Y10, Y2, Y2
-	VADDPS       Y2, Y7, Y7
-	ADDQ         $0x04, R8
+	VMULPS       Y10, Y11, Y11
+	VADDPS       Y11, Y7, Y7
+	ADDQ         $0x04, R9
 
 summed:
-	CMPQ    R8, BX
-	JLT     weight
-	VMOVUPS Y7, 768(AX)
-	VMOVUPS Y8, 1024(AX)
-	VMOVUPS 1280(AX), Y6
-	VADDPS  Y8, Y8, Y8
-	VMULPS  Y7, Y6, Y7
-	VSUBPS  Y7, Y8, Y7
-	VMULPS  Y7, Y6, Y6
-	VMOVUPS Y6, 1792(AX)
-	ADDQ    $0x20, AX
-	SUBQ    $0x08, SI
+	CMPQ         R9, BX
+	JLT          weight
+	VMOVUPS      Y7, 768(AX)
+	VMOVUPS      Y8, 1024(AX)
+	VMOVUPS      1280(AX), Y6
+	VADDPS       Y8, Y8, Y8
+	VMULPS       Y7, Y6, Y7
+	VSUBPS       Y7, Y8, Y7
+	VMULPS       Y7, Y6, Y6
+	VMOVD        SI, X7
+	VPBROADCASTD X7, Y7
+	VPCMPGTD     Y0, Y7, Y7
+	VBLENDVPS    Y7, Y6, Y1, Y6
+	VMOVUPS      Y6, 1792(AX)
+	VMAXPS       Y2, Y6, Y2
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, SI
 
 enough:
-	CMPQ SI, $0x00
-	JG   group
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(DI)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R8
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func fitTableAVX2(l *byte, x []float32, w []float32, t *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·fitTableAVX2(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         x_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         t+56(FP), DI
+	VBROADCASTSS 456(DI), Y3
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x3f000000, R8
+	VMOVD        R8, X5
+	VPBROADCASTD X5, Y5
+	VBROADCASTSS 448(DI), Y6
+	VBROADCASTSS 452(DI), Y7
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y8, Y7, Y7
+	MOVQ         464(DI), DI
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Y8
+	VMULPS  Y3, Y8, Y8
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+	XORQ    R10, R10
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Y12
+	VBROADCASTSS (DX)(R10*1), Y13
+	VMULPS       Y8, Y12, Y14
+	VSUBPS       Y5, Y14, Y14
+	VADDPS       Y4, Y14, Y14
+	VPMAXSD      Y6, Y14, Y14
+	VPMINSD      Y7, Y14, Y14
+	VPSUBD       Y6, Y14, Y14
+	VPCMPEQD     Y15, Y15, Y15
+	VGATHERDPS   Y15, (DI)(Y14*4), Y9
+	VMULPS       Y13, Y9, Y13
+	VMULPS       Y13, Y12, Y12
+	VADDPS       Y12, Y11, Y11
+	VMULPS       Y13, Y9, Y9
+	VADDPS       Y9, Y10, Y10
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Y10, 768(AX)
+	VMOVUPS      Y11, 1024(AX)
+	VPXOR        Y8, Y8, Y8
+	VDIVPS       Y10, Y11, Y12
+	VMOVUPS      Y12, 1280(AX)
+	VCMPPS       $0x1e, Y8, Y10, Y8
+	VMULPS       Y11, Y12, Y10
+	VBLENDVPS    Y8, Y10, Y1, Y8
+	VMOVD        SI, X10
+	VPBROADCASTD X10, Y10
+	VPCMPGTD     Y0, Y10, Y10
+	VBLENDVPS    Y10, Y8, Y1, Y8
+	VMOVUPS      Y8, 1792(AX)
+	VMAXPS       Y2, Y8, Y2
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(R8)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R9
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func rateTableAVX2(l *byte, x []float32, w []float32, t *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·rateTableAVX2(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         x_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         t+56(FP), DI
+	VBROADCASTSS 456(DI), Y3
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x3f000000, R8
+	VMOVD        R8, X5
+	VPBROADCASTD X5, Y5
+	VBROADCASTSS 448(DI), Y6
+	VBROADCASTSS 452(DI), Y7
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X8
+	VPBROADCASTD X8, Y8
+	VPADDD       Y8, Y6, Y6
+	VPADDD       Y8, Y7, Y7
+	MOVQ         464(DI), DI
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Y8
+	VMULPS  Y3, Y8, Y8
+	VPXOR   Y10, Y10, Y10
+	VPXOR   Y11, Y11, Y11
+	XORQ    R10, R10
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Y12
+	VBROADCASTSS (DX)(R10*1), Y13
+	VMULPS       Y8, Y12, Y14
+	VSUBPS       Y5, Y14, Y14
+	VADDPS       Y4, Y14, Y14
+	VPMAXSD      Y6, Y14, Y14
+	VPMINSD      Y7, Y14, Y14
+	VPSUBD       Y6, Y14, Y14
+	VPCMPEQD     Y15, Y15, Y15
+	VGATHERDPS   Y15, (DI)(Y14*4), Y9
+	VMULPS       Y13, Y9, Y13
+	VMULPS       Y13, Y12, Y12
+	VADDPS       Y12, Y11, Y11
+	VMULPS       Y13, Y9, Y9
+	VADDPS       Y9, Y10, Y10
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Y10, 768(AX)
+	VMOVUPS      Y11, 1024(AX)
+	VMOVUPS      1280(AX), Y8
+	VADDPS       Y11, Y11, Y11
+	VMULPS       Y10, Y8, Y10
+	VSUBPS       Y10, Y11, Y10
+	VMULPS       Y10, Y8, Y8
+	VMOVD        SI, X10
+	VPBROADCASTD X10, Y10
+	VPCMPGTD     Y0, Y10, Y10
+	VBLENDVPS    Y10, Y8, Y1, Y8
+	VMOVUPS      Y8, 1792(AX)
+	VMAXPS       Y2, Y8, Y2
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(R8)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R9
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func chooseScalesAVX2(c *byte, n int, count int, most float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·chooseScalesAVX2(SB), NOSPLIT, $0-28
+	MOVQ         c+0(FP), AX
+	MOVQ         AX, CX
+	MOVL         $0x4b400000, DX
+	VMOVD        DX, X0
+	VPBROADCASTD X0, Y0
+	MOVSS        most+24(FP), X1
+	VBROADCASTSS X1, Y1
+	VADDPS       Y0, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	MOVQ         n+8(FP), BX
+	MOVQ         count+16(FP), SI
+
+factors:
+	VMOVUPS      448(CX), Y3
+	MOVL         $0x7fffffff, DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Y4
+	VPAND        Y3, Y4, Y4
+	MOVL         $0x3f800000, DX
+	VMOVD        DX, X5
+	VPBROADCASTD X5, Y5
+	MOVL         $0x0d800000, DX
+	VMOVD        DX, X6
+	VPBROADCASTD X6, Y6
+	VPXOR        Y7, Y7, Y7
+	VCMPPS       $0x1e, Y4, Y6, Y4
+	VDIVPS       Y3, Y5, Y5
+	VBLENDVPS    Y4, Y7, Y5, Y4
+	VPXOR        Y5, Y5, Y5
+	MOVQ         CX, DX
+	XORQ         DI, DI
+
+block:
+	VBROADCASTSS (AX)(DI*4), Y6
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y0, Y6, Y6
+	VPMAXSD      Y0, Y6, Y6
+	VPMINSD      Y1, Y6, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       Y3, Y6, Y6
+	VBROADCASTSS 64(AX)(DI*4), Y7
+	VBROADCASTSS 256(AX)(DI*4), Y8
+	VBROADCASTSS 320(AX)(DI*4), Y9
+	VBROADCASTSS 384(AX)(DI*4), Y10
+	VMULPS       Y7, Y6, Y11
+	VSUBPS       Y11, Y9, Y11
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X12
+	VPBROADCASTD X12, Y12
+	VPXOR        Y11, Y12, Y12
+	VDIVPS       Y8, Y12, Y12
+	VSUBPS       Y10, Y12, Y12
+	VMAXPS       Y2, Y12, Y12
+	VMOVUPS      Y12, 960(DX)
+	ADDQ         $0x80, DX
+	MOVL         $0x80000000, R8
+	VMOVD        R8, X11
+	VPBROADCASTD X11, Y11
+	VPXOR        Y12, Y11, Y11
+	VSUBPS       Y10, Y11, Y10
+	VBROADCASTSS 128(AX)(DI*4), Y11
+	VBROADCASTSS 192(AX)(DI*4), Y12
+	VADDPS       Y9, Y9, Y9
+	VMULPS       Y7, Y10, Y7
+	VADDPS       Y12, Y12, Y12
+	VMULPS       Y11, Y6, Y11
+	VSUBPS       Y11, Y12, Y11
+	VADDPS       Y7, Y7, Y7
+	VSUBPS       Y7, Y11, Y7
+	VMULPS       Y7, Y6, Y6
+	VMULPS       Y8, Y10, Y7
+	VSUBPS       Y7, Y9, Y7
+	VMULPS       Y7, Y10, Y7
+	VADDPS       Y7, Y6, Y6
+	VSUBPS       Y6, Y5, Y5
+	INCQ         DI
+	CMPQ         DI, BX
+	JLT          block
+	VMOVUPS      Y5, 704(CX)
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, SI
+	JG           factors
+	VZEROUPPER
+	RET
+
+// func chooseMinimaAVX2(c *byte, k int, n int, count int, most float32)
+// Requires: AVX, AVX2, SSE
+TEXT ·chooseMinimaAVX2(SB), NOSPLIT, $0-36
+	MOVQ         c+0(FP), AX
+	MOVQ         k+8(FP), DX
+	MOVQ         AX, CX
+	LEAQ         960(AX)(DX*4), DX
+	MOVL         $0x4b400000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVSS        most+32(FP), X1
+	VBROADCASTSS X1, Y1
+	VADDPS       Y0, Y1, Y1
+	MOVQ         n+16(FP), SI
+	MOVQ         count+24(FP), DI
+
+factors:
+	VMOVUPS      576(CX), Y2
+	MOVL         $0x7fffffff, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	VPAND        Y2, Y3, Y3
+	MOVL         $0x3f800000, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	MOVL         $0x0d800000, BX
+	VMOVD        BX, X5
+	VPBROADCASTD X5, Y5
+	VPXOR        Y6, Y6, Y6
+	VCMPPS       $0x1e, Y3, Y5, Y3
+	VDIVPS       Y2, Y4, Y4
+	VBLENDVPS    Y3, Y6, Y4, Y3
+	VPXOR        Y4, Y4, Y4
+	MOVQ         DX, BX
+	XORQ         R8, R8
+
+block:
+	VBROADCASTSS (BX), Y5
+	ADDQ         $0x80, BX
+	VMULPS       Y3, Y5, Y6
+	VADDPS       Y0, Y6, Y6
+	VPMAXSD      Y0, Y6, Y6
+	VPMINSD      Y1, Y6, Y6
+	VSUBPS       Y0, Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VSUBPS       Y6, Y5, Y5
+	VMULPS       Y5, Y5, Y5
+	VBROADCASTSS 256(AX)(R8*4), Y6
+	VMULPS       Y6, Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	INCQ         R8
+	CMPQ         R8, SI
+	JLT          block
+	VMOVUPS      Y4, 832(CX)
+	ADDQ         $0x20, CX
+	SUBQ         $0x08, DI
+	JG           factors
 	VZEROUPPER
 	RET

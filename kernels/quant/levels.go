@@ -78,20 +78,6 @@ func roundTo(v float32, lo, hi int32) int32 {
 	return min(max(q, lo), hi)
 }
 
-// ends are the least and the largest of x.
-func ends(x []float32) (least, most float32) {
-	least, most = x[0], x[0]
-	for _, v := range x {
-		if v < least {
-			least = v
-		}
-		if v > most {
-			most = v
-		}
-	}
-	return least, most
-}
-
 // codes rounds every x*inv to the number of its nearest level, counted from 0.
 func (l *levels) codes(codes []uint8, x []float32, inv float32) {
 	codes = codes[:len(x)]
@@ -104,21 +90,7 @@ func (l *levels) codes(codes []uint8, x []float32, inv float32) {
 		}
 		return
 	}
-	lo, hi := int32(magicBits)+int32(l.lo), int32(magicBits)+int32(l.hi)
-	for i, v := range x {
-		q := int32(math.Float32bits(float32(v*inv) + magic))
-		codes[i] = uint8(min(max(q, lo), hi) - lo)
-	}
-}
-
-// affineCodes writes the q of affineSums.
-func affineCodes(codes []uint8, z []float32, inv, off, n float32) {
-	hi := int32(magicBits) + int32(n)
-	codes = codes[:len(z)]
-	for i, v := range z {
-		q := int32(math.Float32bits(float32(v*inv) + off + magic))
-		codes[i] = uint8(min(max(q, magicBits), hi) - magicBits)
-	}
+	kernelCodes(codes, x, inv, 0, l.lo, l.hi)
 }
 
 // inverse is 1/d, and 0 where that is too large to count with.

@@ -72,11 +72,11 @@ func TestAffineSums(t *testing.T) {
 		b.off[i] = -2 + float32(i%4)*1.5
 	}
 	b.n = laneCount
-	b.rateAffine(&f)
+	b.fitAffine(&f)
 	codes := make([]uint8, 32)
 	kinds := map[[2]bool]bool{}
 	for i := range laneCount {
-		affineCodes(codes, f.z, b.inv[i], b.off[i], 15)
+		kernelCodes(codes, f.z, b.inv[i], b.off[i], 0, 15)
 		var q, qq, qz float32
 		for j, c := range codes {
 			wq := float32(w[j] * float32(c))

@@ -65,8 +65,7 @@ func encodeMXFP4(dst []byte, k *work) bool {
 			b.inv[b.n] = inverse(b.b[b.n])
 			b.n++
 		}
-		b.rateScale(&fp4Levels, k.x, k.w)
-		if i := b.best(0); i >= 0 {
+		if i := b.rateScale(&fp4Levels, k.x, k.w); b.gain[i] > 0 {
 			e = first + i
 		}
 	}

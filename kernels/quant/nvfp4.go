@@ -66,8 +66,7 @@ func encodeNVFP4(dst []byte, k *work) bool {
 			b.inv[b.n] = inverse(b.b[b.n])
 			b.n++
 		}
-		b.rateScale(&fp4Levels, x, w)
-		if i := b.best(0); i >= 0 {
+		if i := b.rateScale(&fp4Levels, x, w); b.n > 0 && b.gain[i] > 0 {
 			code = first + i
 		}
 		dst[s] = uint8(code)

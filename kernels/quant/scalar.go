@@ -6,12 +6,14 @@ import "math"
 // against.
 var scalar = kernels{
 	name: "scalar", ok: true,
-	fitAffine: fitAffine, rateAffine: rateAffine,
+	top: top, times: times, costs: costs, ends: ends, moments: moments, codes: codes,
+	fitAffine: fitAffine, rateIntegers: rateIntegers,
 	fitScale: fitScale, rateScale: rateScale,
 	fitTable: fitTable, rateTable: rateTable,
+	chooseScales: chooseScales, chooseMinima: chooseMinima,
 }
 
-func fitAffine(l *lanes, z, w []float32, f *affineFacts) {
+func fitAffine(l *lanes, z, w []float32, f *affineFacts) int {
 	sumAffine(l, z, w, f)
 	for i := range l.n {
 		l.gain[i] = noGain
@@ -30,13 +32,21 @@ func fitAffine(l *lanes, z, w []float32, f *affineFacts) {
 			l.b[i], l.a[i], l.gain[i] = b, a, f.gainOf(b, a, q, qq, qz)
 		}
 	}
+	return l.best()
 }
 
-func rateAffine(l *lanes, z, w []float32, f *affineFacts) {
+func rateIntegers(l *lanes, z, w []float32, f *affineFacts) int {
+	for i := range l.n {
+		l.b[i] = f.d * l.note1[i]
+		l.a[i] = -float32(f.dmin*l.note2[i]) - f.base
+		l.inv[i] = inverse(l.b[i])
+		l.off[i] = float32(-l.a[i] * l.inv[i])
+	}
 	sumAffine(l, z, w, f)
 	for i := range l.n {
 		l.gain[i] = f.gainOf(l.b[i], l.a[i], l.q[i], l.qq[i], l.qx[i])
 	}
+	return l.best()
 }
 
 func sumAffine(l *lanes, z, w []float32, f *affineFacts) {
@@ -82,32 +92,47 @@ func affineSumsInside(z, w []float32, inv, off float32) (sq, sqq, szq float32) {
 	return sq, sqq, szq
 }
 
-func fitScale(l *lanes, x, w []float32, v *levels) {
+func fitScale(l *lanes, x, w []float32, v *levels) int {
 	for i := range l.n {
 		l.qx[i], l.qq[i] = v.sums(x, w, l.inv[i])
 		l.fitGain(i)
 	}
+	return l.best()
 }
 
-func rateScale(l *lanes, x, w []float32, v *levels) {
+func rateScale(l *lanes, x, w []float32, v *levels) int {
 	for i := range l.n {
 		l.qx[i], l.qq[i] = v.sums(x, w, l.inv[i])
 		l.rateGain(i)
 	}
+	return l.best()
 }
 
-func fitTable(l *lanes, x, w []float32, t *levelTable) {
+func fitTable(l *lanes, x, w []float32, t *levelTable) int {
 	for i := range l.n {
 		l.qx[i], l.qq[i] = t.sums(x, w, l.inv[i])
 		l.fitGain(i)
 	}
+	return l.best()
 }
 
-func rateTable(l *lanes, x, w []float32, t *levelTable) {
+func rateTable(l *lanes, x, w []float32, t *levelTable) int {
 	for i := range l.n {
 		l.qx[i], l.qq[i] = t.sums(x, w, l.inv[i])
 		l.rateGain(i)
 	}
+	return l.best()
+}
+
+// best is the first lane with the largest gain, 0 where there is none.
+func (l *lanes) best() int {
+	at, most := 0, float32(noGain)
+	for i, g := range l.gain[:l.n] {
+		if g > most {
+			most, at = g, i
+		}
+	}
+	return at
 }
 
 func (l *lanes) fitGain(i int) {

@@ -30,12 +30,8 @@ type scaleSearch struct {
 // run does the whole search.
 func (s *scaleSearch) run(p *scalePlan) {
 	s.gain, s.d, s.qq = 0, 0, 0
-	var top, size float32
-	for _, v := range s.x {
-		if a := abs(v); a > size {
-			size, top = a, v
-		}
-	}
+	top := s.x[kernelTop(s.x)]
+	size := abs(top)
 	if size < 0x1p-60 {
 		return
 	}
@@ -60,50 +56,67 @@ func (s *scaleSearch) run(p *scalePlan) {
 }
 
 func (s *scaleSearch) tryHeavy(p *scalePlan, unit float32) {
-	var used [4]int
-	for n := range p.heavy[s.weighed] {
-		best, at := float32(0), -1
-	next:
-		for i, v := range s.x {
-			if e := s.w[i] * float32(v*v); e > best {
-				for _, u := range used[:n] {
-					if u == i {
-						continue next
-					}
-				}
-				best, at = e, i
-			}
+	heavy := p.heavy[s.weighed]
+	if heavy == 0 {
+		return
+	}
+	cost := s.lanes.cost[:len(s.x)]
+	at := kernelCosts(cost, s.x, s.w, 0)
+	for n := range heavy {
+		if n > 0 {
+			cost[at] = 0
+			at = kernelTop(cost)
 		}
-		if at < 0 {
+		if !(cost[at] > 0) {
 			return
 		}
-		used[n] = at
-		v := s.x[at]
-		inv := 1 / v
-		least, most := p.reach[0]*s.levels.hi*unit, p.reach[1]*s.levels.hi*unit
-		for i, count := 0, s.levels.count(); i < count; i++ {
-			t := s.levels.at(i) * inv
+		inv := 1 / s.x[at]
+		s.tryLevels(inv, p.reach[0]*s.levels.hi*unit, p.reach[1]*s.levels.hi*unit)
+	}
+}
+
+// tryLevels tries every level as that of 1/inv, where the scale is within
+// reach: its inverse from least to most.
+func (s *scaleSearch) tryLevels(inv, least, most float32) {
+	if t := s.levels.table; t != nil {
+		for _, v := range t.value[:t.count] {
+			t := v * inv
 			if a := abs(t); a >= least && a <= most {
 				s.add(t)
 			}
 		}
+		return
+	}
+	// What is within reach are the integers of certain magnitudes.
+	size := abs(inv)
+	first, last := max(float32(int32(least/size))-1, 1), s.levels.hi
+	for first*size < least && first <= -s.levels.lo {
+		first++
+	}
+	for q := -min(-s.levels.lo, float32(int32(min(most/size, 0x1p20)))+1); q <= -first; q++ {
+		if float32(-q*size) <= most {
+			s.add(q * inv)
+		}
+	}
+	for q := first; q <= last && float32(q*size) <= most; q++ {
+		s.add(q * inv)
 	}
 }
 
 // add tries the scale 1/inv, now or later.
 func (s *scaleSearch) add(inv float32) {
 	b := s.lanes
-	b.inv[b.n] = inv
-	if b.n++; b.n == laneCount {
+	if b.n == laneCount {
 		s.flush()
 	}
+	b.inv[b.n] = inv
+	b.n++
 }
 
 // flush tries what is waiting and keeps the best.
 func (s *scaleSearch) flush() {
 	l := s.lanes
-	l.fitScale(s.levels, s.x, s.w)
-	if i := l.best(s.gain); i >= 0 {
+	if i := l.fitScale(s.levels, s.x, s.w); l.n > 0 && l.gain[i] > s.gain {
 		s.gain, s.d, s.qq = l.gain[i], l.b[i], l.qq[i]
 	}
 	l.n = 0
@@ -152,9 +165,8 @@ func (c *scaleCodec) fit(k *work) (h uint16, d float32, ok bool) {
 			b.n++
 		}
 	}
-	b.rateScale(&c.levels, k.x, k.w)
 	// No scale at all is best where rounding to halves leaves nothing better.
-	if i := b.best(0); i >= 0 {
+	if i := b.rateScale(&c.levels, k.x, k.w); b.n > 0 && b.gain[i] > 0 {
 		return near[i], b.b[i], true
 	}
 	return 0, 0, true

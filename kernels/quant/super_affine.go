@@ -20,9 +20,23 @@ type superAffinePlan struct {
 
 // affineState is the scratch of a superAffineCodec.
 type affineState struct {
-	block [16]affineBlock
-	z     [superBlock]float32
+	block  [16]affineBlock
+	z      [superBlock]float32
+	choice choice
 }
+
+// choice is what kernels work on that help to choose d and dmin.
+type choice struct {
+	b, q, qq, qz, sw, swz, base [16]float32 // of the sub-blocks, as in affineBlock
+
+	d, dmin [choiceCount]float32 // to choose from
+	least   [choiceCount]float32 // error that d adds
+	errs    [choiceCount]float32 // error that dmin adds
+	minima  [16][choiceCount]float32
+}
+
+// choiceCount is the most d, and the most dmin, to choose from.
+const choiceCount = 32
 
 // encode fills k.super. It gives false where d or dmin overflows.
 func (c *superAffineCodec) encode(k *work) bool {
@@ -69,10 +83,10 @@ func (c *superAffineCodec) encode(k *work) bool {
 	return true
 }
 
-// minimumFor is the minimum that suits the scale b while codes stay as they
-// are.
-func (f *affineBlock) minimumFor(b float32) float32 {
-	return max(-(f.swz-float32(b*f.q))/f.sw-f.base, 0)
+// minimumFor is the minimum that suits the scale b while codes, of sum q, stay
+// as they are.
+func (f *affineFacts) minimumFor(b, q float32) float32 {
+	return max(-(f.swz-float32(b*q))/f.sw-f.base, 0)
 }
 
 // choose picks d and dmin by the error that rounding the sub-blocks' scales
@@ -80,29 +94,22 @@ func (f *affineBlock) minimumFor(b float32) float32 {
 // that it can come to, so that most d need no look at every dmin.
 func (c *superAffineCodec) choose(as *affineState, d0, dmin0 float32, factors []float32) (d, dmin float32) {
 	n := superBlock / c.sub
-	var least [32]float32
-	var minima [32][16]float32
-	for k, fd := range factors {
-		td := d0 * fd
-		inv := inverse(td)
-		for j := range as.block[:n] {
-			f := &as.block[j]
-			b := td * float32(roundTo(f.b*inv, 0, int32(c.most)))
-			m := f.minimumFor(b)
-			minima[k][j] = m
-			least[k] -= f.gainOf(b, -m-f.base, f.q, f.qq, f.qz)
-		}
+	t := &as.choice
+	for j := range n {
+		f := &as.block[j]
+		t.b[j], t.q[j], t.qq[j], t.qz[j] = f.b, f.q, f.qq, f.qz
+		t.sw[j], t.swz[j], t.base[j] = f.sw, f.swz, f.base
 	}
-	var tms, invs [32]float32
-	for i, fm := range factors {
-		tms[i] = dmin0 * fm
-		invs[i] = inverse(tms[i])
+	for i, f := range factors {
+		t.d[i], t.dmin[i] = d0*f, dmin0*f
 	}
+	use.chooseScales(t, n, len(factors), c.most)
+	least, errs := t.least[:len(factors)], t.errs[:len(factors)]
 	best := float32(0x1p120)
 	d, dmin = d0, dmin0
 	for range factors {
 		k := 0
-		for i, e := range least[:len(factors)] {
+		for i, e := range least {
 			if e < least[k] {
 				k = i
 			}
@@ -110,17 +117,10 @@ func (c *superAffineCodec) choose(as *affineState, d0, dmin0 float32, factors []
 		if least[k] >= best {
 			break
 		}
-		var errs [32]float32
-		for j, m := range minima[k][:n] {
-			sw := as.block[j].sw
-			for i, tm := range tms[:len(factors)] {
-				r := m - float32(tm*float32(roundTo(float32(m*invs[i]), 0, int32(c.most))))
-				errs[i] += float32(sw * float32(r*r))
-			}
-		}
-		for i, e := range errs[:len(factors)] {
+		use.chooseMinima(t, k, n, len(factors), c.most)
+		for i, e := range errs {
 			if e += least[k]; e < best {
-				best, d, dmin = e, d0*factors[k], tms[i]
+				best, d, dmin = e, t.d[k], t.dmin[i]
 			}
 		}
 		least[k] = 0x1p125
@@ -176,6 +176,7 @@ type integerPick struct {
 
 func (p *integerPick) start(f *affineBlock) {
 	p.f, p.gain = f, -0x1p120
+	f.d, f.dmin = p.dv, p.dminv
 	f.lanes.n = 0
 }
 
@@ -184,7 +185,7 @@ func (p *integerPick) start(f *affineBlock) {
 func (p *integerPick) around(t float32, effort Effort) {
 	low := float32(int32(min(t, p.most)))
 	for _, sc := range [2]float32{low, low + 1} {
-		u := min(p.f.minimumFor(p.dv*sc)*inverse(p.dminv), p.most)
+		u := min(p.f.minimumFor(p.dv*sc, p.f.q)*inverse(p.dminv), p.most)
 		if effort == Fast {
 			p.try(sc, float32(roundTo(u, 0, int32(p.most))))
 			continue
@@ -216,18 +217,13 @@ func (p *integerPick) try(sc, mn float32) {
 		return
 	}
 	b := p.f.lanes
-	inv := inverse(p.dv * sc)
-	a := -float32(p.dminv*mn) - p.f.base
-	b.inv[b.n], b.off[b.n] = inv, float32(-a*inv)
-	b.b[b.n], b.a[b.n] = p.dv*sc, a
 	b.note1[b.n], b.note2[b.n] = sc, mn
 	b.n++
 }
 
 func (p *integerPick) flush() {
 	l := p.f.lanes
-	l.rateAffine(p.f)
-	if i := l.best(p.gain); i >= 0 {
+	if i := l.rateIntegers(p.f); l.n > 0 && l.gain[i] > p.gain {
 		p.gain, p.sc, p.mn, p.q, p.qq, p.qz = l.gain[i], l.note1[i], l.note2[i], l.q[i], l.qq[i], l.qx[i]
 	}
 	l.n = 0

@@ -109,8 +109,7 @@ func (c *superScaleCodec) integer(b *lanes, x, w []float32, d, free float32, rea
 			b.n++
 		}
 	}
-	b.rateScale(&c.levels, x, w)
-	if i := b.best(0); i >= 0 {
+	if i := b.rateScale(&c.levels, x, w); b.n > 0 && b.gain[i] > 0 {
 		return b.note1[i], -b.gain[i], b.qx[i], b.qq[i]
 	}
 	return 0, 0, 0, 0

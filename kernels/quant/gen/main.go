@@ -10,12 +10,20 @@ import (
 func main() {
 	ConstraintExpr("!noasm")
 	for _, t := range []tier{{"AVX512", 64}, {"AVX2", 32}} {
+		t.top()
+		t.times()
+		t.costs()
+		t.ends()
+		t.moments()
+		t.codes()
 		t.affine("fitAffine", true)
-		t.affine("rateAffine", false)
+		t.affine("rateIntegers", false)
 		t.scale("fitScale", false, true)
 		t.scale("rateScale", false, false)
 		t.scale("fitTable", true, true)
 		t.scale("rateTable", true, false)
+		t.chooseScales()
+		t.chooseMinima()
 	}
 	Generate()
 }

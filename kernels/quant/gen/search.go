@@ -19,11 +19,17 @@ const (
 	lanesA    = 6 * laneArray
 	lanesGain = 7 * laneArray
 	lanesN    = 8 * laneArray
+	lanesSC   = 8*laneArray + 8
+	lanesMN   = 9*laneArray + 8
 
 	factsN       = 0
 	factsSW      = 8
 	factsSWZ     = 12
 	factsCeiling = 16
+	factsSZZ     = 20
+	factsBase    = 24
+	factsD       = 28
+	factsDMin    = 32
 
 	levelsLo = 0
 	levelsHi = 4
@@ -49,8 +55,11 @@ type batch struct {
 	tier
 	name    string
 	l, x, w Register
-	size    Register // bytes of x
-	left    Register // lanes to go
+	size    Register   // bytes of x
+	left    GPVirtual  // lanes to go
+	number  VecVirtual // of each element
+	most    VecVirtual // largest gains so far
+	none    VecVirtual // noGain
 }
 
 func (t tier) batch(name, weights string) *batch {
@@ -62,22 +71,51 @@ func (t tier) batch(name, weights string) *batch {
 	b.left = GP64()
 	SHLQ(Imm(2), b.size)
 	MOVQ(Mem{Base: b.l, Disp: lanesN}, b.left)
+	b.number = t.load(t.numbers())
+	b.none, b.most = t.float(noGain), t.float(noGain)
 	return b
 }
 
 func (b *batch) lane(array int) Mem { return Mem{Base: b.l, Disp: array} }
 
-// each runs group for each group of lanes.
-func (b *batch) each(group func()) {
+// each runs group for each group of lanes, and gives the first lane with the
+// largest gain.
+func (b *batch) each(group func() (gain VecVirtual)) {
+	start, end := GP64(), GP64()
+	MOVQ(b.l, start)
+	MOVQ(b.left, end)
 	JMP(LabelRef("enough"))
 	Label("group")
-	group()
+	gain := group()
+	left := b.vec()
+	b.broadcast(b.left.As32(), left)
+	gain = b.pick(b.aboveInt(left, b.number), gain, b.none)
+	b.store(gain, b.lane(lanesGain))
+	VMAXPS(b.most, gain, b.most) // NaN counts as no gain
 	ADDQ(Imm(uint64(b.bytes)), b.l)
 	SUBQ(Imm(uint64(b.bytes/4)), b.left)
 	Label("enough")
 	CMPQ(b.left, Imm(0))
 	JG(LabelRef("group"))
-	end()
+
+	b.spread(b.most, maxFloat)
+	at, bits := GP64(), GP64()
+	XORQ(at, at)
+	Label("look")
+	b.equalBits(b.most, Mem{Base: start, Disp: lanesGain, Index: at, Scale: 4}, bits.As32())
+	TESTL(bits.As32(), bits.As32())
+	JNZ(LabelRef("found"))
+	ADDQ(Imm(uint64(b.bytes/4)), at)
+	CMPQ(at, end)
+	JLT(LabelRef("look"))
+	XORQ(at, at)
+	JMP(LabelRef("done"))
+	Label("found")
+	TZCNTL(bits.As32(), bits.As32())
+	ADDQ(bits, at)
+	Label("done")
+	Store(at, ReturnIndex(0))
+	finish()
 }
 
 // weights runs step for each weight, which it gives in all elements.
@@ -102,7 +140,7 @@ func (t tier) affineGain(b, a, q, qq, qx, swz2, sw VecVirtual) VecVirtual {
 
 func (t tier) affine(name string, fit bool) {
 	doc := "does what " + name + " does"
-	t.begin(name, doc, "func(l *byte, z, w []float32, f *byte)")
+	t.begin(name, doc, "func(l *byte, z, w []float32, f *byte) int")
 	b := t.batch(name, "z")
 	facts := Load(Param("f"), GP64())
 	fact := func(at int) Mem { return Mem{Base: facts, Disp: at} }
@@ -110,8 +148,8 @@ func (t tier) affine(name string, fit bool) {
 	lo := round // magic and magicBits are the same bits
 	n, hi := t.every(fact(factsN)), t.vec()
 	VADDPS(round, n, hi)
-	b.each(func() {
-		inv, off := t.load(b.lane(lanesInv)), t.load(b.lane(lanesOff))
+	b.each(func() VecVirtual {
+		inv, off := b.grid(fit, fact)
 		q, qq, qx := t.vec(), t.vec(), t.vec()
 		for _, v := range []VecVirtual{q, qq, qx} {
 			t.zero(v)
@@ -135,8 +173,7 @@ func (t tier) affine(name string, fit bool) {
 		sw, swz := t.every(fact(factsSW)), t.every(fact(factsSWZ))
 		if !fit {
 			vb, va := t.load(b.lane(lanesB)), t.load(b.lane(lanesA))
-			t.store(t.affineGain(vb, va, q, qq, qx, t.add(swz, swz), sw), b.lane(lanesGain))
-			return
+			return t.affineGain(vb, va, q, qq, qx, t.add(swz, swz), sw)
 		}
 		det := t.sub(t.mul(sw, qq), t.mul(q, q))
 		ok := t.above(det, t.mul(t.mul(t.float(1e-6), sw), qq))
@@ -152,14 +189,32 @@ func (t tier) affine(name string, fit bool) {
 		gain := t.affineGain(vb, va, q, qq, qx, t.add(swz, swz), sw)
 		t.store(vb, b.lane(lanesB))
 		t.store(va, b.lane(lanesA))
-		t.store(t.pick(ok, gain, t.float(noGain)), b.lane(lanesGain))
+		return t.pick(ok, gain, b.none)
 	})
 }
 
+// grid loads the grids of a group of lanes, or makes them of integer scales and
+// minima.
+func (b *batch) grid(given bool, fact func(at int) Mem) (inv, off VecVirtual) {
+	if given {
+		return b.load(b.lane(lanesInv)), b.load(b.lane(lanesOff))
+	}
+	vb := b.mul(b.every(fact(factsD)), b.load(b.lane(lanesSC)))
+	va := b.negative(b.mul(b.every(fact(factsDMin)), b.load(b.lane(lanesMN))))
+	VSUBPS(b.every(fact(factsBase)), va, va)
+	inv = b.inverse(vb)
+	off = b.mul(b.negative(va), inv)
+	b.store(vb, b.lane(lanesB))
+	b.store(va, b.lane(lanesA))
+	b.store(inv, b.lane(lanesInv))
+	b.store(off, b.lane(lanesOff))
+	return inv, off
+}
+
 func (t tier) scale(name string, table, fit bool) {
-	signature := "func(l *byte, x, w []float32, v *byte)"
+	signature := "func(l *byte, x, w []float32, v *byte) int"
 	if table {
-		signature = "func(l *byte, x, w []float32, t *byte)"
+		signature = "func(l *byte, x, w []float32, t *byte) int"
 	}
 	t.begin(name, "does what "+name+" does", signature)
 	b := t.batch(name, "x")
@@ -172,7 +227,7 @@ func (t tier) scale(name string, table, fit bool) {
 	} else {
 		nearest = t.integerLevel(Load(Param("v"), GP64()))
 	}
-	b.each(func() {
+	b.each(func() VecVirtual {
 		inv := t.load(b.lane(lanesInv))
 		if table {
 			VMULPS(res, inv, inv)
@@ -192,14 +247,13 @@ func (t tier) scale(name string, table, fit bool) {
 		t.store(qx, b.lane(lanesQX))
 		if !fit {
 			vb := t.load(b.lane(lanesB))
-			t.store(t.mul(vb, t.sub(t.add(qx, qx), t.mul(vb, qq))), b.lane(lanesGain))
-			return
+			return t.mul(vb, t.sub(t.add(qx, qx), t.mul(vb, qq)))
 		}
 		zero := t.vec()
 		t.zero(zero)
 		vb := t.div(qx, qq)
 		t.store(vb, b.lane(lanesB))
-		t.store(t.pick(t.above(qq, zero), t.mul(vb, qx), t.float(noGain)), b.lane(lanesGain))
+		return t.pick(t.above(qq, zero), t.mul(vb, qx), b.none)
 	})
 }
 

@@ -31,7 +31,7 @@ func (t tier) begin(name, doc, signature string) {
 	Doc(fmt.Sprintf("%s%s %s.", name, t.name, doc))
 }
 
-func end() {
+func finish() {
 	VZEROUPPER()
 	RET()
 }
@@ -63,11 +63,34 @@ func (t tier) every(m Op) VecVirtual {
 
 // word repeats a constant.
 func (t tier) word(bits uint32) VecVirtual {
-	r, x, v := GP32(), XMM(), t.vec()
+	r, v := GP32(), t.vec()
 	MOVL(U32(bits), r)
+	t.broadcast(r, v)
+	return v
+}
+
+// broadcast repeats an int32.
+func (t tier) broadcast(r Register, v VecVirtual) {
+	if t.wide() {
+		VPBROADCASTD(r, v)
+		return
+	}
+	x := XMM()
 	VMOVD(r, x)
 	VPBROADCASTD(x, v)
-	return v
+}
+
+var numbersData Mem
+
+// numbers are 0, 1, 2, ..., of which a vector holds the first.
+func (t tier) numbers() Mem {
+	if numbersData.Symbol.Name == "" {
+		numbersData = GLOBL("numbers", RODATA|NOPTR)
+		for i := range 16 {
+			DATA(4*i, U32(i))
+		}
+	}
+	return numbersData
 }
 
 func (t tier) float(f float32) VecVirtual { return t.word(math.Float32bits(f)) }
@@ -93,6 +116,31 @@ func (t tier) above(a, b Op) Op {
 	v := t.vec()
 	VCMPPS(Imm(30), b, a, v)
 	return v
+}
+
+// aboveInt is the mask of a > b for int32s.
+func (t tier) aboveInt(a, b Op) Op {
+	if t.wide() {
+		k := K()
+		VPCMPD(Imm(6), b, a, k)
+		return k
+	}
+	v := t.vec()
+	VPCMPGTD(b, a, v)
+	return v
+}
+
+// equalBits sets bit i where element i of a and b are equal, the others to 0.
+func (t tier) equalBits(a VecVirtual, b Mem, bits Register) {
+	if t.wide() {
+		k := K()
+		VCMPPS(Imm(0), b, a, k)
+		KMOVW(k, bits)
+		return
+	}
+	v := t.vec()
+	VCMPPS(Imm(0), b, a, v)
+	VMOVMSKPS(v, bits)
 }
 
 // both is the mask of what a and b have.
