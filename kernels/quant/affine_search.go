@@ -155,12 +155,12 @@ func (f *affineBlock) tryPairs(p *affinePlan, unit float32) {
 
 // add tries a grid, now or later.
 func (f *affineBlock) add(inv, off float32) {
-	b := f.lanes
-	if b.n == laneCount {
+	l := f.lanes
+	if l.n == laneCount {
 		f.flush()
 	}
-	b.inv[b.n], b.off[b.n] = inv, off
-	b.n++
+	l.inv[l.n&(laneCount-1)], l.off[l.n&(laneCount-1)] = inv, off
+	l.n++
 }
 
 // flush tries what is waiting and keeps the best.

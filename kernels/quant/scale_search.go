@@ -89,28 +89,43 @@ func (s *scaleSearch) tryLevels(inv, least, most float32) {
 	}
 	// What is within reach are the integers of certain magnitudes.
 	size := abs(inv)
-	first, last := max(float32(int32(least/size))-1, 1), s.levels.hi
-	for first*size < least && first <= -s.levels.lo {
+	first := max(float32(int32(least/size))-1, 1)
+	for float32(first*size) < least && first <= -s.levels.lo {
 		first++
 	}
-	for q := -min(-s.levels.lo, float32(int32(min(most/size, 0x1p20)))+1); q <= -first; q++ {
-		if float32(-q*size) <= most {
-			s.add(q * inv)
-		}
+	last := min(float32(int32(min(most/size, 0x1p20)))+1, max(-s.levels.lo, s.levels.hi))
+	for last > 0 && float32(last*size) > most {
+		last--
 	}
-	for q := first; q <= last && float32(q*size) <= most; q++ {
-		s.add(q * inv)
+	s.addIntegers(-min(last, -s.levels.lo), -first, inv)
+	s.addIntegers(first, min(last, s.levels.hi), inv)
+}
+
+// addIntegers adds all of from*inv to to*inv.
+func (s *scaleSearch) addIntegers(from, to, inv float32) {
+	l := s.lanes
+	for from <= to {
+		if l.n == laneCount {
+			s.flush()
+		}
+		free := l.inv[l.n:]
+		free = free[:min(int(to-from)+1, len(free))]
+		for i := range free {
+			free[i] = from * inv
+			from++
+		}
+		l.n += len(free)
 	}
 }
 
 // add tries the scale 1/inv, now or later.
 func (s *scaleSearch) add(inv float32) {
-	b := s.lanes
-	if b.n == laneCount {
+	l := s.lanes
+	if l.n == laneCount {
 		s.flush()
 	}
-	b.inv[b.n] = inv
-	b.n++
+	l.inv[l.n&(laneCount-1)] = inv
+	l.n++
 }
 
 // flush tries what is waiting and keeps the best.
