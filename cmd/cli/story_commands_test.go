@@ -33,12 +33,23 @@ func scriptModel(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // scriptFlip changes one byte of a file, at an offset or in a tensor of a
-// safetensors file: flip m/model.safetensors lm_head.weight.
+// safetensors file: flip m/model.safetensors lm_head.weight. With -t the file
+// keeps the time of its last change, as where rsync or tar wrote it.
 func scriptFlip(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 2 {
-		ts.Fatalf("usage: flip FILE OFFSET|TENSOR")
+	keep := len(args) > 0 && args[0] == "-t"
+	if keep {
+		args = args[1:]
 	}
-	ts.Check(flip(ts.MkAbs(args[0]), args[1]))
+	if neg || len(args) != 2 {
+		ts.Fatalf("usage: flip [-t] FILE OFFSET|TENSOR")
+	}
+	path := ts.MkAbs(args[0])
+	info, err := os.Stat(path)
+	ts.Check(err)
+	ts.Check(flip(path, args[1]))
+	if keep {
+		ts.Check(os.Chtimes(path, info.ModTime(), info.ModTime()))
+	}
 }
 
 // flip changes the lowest bit of one byte of a file.

@@ -118,3 +118,35 @@ func TestStoryTwoBuilds(t *testing.T) {
 		}
 	}
 }
+
+// TestStoryOneOfTwoIsKilled kills one of two builds of the same thing: the other
+// does its work, too.
+func TestStoryOneOfTwoIsKilled(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.model("nano-qwen3moe", "m")
+	s.write("0/recipe.hcl", storyRecipe("../m", "Q4_K_M", ""))
+	s.write("1/recipe.hcl", storyRecipe("../m", "Q4_K_M", ""))
+	s.pj(0, "build", "1")
+	sum := s.sha256("1/a.gguf")
+	rounds := 6
+	if testing.Short() {
+		rounds = 1
+	}
+	for round := range rounds {
+		require.NoError(t, os.RemoveAll(s.cache()))
+		require.NoError(t, os.RemoveAll(s.path("0", "a.gguf")))
+		require.NoError(t, os.RemoveAll(s.path("1", "a.gguf")))
+		other := s.command("build", "1", "--json")
+		var out, errs bytes.Buffer
+		other.Stdout, other.Stderr = &out, &errs
+		require.NoError(t, other.Start())
+		s.killAfterLines(1+5*round, "build", "0", "-v")
+		r := s.ended(other, other.Wait(), &out, &errs)
+		require.LessOrEqual(t, r.exits(0).json().Summary.Executed, 72)
+		require.Equal(t, sum, s.sha256("1/a.gguf"))
+		s.pj(0, "build", "0")
+		require.Equal(t, sum, s.sha256("0/a.gguf"))
+		s.pj(0, "cache", "verify")
+	}
+}
