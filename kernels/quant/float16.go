@@ -49,6 +49,8 @@ func F32ToBF16(f float32) uint16 {
 // DecodeF16 widens len(dst) little-endian halves.
 func DecodeF16(dst []float32, src []byte) {
 	src = sized(src, 2*len(dst))
+	n := unpackRuns(unpackF16, vectorRun, 2*vectorRun, dst, src)
+	dst, src = dst[n:], src[2*n:]
 	for len(dst) >= 4 && len(src) >= 8 {
 		h := binary.LittleEndian.Uint64(src)
 		if (h&0x7c007c007c007c00+0x0400040004000400)&0x8000800080008000 != 0 {
@@ -86,6 +88,8 @@ func EncodeF16(dst []byte, src []float32) {
 // DecodeBF16 widens len(dst) little-endian bfloat16s.
 func DecodeBF16(dst []float32, src []byte) {
 	src = sized(src, 2*len(dst))
+	n := unpackRuns(unpackBF16, vectorRun, 2*vectorRun, dst, src)
+	dst, src = dst[n:], src[2*n:]
 	for len(dst) >= 4 && len(src) >= 8 {
 		h := binary.LittleEndian.Uint64(src)
 		dst[0] = math.Float32frombits(uint32(h) << 16)

@@ -26,6 +26,10 @@ type kernels struct {
 	// For every d or dmin of a choice, of which there are at most choiceCount.
 	chooseScales func(c *choice, n, count int, most float32)
 	chooseMinima func(c *choice, k, n, count int, most float32)
+
+	// Decoders of whole blocks, nil where there is none. Those of halves take
+	// vectorRun at a time.
+	unpack [unpackKinds]func(dst []float32, src []byte)
 }
 
 // use is the implementation in use: PJ_KERNELS names one, for tests and to

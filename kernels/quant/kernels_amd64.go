@@ -22,6 +22,7 @@ var impls = []kernels{
 		fitScale: fitScaleAVX512, rateScale: rateScaleAVX512,
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
+		unpack: unpackAVX512,
 	},
 	{
 		name: "avx2",
@@ -32,6 +33,7 @@ var impls = []kernels{
 		fitScale: fitScaleAVX2, rateScale: rateScaleAVX2,
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
+		unpack: unpackAVX2,
 	},
 }
 

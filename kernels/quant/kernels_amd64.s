@@ -1122,6 +1122,1385 @@ block:
 	VZEROUPPER
 	RET
 
+// func unpackQ4_0AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ4_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, X0
+	MOVL         $0x08080808, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, X1
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), Y2
+	VCVTPH2PS    Y2, Z2
+	VMOVDQU      2(AX), X3
+	VPAND        X0, X3, X4
+	VPSUBB       X1, X4, X4
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z4, (CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X0, X3, X3
+	VPSUBB       X1, X3, X3
+	VPMOVSXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         $0x00000012, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ4_1AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ4_1AVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, X0
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), Y1
+	VCVTPH2PS    Y1, Z1
+	VPBROADCASTW 2(AX), Y2
+	VCVTPH2PS    Y2, Z2
+	VMOVDQU      4(AX), X3
+	VPAND        X0, X3, X4
+	VPMOVZXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z1, Z4, Z4
+	VADDPS       Z2, Z4, Z4
+	VMOVUPS      Z4, (CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X0, X3, X3
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z1, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         $0x00000014, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ5_0AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ5_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      fifthByte<>+0(SB), X0
+	VMOVDQU      fifthMask<>+0(SB), X1
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, X2
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, X3
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, X4
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), Y5
+	VCVTPH2PS    Y5, Z5
+	VMOVDQU      6(AX), X6
+	VPAND        X3, X6, X7
+	VPBROADCASTW 2(AX), X8
+	VPSHUFB      X0, X8, X8
+	VPAND        X1, X8, X8
+	VPCMPEQB     X1, X8, X8
+	VPAND        X2, X8, X8
+	VPOR         X8, X7, X7
+	VPSUBB       X4, X7, X7
+	VPMOVSXBD    X7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z5, Z7, Z7
+	VMOVUPS      Z7, (CX)
+	VPSRLW       $0x04, X6, X6
+	VPAND        X3, X6, X6
+	VPBROADCASTW 4(AX), X7
+	VPSHUFB      X0, X7, X7
+	VPAND        X1, X7, X7
+	VPCMPEQB     X1, X7, X7
+	VPAND        X2, X7, X7
+	VPOR         X7, X6, X6
+	VPSUBB       X4, X6, X6
+	VPMOVSXBD    X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 64(CX)
+	ADDQ         $0x00000016, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+DATA fifthByte<>+0(SB)/1, $0x00
+DATA fifthByte<>+1(SB)/1, $0x00
+DATA fifthByte<>+2(SB)/1, $0x00
+DATA fifthByte<>+3(SB)/1, $0x00
+DATA fifthByte<>+4(SB)/1, $0x00
+DATA fifthByte<>+5(SB)/1, $0x00
+DATA fifthByte<>+6(SB)/1, $0x00
+DATA fifthByte<>+7(SB)/1, $0x00
+DATA fifthByte<>+8(SB)/1, $0x01
+DATA fifthByte<>+9(SB)/1, $0x01
+DATA fifthByte<>+10(SB)/1, $0x01
+DATA fifthByte<>+11(SB)/1, $0x01
+DATA fifthByte<>+12(SB)/1, $0x01
+DATA fifthByte<>+13(SB)/1, $0x01
+DATA fifthByte<>+14(SB)/1, $0x01
+DATA fifthByte<>+15(SB)/1, $0x01
+GLOBL fifthByte<>(SB), RODATA|NOPTR, $16
+
+DATA fifthMask<>+0(SB)/1, $0x01
+DATA fifthMask<>+1(SB)/1, $0x02
+DATA fifthMask<>+2(SB)/1, $0x04
+DATA fifthMask<>+3(SB)/1, $0x08
+DATA fifthMask<>+4(SB)/1, $0x10
+DATA fifthMask<>+5(SB)/1, $0x20
+DATA fifthMask<>+6(SB)/1, $0x40
+DATA fifthMask<>+7(SB)/1, $0x80
+DATA fifthMask<>+8(SB)/1, $0x01
+DATA fifthMask<>+9(SB)/1, $0x02
+DATA fifthMask<>+10(SB)/1, $0x04
+DATA fifthMask<>+11(SB)/1, $0x08
+DATA fifthMask<>+12(SB)/1, $0x10
+DATA fifthMask<>+13(SB)/1, $0x20
+DATA fifthMask<>+14(SB)/1, $0x40
+DATA fifthMask<>+15(SB)/1, $0x80
+GLOBL fifthMask<>(SB), RODATA|NOPTR, $16
+
+// func unpackQ5_1AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ5_1AVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      fifthByte<>+0(SB), X0
+	VMOVDQU      fifthMask<>+0(SB), X1
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, X2
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, X3
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), Y4
+	VCVTPH2PS    Y4, Z4
+	VPBROADCASTW 2(AX), Y5
+	VCVTPH2PS    Y5, Z5
+	VMOVDQU      8(AX), X6
+	VPAND        X3, X6, X7
+	VPBROADCASTW 4(AX), X8
+	VPSHUFB      X0, X8, X8
+	VPAND        X1, X8, X8
+	VPCMPEQB     X1, X8, X8
+	VPAND        X2, X8, X8
+	VPOR         X8, X7, X7
+	VPMOVZXBD    X7, Z7
+	VCVTDQ2PS    Z7, Z7
+	VMULPS       Z4, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      Z7, (CX)
+	VPSRLW       $0x04, X6, X6
+	VPAND        X3, X6, X6
+	VPBROADCASTW 6(AX), X7
+	VPSHUFB      X0, X7, X7
+	VPAND        X1, X7, X7
+	VPCMPEQB     X1, X7, X7
+	VPAND        X2, X7, X7
+	VPOR         X7, X6, X6
+	VPMOVZXBD    X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VADDPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 64(CX)
+	ADDQ         $0x00000018, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ8_0AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ8_0AVX512(SB), NOSPLIT, $0-48
+	MOVQ src_base+24(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ dst_len+8(FP), DX
+	JMP  enough
+
+block:
+	VPBROADCASTW (AX), Y0
+	VCVTPH2PS    Y0, Z0
+	VMOVDQU      2(AX), X1
+	VPMOVSXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, (CX)
+	VMOVDQU      18(AX), X1
+	VPMOVSXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 64(CX)
+	ADDQ         $0x00000022, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackIQ4NLAVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackIQ4NLAVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      iq4Values<>+0(SB), X0
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, X1
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), Y2
+	VCVTPH2PS    Y2, Z2
+	VMOVDQU      2(AX), X3
+	VPAND        X1, X3, X4
+	VPSHUFB      X4, X0, X4
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z4, (CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X1, X3, X3
+	VPSHUFB      X3, X0, X3
+	VPMOVSXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         $0x00000012, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+DATA iq4Values<>+0(SB)/1, $0x81
+DATA iq4Values<>+1(SB)/1, $0x98
+DATA iq4Values<>+2(SB)/1, $0xad
+DATA iq4Values<>+3(SB)/1, $0xbf
+DATA iq4Values<>+4(SB)/1, $0xcf
+DATA iq4Values<>+5(SB)/1, $0xdd
+DATA iq4Values<>+6(SB)/1, $0xea
+DATA iq4Values<>+7(SB)/1, $0xf6
+DATA iq4Values<>+8(SB)/1, $0x01
+DATA iq4Values<>+9(SB)/1, $0x0d
+DATA iq4Values<>+10(SB)/1, $0x19
+DATA iq4Values<>+11(SB)/1, $0x26
+DATA iq4Values<>+12(SB)/1, $0x35
+DATA iq4Values<>+13(SB)/1, $0x45
+DATA iq4Values<>+14(SB)/1, $0x59
+DATA iq4Values<>+15(SB)/1, $0x71
+GLOBL iq4Values<>(SB), RODATA|NOPTR, $16
+
+// func unpackMXFP4AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F, CMOV
+TEXT ·unpackMXFP4AVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      fp4Values<>+0(SB), X0
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, X1
+	JMP          enough
+
+block:
+	MOVBLZX      (AX), BX
+	LEAL         -1(BX), SI
+	SHLL         $0x17, SI
+	MOVL         BX, DI
+	ANDL         $0x01, DI
+	LEAL         1(DI), DI
+	SHLL         $0x15, DI
+	CMPL         BX, $0x02
+	CMOVLCS      DI, SI
+	VPBROADCASTD SI, Z2
+	VMOVDQU      1(AX), X3
+	VPAND        X1, X3, X4
+	VPSHUFB      X4, X0, X4
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VMOVUPS      Z4, (CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X1, X3, X3
+	VPSHUFB      X3, X0, X3
+	VPMOVSXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 64(CX)
+	ADDQ         $0x00000011, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+DATA fp4Values<>+0(SB)/1, $0x00
+DATA fp4Values<>+1(SB)/1, $0x01
+DATA fp4Values<>+2(SB)/1, $0x02
+DATA fp4Values<>+3(SB)/1, $0x03
+DATA fp4Values<>+4(SB)/1, $0x04
+DATA fp4Values<>+5(SB)/1, $0x06
+DATA fp4Values<>+6(SB)/1, $0x08
+DATA fp4Values<>+7(SB)/1, $0x0c
+DATA fp4Values<>+8(SB)/1, $0x00
+DATA fp4Values<>+9(SB)/1, $0xff
+DATA fp4Values<>+10(SB)/1, $0xfe
+DATA fp4Values<>+11(SB)/1, $0xfd
+DATA fp4Values<>+12(SB)/1, $0xfc
+DATA fp4Values<>+13(SB)/1, $0xfa
+DATA fp4Values<>+14(SB)/1, $0xf8
+DATA fp4Values<>+15(SB)/1, $0xf4
+GLOBL fp4Values<>(SB), RODATA|NOPTR, $16
+
+// func unpackQ2KAVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ2KAVX512(SB), NOSPLIT, $128-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, X0
+	MOVL         $0x03030303, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	JMP          enough
+
+block:
+	VMOVDQU      (AX), X2
+	VPAND        X0, X2, X3
+	VPBROADCASTW 80(AX), Y4
+	VCVTPH2PS    Y4, Z4
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (SP)
+	VPSRLW       $0x04, X2, X2
+	VPAND        X0, X2, X2
+	VPBROADCASTW 82(AX), Y3
+	VCVTPH2PS    Y3, Z3
+	VPMOVZXBD    X2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VMOVUPS      Z2, 64(SP)
+	VMOVDQU      16(AX), Y2
+	VPAND        Y1, Y2, Y3
+	VBROADCASTSS (SP), Z4
+	VBROADCASTSS 64(SP), Z5
+	VBROADCASTSS 4(SP), Z6
+	VBROADCASTSS 68(SP), Z7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, (CX)
+	VPMOVZXBD    X8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VSUBPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 64(CX)
+	VPSRLW       $0x02, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 8(SP), Z4
+	VBROADCASTSS 72(SP), Z5
+	VBROADCASTSS 12(SP), Z6
+	VBROADCASTSS 76(SP), Z7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 128(CX)
+	VPMOVZXBD    X8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VSUBPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 192(CX)
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 16(SP), Z4
+	VBROADCASTSS 80(SP), Z5
+	VBROADCASTSS 20(SP), Z6
+	VBROADCASTSS 84(SP), Z7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 256(CX)
+	VPMOVZXBD    X8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VSUBPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 320(CX)
+	VPSRLW       $0x06, Y2, Y2
+	VPAND        Y1, Y2, Y2
+	VBROADCASTSS 24(SP), Z3
+	VBROADCASTSS 88(SP), Z4
+	VBROADCASTSS 28(SP), Z5
+	VBROADCASTSS 92(SP), Z6
+	VEXTRACTI128 $0x01, Y2, X7
+	VPMOVZXBD    X2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS      Z2, 384(CX)
+	VPMOVZXBD    X7, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VSUBPS       Z6, Z2, Z2
+	VMOVUPS      Z2, 448(CX)
+	VMOVDQU      48(AX), Y2
+	VPAND        Y1, Y2, Y3
+	VBROADCASTSS 32(SP), Z4
+	VBROADCASTSS 96(SP), Z5
+	VBROADCASTSS 36(SP), Z6
+	VBROADCASTSS 100(SP), Z7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 512(CX)
+	VPMOVZXBD    X8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VSUBPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 576(CX)
+	VPSRLW       $0x02, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 40(SP), Z4
+	VBROADCASTSS 104(SP), Z5
+	VBROADCASTSS 44(SP), Z6
+	VBROADCASTSS 108(SP), Z7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 640(CX)
+	VPMOVZXBD    X8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VSUBPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 704(CX)
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 48(SP), Z4
+	VBROADCASTSS 112(SP), Z5
+	VBROADCASTSS 52(SP), Z6
+	VBROADCASTSS 116(SP), Z7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 768(CX)
+	VPMOVZXBD    X8, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z6, Z3, Z3
+	VSUBPS       Z7, Z3, Z3
+	VMOVUPS      Z3, 832(CX)
+	VPSRLW       $0x06, Y2, Y2
+	VPAND        Y1, Y2, Y2
+	VBROADCASTSS 56(SP), Z3
+	VBROADCASTSS 120(SP), Z4
+	VBROADCASTSS 60(SP), Z5
+	VBROADCASTSS 124(SP), Z6
+	VEXTRACTI128 $0x01, Y2, X7
+	VPMOVZXBD    X2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z3, Z2, Z2
+	VSUBPS       Z4, Z2, Z2
+	VMOVUPS      Z2, 896(CX)
+	VPMOVZXBD    X7, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z5, Z2, Z2
+	VSUBPS       Z6, Z2, Z2
+	VMOVUPS      Z2, 960(CX)
+	ADDQ         $0x00000054, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ3KAVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ3KAVX512(SB), NOSPLIT, $64-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x03030303, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x04040404, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	VMOVDQU      q3kShifts<>+0(SB), X2
+	JMP          enough
+
+block:
+	VMOVQ        96(AX), X3
+	VPSRLW       $0x04, X3, X4
+	VPUNPCKLQDQ  X4, X3, X3
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, X4
+	VPAND        X4, X3, X3
+	VPBROADCASTD 104(AX), X4
+	VPSRLVD      X2, X4, X4
+	MOVL         $0x03030303, BX
+	VMOVD        BX, X5
+	VPBROADCASTD X5, X5
+	VPAND        X5, X4, X4
+	VPSLLD       $0x04, X4, X4
+	VPOR         X4, X3, X3
+	MOVL         $0x20202020, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, X4
+	VPSUBB       X4, X3, X3
+	VPBROADCASTW 108(AX), Y4
+	VCVTPH2PS    Y4, Z4
+	VPMOVSXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (SP)
+	VMOVDQU      (AX), Y3
+	VMOVDQU      32(AX), Y4
+	VPAND        Y0, Y4, Y5
+	VPSLLW       $0x02, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS (SP), Z6
+	VBROADCASTSS 4(SP), Z7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, (CX)
+	VPMOVSXBD    X8, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, 64(CX)
+	VPSRLW       $0x02, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPSLLW       $0x01, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 8(SP), Z6
+	VBROADCASTSS 12(SP), Z7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 128(CX)
+	VPMOVSXBD    X8, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, 192(CX)
+	VPSRLW       $0x04, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPAND        Y1, Y3, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 16(SP), Z6
+	VBROADCASTSS 20(SP), Z7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 256(CX)
+	VPMOVSXBD    X8, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, 320(CX)
+	VPSRLW       $0x06, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x01, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y1, Y4, Y4
+	VBROADCASTSS 24(SP), Z5
+	VBROADCASTSS 28(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 384(CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 448(CX)
+	VMOVDQU      64(AX), Y4
+	VPAND        Y0, Y4, Y5
+	VPSRLW       $0x02, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 32(SP), Z6
+	VBROADCASTSS 36(SP), Z7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 512(CX)
+	VPMOVSXBD    X8, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, 576(CX)
+	VPSRLW       $0x02, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPSRLW       $0x03, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 40(SP), Z6
+	VBROADCASTSS 44(SP), Z7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 640(CX)
+	VPMOVSXBD    X8, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, 704(CX)
+	VPSRLW       $0x04, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPSRLW       $0x04, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 48(SP), Z6
+	VBROADCASTSS 52(SP), Z7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z6, Z5, Z5
+	VMOVUPS      Z5, 768(CX)
+	VPMOVSXBD    X8, Z5
+	VCVTDQ2PS    Z5, Z5
+	VMULPS       Z7, Z5, Z5
+	VMOVUPS      Z5, 832(CX)
+	VPSRLW       $0x06, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x05, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPOR         Y3, Y4, Y4
+	VPSUBB       Y1, Y4, Y4
+	VBROADCASTSS 56(SP), Z3
+	VBROADCASTSS 60(SP), Z5
+	VEXTRACTI128 $0x01, Y4, X6
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 896(CX)
+	VPMOVSXBD    X6, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 960(CX)
+	ADDQ         $0x0000006e, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+DATA q3kShifts<>+0(SB)/1, $0x00
+DATA q3kShifts<>+1(SB)/1, $0x00
+DATA q3kShifts<>+2(SB)/1, $0x00
+DATA q3kShifts<>+3(SB)/1, $0x00
+DATA q3kShifts<>+4(SB)/1, $0x02
+DATA q3kShifts<>+5(SB)/1, $0x00
+DATA q3kShifts<>+6(SB)/1, $0x00
+DATA q3kShifts<>+7(SB)/1, $0x00
+DATA q3kShifts<>+8(SB)/1, $0x04
+DATA q3kShifts<>+9(SB)/1, $0x00
+DATA q3kShifts<>+10(SB)/1, $0x00
+DATA q3kShifts<>+11(SB)/1, $0x00
+DATA q3kShifts<>+12(SB)/1, $0x06
+DATA q3kShifts<>+13(SB)/1, $0x00
+DATA q3kShifts<>+14(SB)/1, $0x00
+DATA q3kShifts<>+15(SB)/1, $0x00
+GLOBL q3kShifts<>(SB), RODATA|NOPTR, $16
+
+// func unpackQ4KAVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F, F16C
+TEXT ·unpackQ4KAVX512(SB), NOSPLIT, $128-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	JMP          enough
+
+block:
+	MOVL         4(AX), BX
+	MOVL         8(AX), SI
+	MOVL         12(AX), DI
+	MOVL         BX, R8
+	ANDL         $0x3f3f3f3f, R8
+	MOVL         DI, R9
+	ANDL         $0x0f0f0f0f, R9
+	SHRL         $0x02, BX
+	ANDL         $0x30303030, BX
+	ORL          BX, R9
+	VMOVD        R8, X1
+	VPINSRD      $0x01, R9, X1, X1
+	MOVL         SI, BX
+	ANDL         $0x3f3f3f3f, BX
+	SHRL         $0x04, DI
+	ANDL         $0x0f0f0f0f, DI
+	SHRL         $0x02, SI
+	ANDL         $0x30303030, SI
+	ORL          SI, DI
+	VPINSRD      $0x02, BX, X1, X1
+	VPINSRD      $0x03, DI, X1, X1
+	VPBROADCASTW (AX), X2
+	VCVTPH2PS    X2, Y2
+	VPMOVZXBD    X1, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (SP)
+	VPBROADCASTW 2(AX), X2
+	VCVTPH2PS    X2, Y2
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 32(SP)
+	VMOVDQU      16(AX), Y1
+	VBROADCASTSS (SP), Z2
+	VBROADCASTSS 32(SP), Z3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, (CX)
+	VPMOVZXBD    X5, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 64(CX)
+	VBROADCASTSS 4(SP), Z2
+	VBROADCASTSS 36(SP), Z3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 128(CX)
+	VPMOVZXBD    X4, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 192(CX)
+	VMOVDQU      48(AX), Y1
+	VBROADCASTSS 8(SP), Z2
+	VBROADCASTSS 40(SP), Z3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 256(CX)
+	VPMOVZXBD    X5, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 320(CX)
+	VBROADCASTSS 12(SP), Z2
+	VBROADCASTSS 44(SP), Z3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 384(CX)
+	VPMOVZXBD    X4, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 448(CX)
+	VMOVDQU      80(AX), Y1
+	VBROADCASTSS 16(SP), Z2
+	VBROADCASTSS 48(SP), Z3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 512(CX)
+	VPMOVZXBD    X5, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 576(CX)
+	VBROADCASTSS 20(SP), Z2
+	VBROADCASTSS 52(SP), Z3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 640(CX)
+	VPMOVZXBD    X4, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 704(CX)
+	VMOVDQU      112(AX), Y1
+	VBROADCASTSS 24(SP), Z2
+	VBROADCASTSS 56(SP), Z3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 768(CX)
+	VPMOVZXBD    X5, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z2, Z4, Z4
+	VSUBPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 832(CX)
+	VBROADCASTSS 28(SP), Z2
+	VBROADCASTSS 60(SP), Z3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 896(CX)
+	VPMOVZXBD    X4, Z1
+	VCVTDQ2PS    Z1, Z1
+	VMULPS       Z2, Z1, Z1
+	VSUBPS       Z3, Z1, Z1
+	VMOVUPS      Z1, 960(CX)
+	ADDQ         $0x00000090, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ5KAVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F, F16C
+TEXT ·unpackQ5KAVX512(SB), NOSPLIT, $128-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	JMP          enough
+
+block:
+	MOVL         4(AX), BX
+	MOVL         8(AX), SI
+	MOVL         12(AX), DI
+	MOVL         BX, R8
+	ANDL         $0x3f3f3f3f, R8
+	MOVL         DI, R9
+	ANDL         $0x0f0f0f0f, R9
+	SHRL         $0x02, BX
+	ANDL         $0x30303030, BX
+	ORL          BX, R9
+	VMOVD        R8, X2
+	VPINSRD      $0x01, R9, X2, X2
+	MOVL         SI, BX
+	ANDL         $0x3f3f3f3f, BX
+	SHRL         $0x04, DI
+	ANDL         $0x0f0f0f0f, DI
+	SHRL         $0x02, SI
+	ANDL         $0x30303030, SI
+	ORL          SI, DI
+	VPINSRD      $0x02, BX, X2, X2
+	VPINSRD      $0x03, DI, X2, X2
+	VPBROADCASTW (AX), X3
+	VCVTPH2PS    X3, Y3
+	VPMOVZXBD    X2, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (SP)
+	VPBROADCASTW 2(AX), X3
+	VCVTPH2PS    X3, Y3
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VMOVDQU      16(AX), Y2
+	VMOVDQU      48(AX), Y3
+	VBROADCASTSS (SP), Z4
+	VBROADCASTSS 32(SP), Z5
+	VPAND        Y0, Y3, Y6
+	VPSLLW       $0x04, Y2, Y7
+	VPAND        Y1, Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, (CX)
+	VPMOVZXBD    X7, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 64(CX)
+	VBROADCASTSS 4(SP), Z4
+	VBROADCASTSS 36(SP), Z5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x03, Y2, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X6
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 128(CX)
+	VPMOVZXBD    X6, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 192(CX)
+	VMOVDQU      80(AX), Y3
+	VBROADCASTSS 8(SP), Z4
+	VBROADCASTSS 40(SP), Z5
+	VPAND        Y0, Y3, Y6
+	VPSLLW       $0x02, Y2, Y7
+	VPAND        Y1, Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 256(CX)
+	VPMOVZXBD    X7, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 320(CX)
+	VBROADCASTSS 12(SP), Z4
+	VBROADCASTSS 44(SP), Z5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x01, Y2, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X6
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 384(CX)
+	VPMOVZXBD    X6, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 448(CX)
+	VMOVDQU      112(AX), Y3
+	VBROADCASTSS 16(SP), Z4
+	VBROADCASTSS 48(SP), Z5
+	VPAND        Y0, Y3, Y6
+	VPAND        Y1, Y2, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 512(CX)
+	VPMOVZXBD    X7, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 576(CX)
+	VBROADCASTSS 20(SP), Z4
+	VBROADCASTSS 52(SP), Z5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x01, Y2, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X6
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 640(CX)
+	VPMOVZXBD    X6, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 704(CX)
+	VMOVDQU      144(AX), Y3
+	VBROADCASTSS 24(SP), Z4
+	VBROADCASTSS 56(SP), Z5
+	VPAND        Y0, Y3, Y6
+	VPSRLW       $0x02, Y2, Y7
+	VPAND        Y1, Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 768(CX)
+	VPMOVZXBD    X7, Z6
+	VCVTDQ2PS    Z6, Z6
+	VMULPS       Z4, Z6, Z6
+	VSUBPS       Z5, Z6, Z6
+	VMOVUPS      Z6, 832(CX)
+	VBROADCASTSS 28(SP), Z4
+	VBROADCASTSS 60(SP), Z5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x03, Y2, Y2
+	VPAND        Y1, Y2, Y2
+	VPOR         Y2, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X2
+	VPMOVZXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 896(CX)
+	VPMOVZXBD    X2, Z2
+	VCVTDQ2PS    Z2, Z2
+	VMULPS       Z4, Z2, Z2
+	VSUBPS       Z5, Z2, Z2
+	VMOVUPS      Z2, 960(CX)
+	ADDQ         $0x000000b0, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ6KAVX512(dst []float32, src []byte)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·unpackQ6KAVX512(SB), NOSPLIT, $64-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x30303030, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x20202020, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	JMP          enough
+
+block:
+	VMOVDQU      192(AX), X3
+	VPBROADCASTW 208(AX), Y4
+	VCVTPH2PS    Y4, Z4
+	VPMOVSXBD    X3, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z4, Z3, Z3
+	VMOVUPS      Z3, (SP)
+	VMOVDQU      128(AX), Y3
+	VMOVDQU      (AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x04, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS (SP), Z5
+	VBROADCASTSS 4(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, (CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 64(CX)
+	VMOVDQU      32(AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x02, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 8(SP), Z5
+	VBROADCASTSS 12(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 128(CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 192(CX)
+	VMOVDQU      (AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPAND        Y1, Y3, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 16(SP), Z5
+	VBROADCASTSS 20(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 256(CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 320(CX)
+	VMOVDQU      32(AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x02, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPOR         Y3, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 24(SP), Z3
+	VBROADCASTSS 28(SP), Z5
+	VEXTRACTI128 $0x01, Y4, X6
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 384(CX)
+	VPMOVSXBD    X6, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 448(CX)
+	VMOVDQU      160(AX), Y3
+	VMOVDQU      64(AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x04, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 32(SP), Z5
+	VBROADCASTSS 36(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 512(CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 576(CX)
+	VMOVDQU      96(AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x02, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 40(SP), Z5
+	VBROADCASTSS 44(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 640(CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 704(CX)
+	VMOVDQU      64(AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPAND        Y1, Y3, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 48(SP), Z5
+	VBROADCASTSS 52(SP), Z6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z5, Z4, Z4
+	VMOVUPS      Z4, 768(CX)
+	VPMOVSXBD    X7, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z6, Z4, Z4
+	VMOVUPS      Z4, 832(CX)
+	VMOVDQU      96(AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x02, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPOR         Y3, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 56(SP), Z3
+	VBROADCASTSS 60(SP), Z5
+	VEXTRACTI128 $0x01, Y4, X6
+	VPMOVSXBD    X4, Z4
+	VCVTDQ2PS    Z4, Z4
+	VMULPS       Z3, Z4, Z4
+	VMOVUPS      Z4, 896(CX)
+	VPMOVSXBD    X6, Z3
+	VCVTDQ2PS    Z3, Z3
+	VMULPS       Z5, Z3, Z3
+	VMOVUPS      Z3, 960(CX)
+	ADDQ         $0x000000d2, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackBF16AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX512F
+TEXT ·unpackBF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ src_base+24(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ dst_len+8(FP), DX
+	JMP  enough
+
+block:
+	VPMOVZXWD (AX), Z0
+	VPSLLD    $0x10, Z0, Z0
+	VMOVUPS   Z0, (CX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x00000010, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackF16AVX512(dst []float32, src []byte)
+// Requires: AVX, AVX512F
+TEXT ·unpackF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f800000, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0x8fffffff, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0x7f800000, BX
+	VPBROADCASTD BX, Z2
+	MOVL         $0x77800000, BX
+	VPBROADCASTD BX, Z3
+	JMP          enough
+
+block:
+	VPMOVSXWD (AX), Z4
+	VPSLLD    $0x0d, Z4, Z4
+	VPANDD    Z1, Z4, Z4
+	VMULPS    Z3, Z4, Z6
+	VPANDD    Z0, Z4, Z5
+	VPORD     Z2, Z4, Z4
+	VPCMPEQD  Z0, Z5, K1
+	VMOVAPS   Z4, K1, Z6
+	VMOVUPS   Z6, (CX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000040, CX
+	SUBQ      $0x00000010, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
 // func topAVX2(x []float32) int
 // Requires: AVX, AVX2, BMI
 TEXT ·topAVX2(SB), NOSPLIT, $0-32
@@ -2234,5 +3613,1841 @@ block:
 	ADDQ         $0x20, CX
 	SUBQ         $0x08, DI
 	JG           factors
+	VZEROUPPER
+	RET
+
+// func unpackQ4_0AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ4_0AVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, X0
+	MOVL         $0x08080808, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, X1
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), X2
+	VCVTPH2PS    X2, Y2
+	VMOVDQU      2(AX), X3
+	VPAND        X0, X3, X4
+	VPSUBB       X1, X4, X4
+	VPMOVSXBD    X4, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X0, X3, X3
+	VPSUBB       X1, X3, X3
+	VPMOVSXBD    X3, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 64(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 96(CX)
+	ADDQ         $0x00000012, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ4_1AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ4_1AVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, X0
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), X1
+	VCVTPH2PS    X1, Y1
+	VPBROADCASTW 2(AX), X2
+	VCVTPH2PS    X2, Y2
+	VMOVDQU      4(AX), X3
+	VPAND        X0, X3, X4
+	VPMOVZXBD    X4, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X0, X3, X3
+	VPMOVZXBD    X3, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 64(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 96(CX)
+	ADDQ         $0x00000014, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ5_0AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ5_0AVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      fifthByte<>+0(SB), X0
+	VMOVDQU      fifthMask<>+0(SB), X1
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, X2
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, X3
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, X4
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), X5
+	VCVTPH2PS    X5, Y5
+	VMOVDQU      6(AX), X6
+	VPAND        X3, X6, X7
+	VPBROADCASTW 2(AX), X8
+	VPSHUFB      X0, X8, X8
+	VPAND        X1, X8, X8
+	VPCMPEQB     X1, X8, X8
+	VPAND        X2, X8, X8
+	VPOR         X8, X7, X7
+	VPSUBB       X4, X7, X7
+	VPMOVSXBD    X7, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (CX)
+	VPSRLDQ      $0x08, X7, X7
+	VPMOVSXBD    X7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 32(CX)
+	VPSRLW       $0x04, X6, X6
+	VPAND        X3, X6, X6
+	VPBROADCASTW 4(AX), X7
+	VPSHUFB      X0, X7, X7
+	VPAND        X1, X7, X7
+	VPCMPEQB     X1, X7, X7
+	VPAND        X2, X7, X7
+	VPOR         X7, X6, X6
+	VPSUBB       X4, X6, X6
+	VPMOVSXBD    X6, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 64(CX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVSXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 96(CX)
+	ADDQ         $0x00000016, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ5_1AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ5_1AVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      fifthByte<>+0(SB), X0
+	VMOVDQU      fifthMask<>+0(SB), X1
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, X2
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, X3
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), X4
+	VCVTPH2PS    X4, Y4
+	VPBROADCASTW 2(AX), X5
+	VCVTPH2PS    X5, Y5
+	VMOVDQU      8(AX), X6
+	VPAND        X3, X6, X7
+	VPBROADCASTW 4(AX), X8
+	VPSHUFB      X0, X8, X8
+	VPAND        X1, X8, X8
+	VPCMPEQB     X1, X8, X8
+	VPAND        X2, X8, X8
+	VPOR         X8, X7, X7
+	VPMOVZXBD    X7, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VADDPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (CX)
+	VPSRLDQ      $0x08, X7, X7
+	VPMOVZXBD    X7, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 32(CX)
+	VPSRLW       $0x04, X6, X6
+	VPAND        X3, X6, X6
+	VPBROADCASTW 6(AX), X7
+	VPSHUFB      X0, X7, X7
+	VPAND        X1, X7, X7
+	VPCMPEQB     X1, X7, X7
+	VPAND        X2, X7, X7
+	VPOR         X7, X6, X6
+	VPMOVZXBD    X6, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 64(CX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 96(CX)
+	ADDQ         $0x00000018, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ8_0AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ8_0AVX2(SB), NOSPLIT, $0-48
+	MOVQ src_base+24(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ dst_len+8(FP), DX
+	JMP  enough
+
+block:
+	VPBROADCASTW (AX), X0
+	VCVTPH2PS    X0, Y0
+	VMOVDQU      2(AX), X1
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 32(CX)
+	VMOVDQU      18(AX), X1
+	VPMOVSXBD    X1, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y0, Y2, Y2
+	VMOVUPS      Y2, 64(CX)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVSXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(CX)
+	ADDQ         $0x00000022, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackIQ4NLAVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackIQ4NLAVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      iq4Values<>+0(SB), X0
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, X1
+	JMP          enough
+
+block:
+	VPBROADCASTW (AX), X2
+	VCVTPH2PS    X2, Y2
+	VMOVDQU      2(AX), X3
+	VPAND        X1, X3, X4
+	VPSHUFB      X4, X0, X4
+	VPMOVSXBD    X4, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X1, X3, X3
+	VPSHUFB      X3, X0, X3
+	VPMOVSXBD    X3, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 64(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 96(CX)
+	ADDQ         $0x00000012, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackMXFP4AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, CMOV
+TEXT ·unpackMXFP4AVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	VMOVDQU      fp4Values<>+0(SB), X0
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, X1
+	JMP          enough
+
+block:
+	MOVBLZX      (AX), BX
+	LEAL         -1(BX), SI
+	SHLL         $0x17, SI
+	MOVL         BX, DI
+	ANDL         $0x01, DI
+	LEAL         1(DI), DI
+	SHLL         $0x15, DI
+	CMPL         BX, $0x02
+	CMOVLCS      DI, SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Y2
+	VMOVDQU      1(AX), X3
+	VPAND        X1, X3, X4
+	VPSHUFB      X4, X0, X4
+	VPMOVSXBD    X4, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPSRLW       $0x04, X3, X3
+	VPAND        X1, X3, X3
+	VPSHUFB      X3, X0, X3
+	VPMOVSXBD    X3, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VMOVUPS      Y4, 64(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, 96(CX)
+	ADDQ         $0x00000011, AX
+	ADDQ         $0x00000080, CX
+	SUBQ         $0x00000020, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ2KAVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ2KAVX2(SB), NOSPLIT, $128-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, X0
+	MOVL         $0x03030303, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	JMP          enough
+
+block:
+	VMOVDQU      (AX), X2
+	VPAND        X0, X2, X3
+	VPBROADCASTW 80(AX), X4
+	VCVTPH2PS    X4, Y4
+	VPMOVZXBD    X3, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (SP)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(SP)
+	VPSRLW       $0x04, X2, X2
+	VPAND        X0, X2, X2
+	VPBROADCASTW 82(AX), X3
+	VCVTPH2PS    X3, Y3
+	VPMOVZXBD    X2, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 64(SP)
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 96(SP)
+	VMOVDQU      16(AX), Y2
+	VPAND        Y1, Y2, Y3
+	VBROADCASTSS (SP), Y4
+	VBROADCASTSS 64(SP), Y5
+	VBROADCASTSS 4(SP), Y6
+	VBROADCASTSS 68(SP), Y7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y5, Y9, Y9
+	VMOVUPS      Y9, (CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 32(CX)
+	VPMOVZXBD    X8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 64(CX)
+	VPSRLDQ      $0x08, X8, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 96(CX)
+	VPSRLW       $0x02, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 8(SP), Y4
+	VBROADCASTSS 72(SP), Y5
+	VBROADCASTSS 12(SP), Y6
+	VBROADCASTSS 76(SP), Y7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y5, Y9, Y9
+	VMOVUPS      Y9, 128(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 160(CX)
+	VPMOVZXBD    X8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 192(CX)
+	VPSRLDQ      $0x08, X8, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 224(CX)
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 16(SP), Y4
+	VBROADCASTSS 80(SP), Y5
+	VBROADCASTSS 20(SP), Y6
+	VBROADCASTSS 84(SP), Y7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y5, Y9, Y9
+	VMOVUPS      Y9, 256(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 288(CX)
+	VPMOVZXBD    X8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 320(CX)
+	VPSRLDQ      $0x08, X8, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 352(CX)
+	VPSRLW       $0x06, Y2, Y2
+	VPAND        Y1, Y2, Y2
+	VBROADCASTSS 24(SP), Y3
+	VBROADCASTSS 88(SP), Y4
+	VBROADCASTSS 28(SP), Y5
+	VBROADCASTSS 92(SP), Y6
+	VEXTRACTI128 $0x01, Y2, X7
+	VPMOVZXBD    X2, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VSUBPS       Y4, Y8, Y8
+	VMOVUPS      Y8, 384(CX)
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 416(CX)
+	VPMOVZXBD    X7, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VSUBPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 448(CX)
+	VPSRLDQ      $0x08, X7, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VSUBPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 480(CX)
+	VMOVDQU      48(AX), Y2
+	VPAND        Y1, Y2, Y3
+	VBROADCASTSS 32(SP), Y4
+	VBROADCASTSS 96(SP), Y5
+	VBROADCASTSS 36(SP), Y6
+	VBROADCASTSS 100(SP), Y7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y5, Y9, Y9
+	VMOVUPS      Y9, 512(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 544(CX)
+	VPMOVZXBD    X8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 576(CX)
+	VPSRLDQ      $0x08, X8, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 608(CX)
+	VPSRLW       $0x02, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 40(SP), Y4
+	VBROADCASTSS 104(SP), Y5
+	VBROADCASTSS 44(SP), Y6
+	VBROADCASTSS 108(SP), Y7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y5, Y9, Y9
+	VMOVUPS      Y9, 640(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 672(CX)
+	VPMOVZXBD    X8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 704(CX)
+	VPSRLDQ      $0x08, X8, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 736(CX)
+	VPSRLW       $0x04, Y2, Y3
+	VPAND        Y1, Y3, Y3
+	VBROADCASTSS 48(SP), Y4
+	VBROADCASTSS 112(SP), Y5
+	VBROADCASTSS 52(SP), Y6
+	VBROADCASTSS 116(SP), Y7
+	VEXTRACTI128 $0x01, Y3, X8
+	VPMOVZXBD    X3, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y5, Y9, Y9
+	VMOVUPS      Y9, 768(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 800(CX)
+	VPMOVZXBD    X8, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 832(CX)
+	VPSRLDQ      $0x08, X8, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y6, Y3, Y3
+	VSUBPS       Y7, Y3, Y3
+	VMOVUPS      Y3, 864(CX)
+	VPSRLW       $0x06, Y2, Y2
+	VPAND        Y1, Y2, Y2
+	VBROADCASTSS 56(SP), Y3
+	VBROADCASTSS 120(SP), Y4
+	VBROADCASTSS 60(SP), Y5
+	VBROADCASTSS 124(SP), Y6
+	VEXTRACTI128 $0x01, Y2, X7
+	VPMOVZXBD    X2, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y3, Y8, Y8
+	VSUBPS       Y4, Y8, Y8
+	VMOVUPS      Y8, 896(CX)
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VSUBPS       Y4, Y2, Y2
+	VMOVUPS      Y2, 928(CX)
+	VPMOVZXBD    X7, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VSUBPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 960(CX)
+	VPSRLDQ      $0x08, X7, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y5, Y2, Y2
+	VSUBPS       Y6, Y2, Y2
+	VMOVUPS      Y2, 992(CX)
+	ADDQ         $0x00000054, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ3KAVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ3KAVX2(SB), NOSPLIT, $64-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x03030303, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x04040404, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	VMOVDQU      q3kShifts<>+0(SB), X2
+	JMP          enough
+
+block:
+	VMOVQ        96(AX), X3
+	VPSRLW       $0x04, X3, X4
+	VPUNPCKLQDQ  X4, X3, X3
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, X4
+	VPAND        X4, X3, X3
+	VPBROADCASTD 104(AX), X4
+	VPSRLVD      X2, X4, X4
+	MOVL         $0x03030303, BX
+	VMOVD        BX, X5
+	VPBROADCASTD X5, X5
+	VPAND        X5, X4, X4
+	VPSLLD       $0x04, X4, X4
+	VPOR         X4, X3, X3
+	MOVL         $0x20202020, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, X4
+	VPSUBB       X4, X3, X3
+	VPBROADCASTW 108(AX), X4
+	VCVTPH2PS    X4, Y4
+	VPMOVSXBD    X3, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (SP)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMOVDQU      (AX), Y3
+	VMOVDQU      32(AX), Y4
+	VPAND        Y0, Y4, Y5
+	VPSLLW       $0x02, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS (SP), Y6
+	VBROADCASTSS 4(SP), Y7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y9, (CX)
+	VPSRLDQ      $0x08, X5, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 32(CX)
+	VPMOVSXBD    X8, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 64(CX)
+	VPSRLDQ      $0x08, X8, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 96(CX)
+	VPSRLW       $0x02, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPSLLW       $0x01, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 8(SP), Y6
+	VBROADCASTSS 12(SP), Y7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 128(CX)
+	VPSRLDQ      $0x08, X5, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 160(CX)
+	VPMOVSXBD    X8, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 192(CX)
+	VPSRLDQ      $0x08, X8, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 224(CX)
+	VPSRLW       $0x04, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPAND        Y1, Y3, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 16(SP), Y6
+	VBROADCASTSS 20(SP), Y7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 256(CX)
+	VPSRLDQ      $0x08, X5, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 288(CX)
+	VPMOVSXBD    X8, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 320(CX)
+	VPSRLDQ      $0x08, X8, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 352(CX)
+	VPSRLW       $0x06, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x01, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y1, Y4, Y4
+	VBROADCASTSS 24(SP), Y5
+	VBROADCASTSS 28(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 384(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 416(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 448(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 480(CX)
+	VMOVDQU      64(AX), Y4
+	VPAND        Y0, Y4, Y5
+	VPSRLW       $0x02, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 32(SP), Y6
+	VBROADCASTSS 36(SP), Y7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 512(CX)
+	VPSRLDQ      $0x08, X5, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 544(CX)
+	VPMOVSXBD    X8, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 576(CX)
+	VPSRLDQ      $0x08, X8, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 608(CX)
+	VPSRLW       $0x02, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPSRLW       $0x03, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 40(SP), Y6
+	VBROADCASTSS 44(SP), Y7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 640(CX)
+	VPSRLDQ      $0x08, X5, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 672(CX)
+	VPMOVSXBD    X8, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 704(CX)
+	VPSRLDQ      $0x08, X8, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 736(CX)
+	VPSRLW       $0x04, Y4, Y5
+	VPAND        Y0, Y5, Y5
+	VPSRLW       $0x04, Y3, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y5, Y5
+	VPSUBB       Y1, Y5, Y5
+	VBROADCASTSS 48(SP), Y6
+	VBROADCASTSS 52(SP), Y7
+	VEXTRACTI128 $0x01, Y5, X8
+	VPMOVSXBD    X5, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       Y6, Y9, Y9
+	VMOVUPS      Y9, 768(CX)
+	VPSRLDQ      $0x08, X5, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y6, Y5, Y5
+	VMOVUPS      Y5, 800(CX)
+	VPMOVSXBD    X8, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 832(CX)
+	VPSRLDQ      $0x08, X8, X5
+	VPMOVSXBD    X5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y7, Y5, Y5
+	VMOVUPS      Y5, 864(CX)
+	VPSRLW       $0x06, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x05, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPOR         Y3, Y4, Y4
+	VPSUBB       Y1, Y4, Y4
+	VBROADCASTSS 56(SP), Y3
+	VBROADCASTSS 60(SP), Y5
+	VEXTRACTI128 $0x01, Y4, X6
+	VPMOVSXBD    X4, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 896(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 928(CX)
+	VPMOVSXBD    X6, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 960(CX)
+	VPSRLDQ      $0x08, X6, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 992(CX)
+	ADDQ         $0x0000006e, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ4KAVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ4KAVX2(SB), NOSPLIT, $128-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	JMP          enough
+
+block:
+	MOVL         4(AX), BX
+	MOVL         8(AX), SI
+	MOVL         12(AX), DI
+	MOVL         BX, R8
+	ANDL         $0x3f3f3f3f, R8
+	MOVL         DI, R9
+	ANDL         $0x0f0f0f0f, R9
+	SHRL         $0x02, BX
+	ANDL         $0x30303030, BX
+	ORL          BX, R9
+	VMOVD        R8, X1
+	VPINSRD      $0x01, R9, X1, X1
+	MOVL         SI, BX
+	ANDL         $0x3f3f3f3f, BX
+	SHRL         $0x04, DI
+	ANDL         $0x0f0f0f0f, DI
+	SHRL         $0x02, SI
+	ANDL         $0x30303030, SI
+	ORL          SI, DI
+	VPINSRD      $0x02, BX, X1, X1
+	VPINSRD      $0x03, DI, X1, X1
+	VPBROADCASTW (AX), X2
+	VCVTPH2PS    X2, Y2
+	VPMOVZXBD    X1, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y2, Y3, Y3
+	VMOVUPS      Y3, (SP)
+	VPBROADCASTW 2(AX), X2
+	VCVTPH2PS    X2, Y2
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VMOVUPS      Y1, 32(SP)
+	VMOVDQU      16(AX), Y1
+	VBROADCASTSS (SP), Y2
+	VBROADCASTSS 32(SP), Y3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPMOVZXBD    X5, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 64(CX)
+	VPSRLDQ      $0x08, X5, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 96(CX)
+	VBROADCASTSS 4(SP), Y2
+	VBROADCASTSS 36(SP), Y3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, 128(CX)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 160(CX)
+	VPMOVZXBD    X4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 192(CX)
+	VPSRLDQ      $0x08, X4, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 224(CX)
+	VMOVDQU      48(AX), Y1
+	VBROADCASTSS 8(SP), Y2
+	VBROADCASTSS 40(SP), Y3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 256(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 288(CX)
+	VPMOVZXBD    X5, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 320(CX)
+	VPSRLDQ      $0x08, X5, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 352(CX)
+	VBROADCASTSS 12(SP), Y2
+	VBROADCASTSS 44(SP), Y3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, 384(CX)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 416(CX)
+	VPMOVZXBD    X4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 448(CX)
+	VPSRLDQ      $0x08, X4, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 480(CX)
+	VMOVDQU      80(AX), Y1
+	VBROADCASTSS 16(SP), Y2
+	VBROADCASTSS 48(SP), Y3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 512(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 544(CX)
+	VPMOVZXBD    X5, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 576(CX)
+	VPSRLDQ      $0x08, X5, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 608(CX)
+	VBROADCASTSS 20(SP), Y2
+	VBROADCASTSS 52(SP), Y3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, 640(CX)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 672(CX)
+	VPMOVZXBD    X4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 704(CX)
+	VPSRLDQ      $0x08, X4, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 736(CX)
+	VMOVDQU      112(AX), Y1
+	VBROADCASTSS 24(SP), Y2
+	VBROADCASTSS 56(SP), Y3
+	VPAND        Y0, Y1, Y4
+	VEXTRACTI128 $0x01, Y4, X5
+	VPMOVZXBD    X4, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y2, Y6, Y6
+	VSUBPS       Y3, Y6, Y6
+	VMOVUPS      Y6, 768(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 800(CX)
+	VPMOVZXBD    X5, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 832(CX)
+	VPSRLDQ      $0x08, X5, X4
+	VPMOVZXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y2, Y4, Y4
+	VSUBPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 864(CX)
+	VBROADCASTSS 28(SP), Y2
+	VBROADCASTSS 60(SP), Y3
+	VPSRLW       $0x04, Y1, Y1
+	VPAND        Y0, Y1, Y1
+	VEXTRACTI128 $0x01, Y1, X4
+	VPMOVZXBD    X1, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y2, Y5, Y5
+	VSUBPS       Y3, Y5, Y5
+	VMOVUPS      Y5, 896(CX)
+	VPSRLDQ      $0x08, X1, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 928(CX)
+	VPMOVZXBD    X4, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 960(CX)
+	VPSRLDQ      $0x08, X4, X1
+	VPMOVZXBD    X1, Y1
+	VCVTDQ2PS    Y1, Y1
+	VMULPS       Y2, Y1, Y1
+	VSUBPS       Y3, Y1, Y1
+	VMOVUPS      Y1, 992(CX)
+	ADDQ         $0x00000090, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ5KAVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ5KAVX2(SB), NOSPLIT, $128-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x10101010, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	JMP          enough
+
+block:
+	MOVL         4(AX), BX
+	MOVL         8(AX), SI
+	MOVL         12(AX), DI
+	MOVL         BX, R8
+	ANDL         $0x3f3f3f3f, R8
+	MOVL         DI, R9
+	ANDL         $0x0f0f0f0f, R9
+	SHRL         $0x02, BX
+	ANDL         $0x30303030, BX
+	ORL          BX, R9
+	VMOVD        R8, X2
+	VPINSRD      $0x01, R9, X2, X2
+	MOVL         SI, BX
+	ANDL         $0x3f3f3f3f, BX
+	SHRL         $0x04, DI
+	ANDL         $0x0f0f0f0f, DI
+	SHRL         $0x02, SI
+	ANDL         $0x30303030, SI
+	ORL          SI, DI
+	VPINSRD      $0x02, BX, X2, X2
+	VPINSRD      $0x03, DI, X2, X2
+	VPBROADCASTW (AX), X3
+	VCVTPH2PS    X3, Y3
+	VPMOVZXBD    X2, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (SP)
+	VPBROADCASTW 2(AX), X3
+	VCVTPH2PS    X3, Y3
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y3, Y2, Y2
+	VMOVUPS      Y2, 32(SP)
+	VMOVDQU      16(AX), Y2
+	VMOVDQU      48(AX), Y3
+	VBROADCASTSS (SP), Y4
+	VBROADCASTSS 32(SP), Y5
+	VPAND        Y0, Y3, Y6
+	VPSLLW       $0x04, Y2, Y7
+	VPAND        Y1, Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VSUBPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (CX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 32(CX)
+	VPMOVZXBD    X7, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 64(CX)
+	VPSRLDQ      $0x08, X7, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 96(CX)
+	VBROADCASTSS 4(SP), Y4
+	VBROADCASTSS 36(SP), Y5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x03, Y2, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X6
+	VPMOVZXBD    X3, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 128(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 160(CX)
+	VPMOVZXBD    X6, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 192(CX)
+	VPSRLDQ      $0x08, X6, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 224(CX)
+	VMOVDQU      80(AX), Y3
+	VBROADCASTSS 8(SP), Y4
+	VBROADCASTSS 40(SP), Y5
+	VPAND        Y0, Y3, Y6
+	VPSLLW       $0x02, Y2, Y7
+	VPAND        Y1, Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VSUBPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 256(CX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 288(CX)
+	VPMOVZXBD    X7, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 320(CX)
+	VPSRLDQ      $0x08, X7, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 352(CX)
+	VBROADCASTSS 12(SP), Y4
+	VBROADCASTSS 44(SP), Y5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSLLW       $0x01, Y2, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X6
+	VPMOVZXBD    X3, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 384(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 416(CX)
+	VPMOVZXBD    X6, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 448(CX)
+	VPSRLDQ      $0x08, X6, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 480(CX)
+	VMOVDQU      112(AX), Y3
+	VBROADCASTSS 16(SP), Y4
+	VBROADCASTSS 48(SP), Y5
+	VPAND        Y0, Y3, Y6
+	VPAND        Y1, Y2, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VSUBPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 512(CX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 544(CX)
+	VPMOVZXBD    X7, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 576(CX)
+	VPSRLDQ      $0x08, X7, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 608(CX)
+	VBROADCASTSS 20(SP), Y4
+	VBROADCASTSS 52(SP), Y5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x01, Y2, Y6
+	VPAND        Y1, Y6, Y6
+	VPOR         Y6, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X6
+	VPMOVZXBD    X3, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y5, Y7, Y7
+	VMOVUPS      Y7, 640(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 672(CX)
+	VPMOVZXBD    X6, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 704(CX)
+	VPSRLDQ      $0x08, X6, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 736(CX)
+	VMOVDQU      144(AX), Y3
+	VBROADCASTSS 24(SP), Y4
+	VBROADCASTSS 56(SP), Y5
+	VPAND        Y0, Y3, Y6
+	VPSRLW       $0x02, Y2, Y7
+	VPAND        Y1, Y7, Y7
+	VPOR         Y7, Y6, Y6
+	VEXTRACTI128 $0x01, Y6, X7
+	VPMOVZXBD    X6, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y4, Y8, Y8
+	VSUBPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 768(CX)
+	VPSRLDQ      $0x08, X6, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 800(CX)
+	VPMOVZXBD    X7, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 832(CX)
+	VPSRLDQ      $0x08, X7, X6
+	VPMOVZXBD    X6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 864(CX)
+	VBROADCASTSS 28(SP), Y4
+	VBROADCASTSS 60(SP), Y5
+	VPSRLW       $0x04, Y3, Y3
+	VPAND        Y0, Y3, Y3
+	VPSRLW       $0x03, Y2, Y2
+	VPAND        Y1, Y2, Y2
+	VPOR         Y2, Y3, Y3
+	VEXTRACTI128 $0x01, Y3, X2
+	VPMOVZXBD    X3, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y5, Y6, Y6
+	VMOVUPS      Y6, 896(CX)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVZXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 928(CX)
+	VPMOVZXBD    X2, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 960(CX)
+	VPSRLDQ      $0x08, X2, X2
+	VPMOVZXBD    X2, Y2
+	VCVTDQ2PS    Y2, Y2
+	VMULPS       Y4, Y2, Y2
+	VSUBPS       Y5, Y2, Y2
+	VMOVUPS      Y2, 992(CX)
+	ADDQ         $0x000000b0, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackQ6KAVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2, F16C
+TEXT ·unpackQ6KAVX2(SB), NOSPLIT, $64-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f0f0f0f, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x30303030, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x20202020, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	JMP          enough
+
+block:
+	VMOVDQU      192(AX), X3
+	VPBROADCASTW 208(AX), X4
+	VCVTPH2PS    X4, Y4
+	VPMOVSXBD    X3, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       Y4, Y5, Y5
+	VMOVUPS      Y5, (SP)
+	VPSRLDQ      $0x08, X3, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y4, Y3, Y3
+	VMOVUPS      Y3, 32(SP)
+	VMOVDQU      128(AX), Y3
+	VMOVDQU      (AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x04, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS (SP), Y5
+	VBROADCASTSS 4(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, (CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 32(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 64(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 96(CX)
+	VMOVDQU      32(AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x02, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 8(SP), Y5
+	VBROADCASTSS 12(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 128(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 160(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 192(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 224(CX)
+	VMOVDQU      (AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPAND        Y1, Y3, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 16(SP), Y5
+	VBROADCASTSS 20(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 256(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 288(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 320(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 352(CX)
+	VMOVDQU      32(AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x02, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPOR         Y3, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 24(SP), Y3
+	VBROADCASTSS 28(SP), Y5
+	VEXTRACTI128 $0x01, Y4, X6
+	VPMOVSXBD    X4, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 384(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 416(CX)
+	VPMOVSXBD    X6, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 448(CX)
+	VPSRLDQ      $0x08, X6, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 480(CX)
+	VMOVDQU      160(AX), Y3
+	VMOVDQU      64(AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x04, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 32(SP), Y5
+	VBROADCASTSS 36(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 512(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 544(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 576(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 608(CX)
+	VMOVDQU      96(AX), Y4
+	VPAND        Y0, Y4, Y4
+	VPSLLW       $0x02, Y3, Y5
+	VPAND        Y1, Y5, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 40(SP), Y5
+	VBROADCASTSS 44(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 640(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 672(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 704(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 736(CX)
+	VMOVDQU      64(AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPAND        Y1, Y3, Y5
+	VPOR         Y5, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 48(SP), Y5
+	VBROADCASTSS 52(SP), Y6
+	VEXTRACTI128 $0x01, Y4, X7
+	VPMOVSXBD    X4, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       Y5, Y8, Y8
+	VMOVUPS      Y8, 768(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y5, Y4, Y4
+	VMOVUPS      Y4, 800(CX)
+	VPMOVSXBD    X7, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 832(CX)
+	VPSRLDQ      $0x08, X7, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y6, Y4, Y4
+	VMOVUPS      Y4, 864(CX)
+	VMOVDQU      96(AX), Y4
+	VPSRLW       $0x04, Y4, Y4
+	VPAND        Y0, Y4, Y4
+	VPSRLW       $0x02, Y3, Y3
+	VPAND        Y1, Y3, Y3
+	VPOR         Y3, Y4, Y4
+	VPSUBB       Y2, Y4, Y4
+	VBROADCASTSS 56(SP), Y3
+	VBROADCASTSS 60(SP), Y5
+	VEXTRACTI128 $0x01, Y4, X6
+	VPMOVSXBD    X4, Y7
+	VCVTDQ2PS    Y7, Y7
+	VMULPS       Y3, Y7, Y7
+	VMOVUPS      Y7, 896(CX)
+	VPSRLDQ      $0x08, X4, X4
+	VPMOVSXBD    X4, Y4
+	VCVTDQ2PS    Y4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 928(CX)
+	VPMOVSXBD    X6, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 960(CX)
+	VPSRLDQ      $0x08, X6, X3
+	VPMOVSXBD    X3, Y3
+	VCVTDQ2PS    Y3, Y3
+	VMULPS       Y5, Y3, Y3
+	VMOVUPS      Y3, 992(CX)
+	ADDQ         $0x000000d2, AX
+	ADDQ         $0x00000400, CX
+	SUBQ         $0x00000100, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackBF16AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2
+TEXT ·unpackBF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ src_base+24(FP), AX
+	MOVQ dst_base+0(FP), CX
+	MOVQ dst_len+8(FP), DX
+	JMP  enough
+
+block:
+	VPMOVZXWD (AX), Y0
+	VPSLLD    $0x10, Y0, Y0
+	VMOVUPS   Y0, (CX)
+	ADDQ      $0x00000010, AX
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
+	VZEROUPPER
+	RET
+
+// func unpackF16AVX2(dst []float32, src []byte)
+// Requires: AVX, AVX2
+TEXT ·unpackF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ         src_base+24(FP), AX
+	MOVQ         dst_base+0(FP), CX
+	MOVQ         dst_len+8(FP), DX
+	MOVL         $0x0f800000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x8fffffff, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x7f800000, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	MOVL         $0x77800000, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	JMP          enough
+
+block:
+	VPMOVSXWD (AX), Y4
+	VPSLLD    $0x0d, Y4, Y4
+	VPAND     Y1, Y4, Y4
+	VMULPS    Y3, Y4, Y6
+	VPAND     Y0, Y4, Y5
+	VPOR      Y2, Y4, Y4
+	VPCMPEQD  Y0, Y5, Y5
+	VBLENDVPS Y5, Y4, Y6, Y6
+	VMOVUPS   Y6, (CX)
+	ADDQ      $0x00000010, AX
+	ADDQ      $0x00000020, CX
+	SUBQ      $0x00000008, DX
+
+enough:
+	TESTQ DX, DX
+	JNZ   block
 	VZEROUPPER
 	RET

@@ -119,3 +119,31 @@ func TestKernelChoice(t *testing.T) {
 		}
 	})
 }
+
+// TestKernelUnpack decodes any bytes and encoded weights; NaN may differ in
+// which NaN it is, except for those of halves.
+func TestKernelUnpack(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		r := random(82)
+		x := randomRows(83, 4, 512)
+		for _, q := range All() {
+			for try := range 40 {
+				n := q.Block * r.below(40)
+				src := make([]byte, int(q.RowBytes(int64(n)))+8)[r.below(8):][:q.RowBytes(int64(n))]
+				for i := range src {
+					src[i] = byte(r.next())
+				}
+				if try%2 == 0 && q.Quantize != nil {
+					n = min(n, len(x))
+					src = append(make([]byte, 3), encode(t, q, x, Options{Cols: 512})...)[3:][:q.RowBytes(int64(n))]
+				}
+				src = src[:len(src):len(src)]
+				got, gotAll := room(&r, n)
+				want, wantAll := room(&r, n)
+				withKernels(k, func() { q.Dequantize(got, src) })
+				withKernels(&scalar, func() { q.Dequantize(want, src) })
+				sameFloats(t, q.Name, gotAll, wantAll)
+			}
+		}
+	})
+}

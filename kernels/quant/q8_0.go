@@ -5,7 +5,7 @@ import "math"
 var _ = register(&Type{
 	Name: "q8_0", GGML: 8, Block: 32, Bytes: 34,
 	Doc:        "8-bit integers -127..127 times one scale per 32 weights; close to lossless",
-	Dequantize: decodeBlocks(32, 34, decodeQ8),
+	Dequantize: decodeVectors(unpackQ8_0, 32, 34, decodeQ8),
 	Quantize:   encodeBlocks("q8_0", 32, 34, encodeQ8),
 })
 

@@ -24,6 +24,9 @@ func main() {
 		t.scale("rateTable", true, false)
 		t.chooseScales()
 		t.chooseMinima()
+		t.small()
+		t.large()
+		t.floats()
 	}
 	Generate()
 }
