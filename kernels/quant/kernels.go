@@ -19,9 +19,10 @@ type kernels struct {
 
 	// Sums over codes for the lanes of a batch, see the methods of lanes. They
 	// give the first lane with the largest gain, any where there is none.
-	fitAffine, rateIntegers func(l *lanes, z, w []float32, f *affineFacts) int
-	fitScale, rateScale     func(l *lanes, x, w []float32, v *levels) int
-	fitTable, rateTable     func(l *lanes, x, w []float32, t *levelTable) int
+	fitAffine, rateAffine func(l *lanes, z, w []float32, f *affineFacts) int
+	rateIntegers          func(l *lanes, z, w []float32, f *affineFacts) int
+	fitScale, rateScale   func(l *lanes, x, w []float32, v *levels) int
+	fitTable, rateTable   func(l *lanes, x, w []float32, t *levelTable) int
 
 	// For every d or dmin of a choice, of which there are at most choiceCount.
 	chooseScales func(c *choice, n, count int, most float32)

@@ -18,7 +18,7 @@ var impls = []kernels{
 			cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512GFNI,
 		top: topAVX512, times: timesAVX512, costs: costsAVX512, ends: endsAVX512,
 		moments: momentsAVX512, codes: codesAVX512,
-		fitAffine: fitAffineAVX512, rateIntegers: rateIntegersAVX512,
+		fitAffine: fitAffineAVX512, rateAffine: rateAffineAVX512, rateIntegers: rateIntegersAVX512,
 		fitScale: fitScaleAVX512, rateScale: rateScaleAVX512,
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
@@ -29,7 +29,7 @@ var impls = []kernels{
 		ok:   cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
 		top:  topAVX2, times: timesAVX2, costs: costsAVX2, ends: endsAVX2,
 		moments: momentsAVX2, codes: codesAVX2,
-		fitAffine: fitAffineAVX2, rateIntegers: rateIntegersAVX2,
+		fitAffine: fitAffineAVX2, rateAffine: rateAffineAVX2, rateIntegers: rateIntegersAVX2,
 		fitScale: fitScaleAVX2, rateScale: rateScaleAVX2,
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
@@ -99,7 +99,13 @@ func fitAffineAVX512(l *lanes, z, w []float32, f *affineFacts) int
 func fitAffineAVX2(l *lanes, z, w []float32, f *affineFacts) int
 
 //go:noescape
+func rateAffineAVX512(l *lanes, z, w []float32, f *affineFacts) int
+
+//go:noescape
 func rateIntegersAVX512(l *lanes, z, w []float32, f *affineFacts) int
+
+//go:noescape
+func rateAffineAVX2(l *lanes, z, w []float32, f *affineFacts) int
 
 //go:noescape
 func rateIntegersAVX2(l *lanes, z, w []float32, f *affineFacts) int

@@ -406,6 +406,118 @@ DATA numbers<>+56(SB)/4, $0x0000000e
 DATA numbers<>+60(SB)/4, $0x0000000f
 GLOBL numbers<>(SB), RODATA|NOPTR, $64
 
+// func rateAffineAVX512(l *byte, z []float32, w []float32, f *byte) int
+// Requires: AVX, AVX512F, BMI
+TEXT ·rateAffineAVX512(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         z_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         z_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Z0
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0xff000000, DI
+	VPBROADCASTD DI, Z2
+	MOVQ         f+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z3
+	VBROADCASTSS (DI), Z4
+	VADDPS       Z3, Z4, Z4
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Z9
+	VMOVUPS 256(AX), Z10
+	VPXORD  Z5, Z5, Z5
+	VPXORD  Z6, Z6, Z6
+	VPXORD  Z7, Z7, Z7
+	XORQ    R10, R10
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Z11
+	VBROADCASTSS (DX)(R10*1), Z12
+	VMULPS       Z9, Z11, Z13
+	VADDPS       Z10, Z13, Z13
+	VADDPS       Z3, Z13, Z13
+	VPMAXSD      Z3, Z13, Z13
+	VPMINSD      Z4, Z13, Z13
+	VSUBPS       Z3, Z13, Z13
+	VMULPS       Z12, Z13, Z12
+	VADDPS       Z12, Z5, Z5
+	VMULPS       Z12, Z13, Z13
+	VADDPS       Z13, Z6, Z6
+	VMULPS       Z12, Z11, Z11
+	VADDPS       Z11, Z7, Z7
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Z5, 512(AX)
+	VMOVUPS      Z6, 768(AX)
+	VMOVUPS      Z7, 1024(AX)
+	VBROADCASTSS 8(DI), Z9
+	VBROADCASTSS 12(DI), Z10
+	VMOVUPS      1280(AX), Z11
+	VMOVUPS      1536(AX), Z12
+	VADDPS       Z10, Z10, Z10
+	VMULPS       Z5, Z12, Z13
+	VADDPS       Z7, Z7, Z14
+	VMULPS       Z6, Z11, Z15
+	VSUBPS       Z15, Z14, Z14
+	VADDPS       Z13, Z13, Z13
+	VSUBPS       Z13, Z14, Z13
+	VMULPS       Z13, Z11, Z11
+	VMULPS       Z9, Z12, Z9
+	VSUBPS       Z9, Z10, Z9
+	VMULPS       Z9, Z12, Z9
+	VADDPS       Z9, Z11, Z9
+	VPBROADCASTD SI, Z10
+	VPCMPD       $0x06, Z0, Z10, K1
+	VBLENDMPS    Z9, Z1, K1, Z8
+	VMOVUPS      Z8, 1792(AX)
+	VMAXPS       Z2, Z8, Z2
+	ADDQ         $0x40, AX
+	SUBQ         $0x10, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VSHUFF32X4 $0x4e, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VSHUFF32X4 $0xb1, Z2, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0x4e, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	VPERMILPS  $0xb1, Z2, Z0
+	VMAXPS     Z0, Z2, Z2
+	XORQ       AX, AX
+
+look:
+	VCMPPS $0x00, 1792(R8)(AX*4), Z2, K1
+	KMOVW  K1, CX
+	TESTL  CX, CX
+	JNZ    found
+	ADDQ   $0x10, AX
+	CMPQ   AX, R9
+	JLT    look
+	XORQ   AX, AX
+	JMP    done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
 // func rateIntegersAVX512(l *byte, z []float32, w []float32, f *byte) int
 // Requires: AVX, AVX512F, BMI
 TEXT ·rateIntegersAVX512(SB), NOSPLIT, $0-72
@@ -2855,6 +2967,120 @@ summed:
 	VMOVUPS      Y12, 1280(AX)
 	VMOVUPS      Y10, 1536(AX)
 	VBLENDVPS    Y11, Y5, Y1, Y5
+	VMOVD        SI, X6
+	VPBROADCASTD X6, Y6
+	VPCMPGTD     Y0, Y6, Y6
+	VBLENDVPS    Y6, Y5, Y1, Y5
+	VMOVUPS      Y5, 1792(AX)
+	VMAXPS       Y2, Y5, Y2
+	ADDQ         $0x20, AX
+	SUBQ         $0x08, SI
+
+enough:
+	CMPQ       SI, $0x00
+	JG         group
+	VPERM2F128 $0x01, Y2, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0x4e, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	VPERMILPS  $0xb1, Y2, Y0
+	VMAXPS     Y0, Y2, Y2
+	XORQ       AX, AX
+
+look:
+	VCMPPS    $0x00, 1792(R8)(AX*4), Y2, Y0
+	VMOVMSKPS Y0, CX
+	TESTL     CX, CX
+	JNZ       found
+	ADDQ      $0x08, AX
+	CMPQ      AX, R9
+	JLT       look
+	XORQ      AX, AX
+	JMP       done
+
+found:
+	TZCNTL CX, CX
+	ADDQ   CX, AX
+
+done:
+	MOVQ AX, ret+64(FP)
+	VZEROUPPER
+	RET
+
+// func rateAffineAVX2(l *byte, z []float32, w []float32, f *byte) int
+// Requires: AVX, AVX2, BMI
+TEXT ·rateAffineAVX2(SB), NOSPLIT, $0-72
+	MOVQ         l+0(FP), AX
+	MOVQ         z_base+8(FP), CX
+	MOVQ         w_base+32(FP), DX
+	MOVQ         z_len+16(FP), BX
+	SHLQ         $0x02, BX
+	MOVQ         2048(AX), SI
+	VMOVUPS      numbers<>+0(SB), Y0
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0xff000000, DI
+	VMOVD        DI, X2
+	VPBROADCASTD X2, Y2
+	MOVQ         f+56(FP), DI
+	MOVL         $0x4b400000, R8
+	VMOVD        R8, X3
+	VPBROADCASTD X3, Y3
+	VBROADCASTSS (DI), Y4
+	VADDPS       Y3, Y4, Y4
+	MOVQ         AX, R8
+	MOVQ         SI, R9
+	JMP          enough
+
+group:
+	VMOVUPS (AX), Y5
+	VMOVUPS 256(AX), Y6
+	VPXOR   Y7, Y7, Y7
+	VPXOR   Y8, Y8, Y8
+	VPXOR   Y9, Y9, Y9
+	XORQ    R10, R10
+	JMP     summed
+
+weight:
+	VBROADCASTSS (CX)(R10*1), Y10
+	VBROADCASTSS (DX)(R10*1), Y11
+	VMULPS       Y5, Y10, Y12
+	VADDPS       Y6, Y12, Y12
+	VADDPS       Y3, Y12, Y12
+	VPMAXSD      Y3, Y12, Y12
+	VPMINSD      Y4, Y12, Y12
+	VSUBPS       Y3, Y12, Y12
+	VMULPS       Y11, Y12, Y11
+	VADDPS       Y11, Y7, Y7
+	VMULPS       Y11, Y12, Y12
+	VADDPS       Y12, Y8, Y8
+	VMULPS       Y11, Y10, Y10
+	VADDPS       Y10, Y9, Y9
+	ADDQ         $0x04, R10
+
+summed:
+	CMPQ         R10, BX
+	JLT          weight
+	VMOVUPS      Y7, 512(AX)
+	VMOVUPS      Y8, 768(AX)
+	VMOVUPS      Y9, 1024(AX)
+	VBROADCASTSS 8(DI), Y5
+	VBROADCASTSS 12(DI), Y6
+	VMOVUPS      1280(AX), Y10
+	VMOVUPS      1536(AX), Y11
+	VADDPS       Y6, Y6, Y6
+	VMULPS       Y7, Y11, Y7
+	VADDPS       Y9, Y9, Y9
+	VMULPS       Y8, Y10, Y8
+	VSUBPS       Y8, Y9, Y8
+	VADDPS       Y7, Y7, Y7
+	VSUBPS       Y7, Y8, Y7
+	VMULPS       Y7, Y10, Y7
+	VMULPS       Y5, Y11, Y5
+	VSUBPS       Y5, Y6, Y5
+	VMULPS       Y5, Y11, Y5
+	VADDPS       Y5, Y7, Y5
 	VMOVD        SI, X6
 	VPBROADCASTD X6, Y6
 	VPCMPGTD     Y0, Y6, Y6

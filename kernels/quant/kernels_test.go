@@ -138,6 +138,7 @@ func TestKernelLanes(t *testing.T) {
 				f.swz += float32(w[i] * z[i])
 			}
 			check(true, func(l *lanes) int { return k.fitAffine(l, z, w, &f) }, func(l *lanes) int { return scalar.fitAffine(l, z, w, &f) })
+			check(true, func(l *lanes) int { return k.rateAffine(l, z, w, &f) }, func(l *lanes) int { return scalar.rateAffine(l, z, w, &f) })
 			f.d, f.dmin, f.base = []float32{abs(r.weight(-2)), 0x1p-101, 0}[r.below(3)], abs(r.weight(-2)), r.weight(0)
 			for i := range before.note1 {
 				before.note1[i], before.note2[i] = float32(r.below(64)), float32(r.below(64))

@@ -24,11 +24,28 @@ const laneCount = 64
 // noGain is the gain of a lane that must not be chosen.
 const noGain = -0x1p127
 
+// best is the first lane with the largest gain, if that is more than least;
+// else -1.
+func (l *lanes) best(least float32) int {
+	at := -1
+	for i, g := range l.gain[:l.n] {
+		if g > least {
+			least, at = g, i
+		}
+	}
+	return at
+}
+
 // fitAffine finds the b and a that suit each lane's codes best. Like the others
 // below it gives the first lane with the largest gain; any where no lane may be
 // chosen.
 func (l *lanes) fitAffine(f *affineBlock) int {
 	return use.fitAffine(l, f.z, f.w[:len(f.z)], &f.affineFacts)
+}
+
+// rateAffine takes b and a as they are.
+func (l *lanes) rateAffine(f *affineBlock) int {
+	return use.rateAffine(l, f.z, f.w[:len(f.z)], &f.affineFacts)
 }
 
 // rateIntegers takes the b and a of integer scales and minima, note1 and note2,

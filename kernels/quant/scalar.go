@@ -7,7 +7,7 @@ import "math"
 var scalar = kernels{
 	name: "scalar", ok: true,
 	top: top, times: times, costs: costs, ends: ends, moments: moments, codes: codes,
-	fitAffine: fitAffine, rateIntegers: rateIntegers,
+	fitAffine: fitAffine, rateAffine: rateAffine, rateIntegers: rateIntegers,
 	fitScale: fitScale, rateScale: rateScale,
 	fitTable: fitTable, rateTable: rateTable,
 	chooseScales: chooseScales, chooseMinima: chooseMinima,
@@ -32,7 +32,15 @@ func fitAffine(l *lanes, z, w []float32, f *affineFacts) int {
 			l.b[i], l.a[i], l.gain[i] = b, a, f.gainOf(b, a, q, qq, qz)
 		}
 	}
-	return l.best()
+	return max(l.best(noGain), 0)
+}
+
+func rateAffine(l *lanes, z, w []float32, f *affineFacts) int {
+	sumAffine(l, z, w, f)
+	for i := range l.n {
+		l.gain[i] = f.gainOf(l.b[i], l.a[i], l.q[i], l.qq[i], l.qx[i])
+	}
+	return max(l.best(noGain), 0)
 }
 
 func rateIntegers(l *lanes, z, w []float32, f *affineFacts) int {
@@ -42,11 +50,7 @@ func rateIntegers(l *lanes, z, w []float32, f *affineFacts) int {
 		l.inv[i] = inverse(l.b[i])
 		l.off[i] = float32(-l.a[i] * l.inv[i])
 	}
-	sumAffine(l, z, w, f)
-	for i := range l.n {
-		l.gain[i] = f.gainOf(l.b[i], l.a[i], l.q[i], l.qq[i], l.qx[i])
-	}
-	return l.best()
+	return rateAffine(l, z, w, f)
 }
 
 func sumAffine(l *lanes, z, w []float32, f *affineFacts) {
@@ -97,7 +101,7 @@ func fitScale(l *lanes, x, w []float32, v *levels) int {
 		l.qx[i], l.qq[i] = v.sums(x, w, l.inv[i])
 		l.fitGain(i)
 	}
-	return l.best()
+	return max(l.best(noGain), 0)
 }
 
 func rateScale(l *lanes, x, w []float32, v *levels) int {
@@ -105,7 +109,7 @@ func rateScale(l *lanes, x, w []float32, v *levels) int {
 		l.qx[i], l.qq[i] = v.sums(x, w, l.inv[i])
 		l.rateGain(i)
 	}
-	return l.best()
+	return max(l.best(noGain), 0)
 }
 
 func fitTable(l *lanes, x, w []float32, t *levelTable) int {
@@ -113,7 +117,7 @@ func fitTable(l *lanes, x, w []float32, t *levelTable) int {
 		l.qx[i], l.qq[i] = t.sums(x, w, l.inv[i])
 		l.fitGain(i)
 	}
-	return l.best()
+	return max(l.best(noGain), 0)
 }
 
 func rateTable(l *lanes, x, w []float32, t *levelTable) int {
@@ -121,18 +125,7 @@ func rateTable(l *lanes, x, w []float32, t *levelTable) int {
 		l.qx[i], l.qq[i] = t.sums(x, w, l.inv[i])
 		l.rateGain(i)
 	}
-	return l.best()
-}
-
-// best is the first lane with the largest gain, 0 where there is none.
-func (l *lanes) best() int {
-	at, most := 0, float32(noGain)
-	for i, g := range l.gain[:l.n] {
-		if g > most {
-			most, at = g, i
-		}
-	}
-	return at
+	return max(l.best(noGain), 0)
 }
 
 func (l *lanes) fitGain(i int) {

@@ -138,7 +138,9 @@ func (t tier) affineGain(b, a, q, qq, qx, swz2, sw VecVirtual) VecVirtual {
 	return t.add(t.mul(b, u), t.mul(a, t.sub(swz2, t.mul(a, sw))))
 }
 
-func (t tier) affine(name string, fit bool) {
+// affine writes the kernels of grids with an offset: of given grids or of
+// integers, with the b and a that fit or those that are given.
+func (t tier) affine(name string, given, fit bool) {
 	doc := "does what " + name + " does"
 	t.begin(name, doc, "func(l *byte, z, w []float32, f *byte) int")
 	b := t.batch(name, "z")
@@ -149,7 +151,7 @@ func (t tier) affine(name string, fit bool) {
 	n, hi := t.every(fact(factsN)), t.vec()
 	VADDPS(round, n, hi)
 	b.each(func() VecVirtual {
-		inv, off := b.grid(fit, fact)
+		inv, off := b.grid(given, fact)
 		q, qq, qx := t.vec(), t.vec(), t.vec()
 		for _, v := range []VecVirtual{q, qq, qx} {
 			t.zero(v)
