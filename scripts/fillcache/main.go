@@ -1,7 +1,7 @@
 // Command fillcache gives a cache an entry for every action of a recipe without
-// quantizing anything: plans, keys, hashes of the sources, commits, lookups and
-// the artifact's manifest are real, and only the tensors' blobs are stand-ins of
-// 32 bytes. It is for measuring what a build of a large model costs that has
+// quantizing anything: plans, keys, hashes of the sources, commits and lookups
+// are real. The tensors' blobs are stand-ins of 32 bytes, and the artifact is the
+// file that such small tensors make. It is for measuring what a build of a large model costs that has
 // nothing to do. Never use such a cache for anything else: it holds lies.
 package main
 
@@ -66,13 +66,17 @@ func run(ctx context.Context, recipe, folder string) error {
 	})
 }
 
-// standIns is the catalog with a quantize stage that quantizes nothing.
+// standIns is the catalog with a quantize stage that quantizes nothing, and an
+// artifact of what that leaves.
 func standIns(c *engine.Catalog) *engine.Catalog {
 	var list []*engine.Stage
 	for _, s := range c.Stages() {
 		stage := *s
-		if s.ID() == "stage quantize" {
+		switch s.ID() {
+		case "stage quantize":
 			stage.Run = standIn
+		case "artifact gguf":
+			stage.Run = func(ctx context.Context, env *engine.Env) error { return small(ctx, env, s.Run) }
 		}
 		list = append(list, &stage)
 	}
@@ -97,4 +101,30 @@ func standIn(_ context.Context, env *engine.Env) error {
 	return env.SetMeta(map[string]any{"weights": weights, "sq": 0.5, "ref": 1.5, "max_abs": 0.25, "worst_rows": []map[string]any{
 		{"row": 17, "rel_rmse": 0.1}, {"row": 170, "rel_rmse": 0.09}, {"row": 717, "rel_rmse": 0.08},
 	}})
+}
+
+// small packs tensors that are as large as their stand-ins: 8 numbers of 4 bytes
+// for each blob.
+func small(ctx context.Context, env *engine.Env, pack func(context.Context, *engine.Env) error) error {
+	var params struct {
+		Tensors []struct {
+			Name   string  `json:"name"`
+			Dims   []int64 `json:"dims"`
+			Type   string  `json:"type"`
+			Slices int64   `json:"slices"`
+		} `json:"tensors"`
+	}
+	if err := env.Params.Decode(&params); err != nil {
+		return err
+	}
+	for i := range params.Tensors {
+		t := &params.Tensors[i]
+		t.Dims, t.Type = []int64{8 * t.Slices}, "f32"
+	}
+	with, err := env.Params.With("tensors", params.Tensors)
+	if err != nil {
+		return err
+	}
+	env.Params = with
+	return pack(ctx, env)
 }
