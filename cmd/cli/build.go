@@ -55,6 +55,8 @@ func (a *app) buildRecipe(ctx context.Context, args []string, output string, kee
 		if err := j.saveLock(first, nil); err != nil {
 			return err
 		}
+	} else if err := j.probeLock(first); err != nil {
+		return err
 	}
 	b := &build{app: a, known: j.known, cache: j.cache, keepGoing: keepGoing, recipe: j.Recipe, isBlock: j.isBlock, executor: engine.Executor{Catalog: j.catalog, Fetch: j.services}}
 	b.lower = func(ctx context.Context, known *engine.Known) (*engine.Plan, error) {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -191,6 +192,24 @@ func (j *job) checkFrozen(ctx context.Context, plan *engine.Plan) error {
 func (j *job) moving(plan *engine.Plan) bool {
 	return slices.ContainsFunc(plan.Models, func(m engine.ModelPlan) bool { return m.Revision != "" }) ||
 		slices.ContainsFunc(j.Program.Modules, func(m engine.Module) bool { return m.Commit != "" })
+}
+
+// probeLock fails where the lock file will have to be written once everything is
+// built and cannot be: better now than then.
+func (j *job) probeLock(plan *engine.Plan) error {
+	if j.flags.frozen || j.flags.requireCached {
+		return nil
+	}
+	next, err := j.pins(plan, nil)
+	if err != nil || len(lock.Diff(j.lock, next)) == 0 {
+		return err
+	}
+	f, err := os.CreateTemp(filepath.Dir(j.lockPath), ".pj-lock-*.tmp")
+	if err != nil {
+		return fmt.Errorf("%s cannot be written, and would have to be once the build is done: make its folder writable, or put a copy of the recipe elsewhere: %w", j.lockPath, err)
+	}
+	f.Close()
+	return os.Remove(f.Name())
 }
 
 // saveLock writes the lock file where what it pins changed.

@@ -176,3 +176,26 @@ func TestStoryVanishedSource(t *testing.T) {
 		require.Equal(t, sum, s.sha256("a.gguf"), name)
 	}
 }
+
+// TestStoryReadOnlyRecipe has a recipe in a folder that cannot be written: that
+// is said before anything runs, unless the lock file is there already.
+func TestStoryReadOnlyRecipe(t *testing.T) {
+	t.Parallel()
+	s := newStory(t)
+	s.disk("ro", "64m")
+	s.model("nano-qwen3moe", "ro/m")
+	s.write("ro/recipe.hcl", storyRecipe("m", "Q8_0", ""))
+	s.remount("ro", "", syscall.MS_RDONLY)
+	r := s.pj(1, "build", "ro", "--output", "out")
+	r.says("ro/pj.lock.hcl cannot be written", "read-only file system")
+	require.Empty(t, r.stdout, "nothing ran")
+	require.Empty(t, s.files("out"))
+	s.pj(0, "plan", "ro")
+	s.pj(4, "build", "ro", "--output", "out", "--frozen").says("pj lock")
+
+	s.remount("ro", "", 0)
+	s.pj(0, "lock", "ro")
+	s.remount("ro", "", syscall.MS_RDONLY)
+	s.pj(0, "build", "ro", "--output", "out")
+	require.Equal(t, []string{"a.gguf"}, s.files("out"))
+}
