@@ -16,6 +16,7 @@ import (
 	"testing"
 
 	"github.com/stretchr/testify/require"
+	"gopkg.in/yaml.v3"
 
 	"github.com/llama-pajamas/pj/cmd/cli"
 )
@@ -173,6 +174,26 @@ func TestRules(t *testing.T) {
 	}
 	require.Equal(t, "mxfp4", got["expert"])
 	require.Equal(t, "bf16", got["attention_q"])
+}
+
+// TestWorkflow: what the workflow runs is there.
+func TestWorkflow(t *testing.T) {
+	b, err := os.ReadFile("ci/workflow.yml")
+	require.NoError(t, err)
+	var workflow struct {
+		Jobs map[string]struct {
+			Steps []struct{ Run string }
+		}
+	}
+	require.NoError(t, yaml.Unmarshal(b, &workflow))
+	var runs []string
+	for _, step := range workflow.Jobs["build"].Steps {
+		if command, ok := strings.CutPrefix(step.Run, "pj "); ok {
+			pj(t, append(strings.Fields(command), "--cache-dir", t.TempDir())...)
+		}
+		runs = append(runs, step.Run)
+	}
+	require.Subset(t, runs, []string{"examples/ci/ci.sh check", "examples/ci/ci.sh build"})
 }
 
 func TestCI(t *testing.T) {
