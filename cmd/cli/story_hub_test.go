@@ -74,8 +74,9 @@ func (h *hubStory) weights() (n int64) {
 	return n
 }
 
-// local builds the same model from a folder and gives the file's tensors' hash.
-func (h *hubStory) diffLocal() {
+// sharesWithFolder builds the same model from a folder, of which the hub's build left
+// almost everything in the cache.
+func (h *hubStory) sharesWithFolder() {
 	h.t.Helper()
 	h.model("nano-qwen3moe", "local/m")
 	h.write("local/recipe.hcl", storyRecipe("m", "Q8_0", ""))
@@ -124,7 +125,7 @@ func TestStoryHub(t *testing.T) {
 	require.LessOrEqual(t, h.weights(), int64(len(size.Data))+headers, "it was fetched once")
 	require.Contains(t, string(h.read("pj.lock.hcl")), "digest")
 	sha := h.sha256("a.gguf")
-	h.diffLocal()
+	h.sharesWithFolder()
 
 	// Nothing is asked of the hub again.
 	h.hub.Forget()

@@ -57,7 +57,7 @@ func (s *story) command(args ...string) *exec.Cmd {
 	return c
 }
 
-// outcomeOf is how a run of pj ended.
+// ran is how a run of pj ended.
 type ran struct {
 	t              *testing.T
 	args           []string
