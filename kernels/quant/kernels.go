@@ -28,6 +28,10 @@ type kernels struct {
 	chooseScales func(c *choice, n, count int, most float32)
 	chooseMinima func(c *choice, k, n, count int, most float32)
 
+	// Sums of a row whose length is a positive multiple of 8.
+	measure         func(s *rowSums, x, y []float32)
+	measureWeighted func(s *rowSums, x, y, w []float32)
+
 	// Decoders of whole blocks, nil where there is none. Those of halves take
 	// vectorRun at a time.
 	unpack [unpackKinds]func(dst []float32, src []byte)

@@ -22,6 +22,7 @@ var impls = []kernels{
 		fitScale: fitScaleAVX512, rateScale: rateScaleAVX512,
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
+		measure: measureAVX512, measureWeighted: measureWeightedAVX512,
 		unpack: unpackAVX512,
 	},
 	{
@@ -33,6 +34,7 @@ var impls = []kernels{
 		fitScale: fitScaleAVX2, rateScale: rateScaleAVX2,
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
+		measure: measureAVX2, measureWeighted: measureWeightedAVX2,
 		unpack: unpackAVX2,
 	},
 }
@@ -47,6 +49,7 @@ var (
 	_ = [1]byte{}[unsafe.Offsetof(lanes{}.note1)-8*4*laneCount-8]
 	_ = [1]byte{}[unsafe.Offsetof(affineFacts{}.ceiling)-16]
 	_ = [1]byte{}[unsafe.Offsetof(affineFacts{}.dmin)-32]
+	_ = [1]byte{}[unsafe.Offsetof(rowSums{}.most)-256]
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.base)-384]
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.d)-448]
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.minima)-960]
@@ -145,3 +148,15 @@ func chooseMinimaAVX512(c *choice, k, n, count int, most float32)
 
 //go:noescape
 func chooseMinimaAVX2(c *choice, k, n, count int, most float32)
+
+//go:noescape
+func measureAVX512(s *rowSums, x, y []float32)
+
+//go:noescape
+func measureWeightedAVX512(s *rowSums, x, y, w []float32)
+
+//go:noescape
+func measureAVX2(s *rowSums, x, y []float32)
+
+//go:noescape
+func measureWeightedAVX2(s *rowSums, x, y, w []float32)

@@ -1234,6 +1234,86 @@ block:
 	VZEROUPPER
 	RET
 
+// func measureAVX512(s *byte, x []float32, y []float32)
+// Requires: AVX, AVX512F
+TEXT ·measureAVX512(SB), NOSPLIT, $0-56
+	MOVQ         s+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         y_base+32(FP), DX
+	MOVQ         $0x7fffffffffffffff, BX
+	VMOVQ        BX, X0
+	VPBROADCASTQ X0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	MOVQ         x_len+16(FP), SI
+	SHLQ         $0x02, SI
+	XORQ         BX, BX
+
+weights:
+	VCVTPS2PD (CX)(BX*1), Z4
+	VCVTPS2PD (DX)(BX*1), Z5
+	VSUBPD    Z5, Z4, Z5
+	VPANDQ    Z0, Z5, Z6
+	VMAXPD    Z3, Z6, Z3
+	VMULPD    Z5, Z5, Z5
+	VMULPD    Z4, Z4, Z4
+	VADDPD    Z5, Z1, Z1
+	VADDPD    Z4, Z2, Z2
+	ADDQ      $0x20, BX
+	CMPQ      BX, SI
+	JLT       weights
+	VMOVUPD   Z1, (AX)
+	VMOVUPD   Z2, 64(AX)
+	VMOVUPD   Z3, 256(AX)
+	VZEROUPPER
+	RET
+
+// func measureWeightedAVX512(s *byte, x []float32, y []float32, w []float32)
+// Requires: AVX, AVX512F
+TEXT ·measureWeightedAVX512(SB), NOSPLIT, $0-80
+	MOVQ         s+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         y_base+32(FP), DX
+	MOVQ         w_base+56(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VPBROADCASTQ X0, Z0
+	VPXORD       Z1, Z1, Z1
+	VPXORD       Z2, Z2, Z2
+	VPXORD       Z3, Z3, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	MOVQ         x_len+16(FP), DI
+	SHLQ         $0x02, DI
+	XORQ         SI, SI
+
+weights:
+	VCVTPS2PD (CX)(SI*1), Z6
+	VCVTPS2PD (DX)(SI*1), Z7
+	VSUBPD    Z7, Z6, Z7
+	VPANDQ    Z0, Z7, Z8
+	VMAXPD    Z3, Z8, Z3
+	VMULPD    Z7, Z7, Z7
+	VMULPD    Z6, Z6, Z6
+	VADDPD    Z7, Z1, Z1
+	VADDPD    Z6, Z2, Z2
+	VCVTPS2PD (BX)(SI*1), Z8
+	VMULPD    Z8, Z7, Z7
+	VMULPD    Z8, Z6, Z6
+	VADDPD    Z7, Z4, Z4
+	VADDPD    Z6, Z5, Z5
+	ADDQ      $0x20, SI
+	CMPQ      SI, DI
+	JLT       weights
+	VMOVUPD   Z1, (AX)
+	VMOVUPD   Z2, 64(AX)
+	VMOVUPD   Z3, 256(AX)
+	VMOVUPD   Z4, 128(AX)
+	VMOVUPD   Z5, 192(AX)
+	VZEROUPPER
+	RET
+
 // func unpackQ4_0AVX512(dst []float32, src []byte)
 // Requires: AVX, AVX2, AVX512F
 TEXT ·unpackQ4_0AVX512(SB), NOSPLIT, $0-48
@@ -3839,6 +3919,125 @@ block:
 	ADDQ         $0x20, CX
 	SUBQ         $0x08, DI
 	JG           factors
+	VZEROUPPER
+	RET
+
+// func measureAVX2(s *byte, x []float32, y []float32)
+// Requires: AVX, AVX2
+TEXT ·measureAVX2(SB), NOSPLIT, $0-56
+	MOVQ         s+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         y_base+32(FP), DX
+	MOVQ         $0x7fffffffffffffff, BX
+	VMOVQ        BX, X0
+	VPBROADCASTQ X0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	MOVQ         x_len+16(FP), SI
+	SHLQ         $0x02, SI
+	XORQ         BX, BX
+
+weights:
+	VCVTPS2PD (CX)(BX*1), Y7
+	VCVTPS2PD (DX)(BX*1), Y8
+	VSUBPD    Y8, Y7, Y8
+	VPAND     Y0, Y8, Y9
+	VMAXPD    Y5, Y9, Y5
+	VMULPD    Y8, Y8, Y8
+	VMULPD    Y7, Y7, Y7
+	VADDPD    Y8, Y1, Y1
+	VADDPD    Y7, Y3, Y3
+	VCVTPS2PD 16(CX)(BX*1), Y7
+	VCVTPS2PD 16(DX)(BX*1), Y8
+	VSUBPD    Y8, Y7, Y8
+	VPAND     Y0, Y8, Y9
+	VMAXPD    Y6, Y9, Y6
+	VMULPD    Y8, Y8, Y8
+	VMULPD    Y7, Y7, Y7
+	VADDPD    Y8, Y2, Y2
+	VADDPD    Y7, Y4, Y4
+	ADDQ      $0x20, BX
+	CMPQ      BX, SI
+	JLT       weights
+	VMOVUPD   Y1, (AX)
+	VMOVUPD   Y2, 32(AX)
+	VMOVUPD   Y3, 64(AX)
+	VMOVUPD   Y4, 96(AX)
+	VMOVUPD   Y5, 256(AX)
+	VMOVUPD   Y6, 288(AX)
+	VZEROUPPER
+	RET
+
+// func measureWeightedAVX2(s *byte, x []float32, y []float32, w []float32)
+// Requires: AVX, AVX2
+TEXT ·measureWeightedAVX2(SB), NOSPLIT, $0-80
+	MOVQ         s+0(FP), AX
+	MOVQ         x_base+8(FP), CX
+	MOVQ         y_base+32(FP), DX
+	MOVQ         w_base+56(FP), BX
+	MOVQ         $0x7fffffffffffffff, SI
+	VMOVQ        SI, X0
+	VPBROADCASTQ X0, Y0
+	VPXOR        Y1, Y1, Y1
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VPXOR        Y9, Y9, Y9
+	VPXOR        Y10, Y10, Y10
+	MOVQ         x_len+16(FP), DI
+	SHLQ         $0x02, DI
+	XORQ         SI, SI
+
+weights:
+	VCVTPS2PD (CX)(SI*1), Y11
+	VCVTPS2PD (DX)(SI*1), Y12
+	VSUBPD    Y12, Y11, Y12
+	VPAND     Y0, Y12, Y13
+	VMAXPD    Y5, Y13, Y5
+	VMULPD    Y12, Y12, Y12
+	VMULPD    Y11, Y11, Y11
+	VADDPD    Y12, Y1, Y1
+	VADDPD    Y11, Y3, Y3
+	VCVTPS2PD (BX)(SI*1), Y13
+	VMULPD    Y13, Y12, Y12
+	VMULPD    Y13, Y11, Y11
+	VADDPD    Y12, Y7, Y7
+	VADDPD    Y11, Y9, Y9
+	VCVTPS2PD 16(CX)(SI*1), Y11
+	VCVTPS2PD 16(DX)(SI*1), Y12
+	VSUBPD    Y12, Y11, Y12
+	VPAND     Y0, Y12, Y13
+	VMAXPD    Y6, Y13, Y6
+	VMULPD    Y12, Y12, Y12
+	VMULPD    Y11, Y11, Y11
+	VADDPD    Y12, Y2, Y2
+	VADDPD    Y11, Y4, Y4
+	VCVTPS2PD 16(BX)(SI*1), Y13
+	VMULPD    Y13, Y12, Y12
+	VMULPD    Y13, Y11, Y11
+	VADDPD    Y12, Y8, Y8
+	VADDPD    Y11, Y10, Y10
+	ADDQ      $0x20, SI
+	CMPQ      SI, DI
+	JLT       weights
+	VMOVUPD   Y1, (AX)
+	VMOVUPD   Y2, 32(AX)
+	VMOVUPD   Y3, 64(AX)
+	VMOVUPD   Y4, 96(AX)
+	VMOVUPD   Y5, 256(AX)
+	VMOVUPD   Y6, 288(AX)
+	VMOVUPD   Y7, 128(AX)
+	VMOVUPD   Y8, 160(AX)
+	VMOVUPD   Y9, 192(AX)
+	VMOVUPD   Y10, 224(AX)
 	VZEROUPPER
 	RET
 

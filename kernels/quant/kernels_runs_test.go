@@ -147,3 +147,29 @@ func TestKernelUnpack(t *testing.T) {
 		}
 	})
 }
+
+// TestKernelMeasure compares errors of rows of any length, with numbers that
+// are not finite among them.
+func TestKernelMeasure(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		r := random(84)
+		for try := range 2000 {
+			n := 1 + r.below(200)
+			x, y, w := runOf(&r, n, try%3 == 0), runOf(&r, n, false), runOf(&r, n, false)
+			if try%10 == 0 {
+				y[r.below(n)] = []float32{nan, inf, -inf}[r.below(3)]
+			}
+			if try%2 == 0 {
+				w = nil
+			}
+			var got, want ErrorSum
+			withKernels(k, func() { got = Measure(x, y, w, n) })
+			withKernels(&scalar, func() { want = Measure(x, y, w, n) })
+			for _, v := range [][2]float64{{got.Sq, want.Sq}, {got.Ref, want.Ref}, {got.WSq, want.WSq}, {got.WRef, want.WRef}, {got.MaxAbs, want.MaxAbs}} {
+				if v[0] != v[1] && (v[0] == v[0] || v[1] == v[1]) {
+					t.Fatalf("%d weights: %+v, want %+v", n, got, want)
+				}
+			}
+		}
+	})
+}

@@ -6,9 +6,9 @@ import (
 )
 
 // ErrorSum adds up squared errors of decoded weights. Rows are added one after
-// the other, each summed in float64 on its own, so that the total has the same
-// bits however a tensor is cut into calls of Add, as long as cuts are between
-// rows and calls are in order.
+// the other, each summed in float64 on its own (as eight sums, of every eighth
+// weight), so that the total has the same bits however a tensor is cut into
+// calls of Add, as long as cuts are between rows and calls are in order.
 type ErrorSum struct {
 	Weights int64
 	Sq      float64 // sum of (x-y)^2
@@ -37,29 +37,93 @@ func (s *ErrorSum) Add(x, y, importance []float32, cols int) {
 }
 
 func (s *ErrorSum) addRow(x, y, importance []float32) {
-	var sq, ref, wsq, wref float64
-	for i, v := range x {
-		e := float64(v) - float64(y[i])
-		if a := math.Abs(e); a > s.MaxAbs || a != a {
-			s.MaxAbs = a
-		}
-		e, r := float64(e*e), float64(float64(v)*float64(v))
-		sq += e
-		ref += r
-		if importance != nil {
-			w := float64(importance[i])
-			wsq += float64(w * e)
-			wref += float64(w * r)
+	var r rowSums
+	if n := len(x) &^ 7; n > 0 {
+		if importance == nil {
+			use.measure(&r, x[:n], y[:n])
+		} else {
+			use.measureWeighted(&r, x[:n], y[:n], importance[:n])
 		}
 	}
-	if importance == nil {
-		wsq, wref = sq, ref
+	if n := len(x) &^ 7; n < len(x) { // the rest
+		var t rowSums
+		if importance == nil {
+			measure(&t, x[n:], y[n:])
+		} else {
+			measureWeighted(&t, x[n:], y[n:], importance[n:])
+		}
+		r.add(&t)
+	}
+	sq, ref := sumOf8(&r.sq), sumOf8(&r.ref)
+	wsq, wref := sq, ref
+	if importance != nil {
+		wsq, wref = sumOf8(&r.wsq), sumOf8(&r.wref)
 	}
 	s.Weights += int64(len(x))
 	s.Sq += sq
 	s.Ref += ref
 	s.WSq += wsq
 	s.WRef += wref
+	for _, a := range r.most {
+		s.MaxAbs = max(s.MaxAbs, a)
+	}
+	if sq != sq {
+		s.MaxAbs = sq // kernels lose NaN among the largest
+	}
+}
+
+// rowSums are the sums of the weights 0, 8, 16, ... of a row, those of the
+// weights 1, 9, 17, ... and so on: as many as a vector has elements.
+type rowSums struct {
+	sq, ref, wsq, wref [8]float64
+	most               [8]float64 // largest |x-y|, where that is not NaN
+}
+
+func (r *rowSums) add(t *rowSums) {
+	for i := range r.sq {
+		r.sq[i] += t.sq[i]
+		r.ref[i] += t.ref[i]
+		r.wsq[i] += t.wsq[i]
+		r.wref[i] += t.wref[i]
+		r.most[i] = max(r.most[i], t.most[i])
+	}
+}
+
+func measure(r *rowSums, x, y []float32) {
+	y = y[:len(x)]
+	for j := range min(8, len(x)) {
+		var sq, ref, most float64
+		for i := j; i < len(x); i += 8 {
+			v := float64(x[i])
+			e := v - float64(y[i])
+			if a := math.Abs(e); a > most {
+				most = a
+			}
+			sq += float64(e * e)
+			ref += float64(v * v)
+		}
+		r.sq[j], r.ref[j], r.most[j] = sq, ref, most
+	}
+}
+
+func measureWeighted(r *rowSums, x, y, importance []float32) {
+	y, importance = y[:len(x)], importance[:len(x)]
+	for j := range min(8, len(x)) {
+		var sq, ref, wsq, wref, most float64
+		for i := j; i < len(x); i += 8 {
+			v, w := float64(x[i]), float64(importance[i])
+			e := v - float64(y[i])
+			if a := math.Abs(e); a > most {
+				most = a
+			}
+			e, v = float64(e*e), float64(v*v)
+			sq += e
+			ref += v
+			wsq += float64(w * e)
+			wref += float64(w * v)
+		}
+		r.sq[j], r.ref[j], r.wsq[j], r.wref[j], r.most[j] = sq, ref, wsq, wref, most
+	}
 }
 
 // Merge adds the sums of other rows. Totals depend on the order of merging in

@@ -10,6 +10,7 @@ var scalar = kernels{
 	fitAffine: fitAffine, rateAffine: rateAffine, rateIntegers: rateIntegers,
 	fitScale: fitScale, rateScale: rateScale,
 	fitTable: fitTable, rateTable: rateTable,
+	measure: measure, measureWeighted: measureWeighted,
 	chooseScales: chooseScales, chooseMinima: chooseMinima,
 }
 

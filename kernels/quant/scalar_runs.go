@@ -59,7 +59,7 @@ func moments(z, x, w []float32, f *affineFacts) {
 	f.sw, f.swz, f.szz = sumOf8(&s0), sumOf8(&s1), sumOf8(&s2)
 }
 
-func sumOf8(s *[8]float32) float32 {
+func sumOf8[T float32 | float64](s *[8]T) T {
 	return ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]))
 }
 

@@ -25,6 +25,8 @@ func main() {
 		t.scale("rateTable", true, false)
 		t.chooseScales()
 		t.chooseMinima()
+		t.measure("measure", false)
+		t.measure("measureWeighted", true)
 		t.small()
 		t.large()
 		t.floats()
