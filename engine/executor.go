@@ -96,7 +96,7 @@ func (x *Executor) Build(ctx context.Context, lower func(ctx context.Context, kn
 			// Evidence that went bad: without it the plan waits for it.
 			if damaged[corrupt.ID]++; damaged[corrupt.ID] < attempts {
 				if err := x.Store.Quarantine(ctx, corrupt.ID); err != nil {
-					return before, fmt.Errorf("cache: %w", err)
+					return before, storeError(err)
 				}
 				continue
 			}

@@ -64,7 +64,7 @@ func (k *Known) compare(ctx context.Context, r *resolution, todo []int, last map
 	}
 	entries, err := k.Store.Lookup(ctx, olds)
 	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return storeError(err)
 	}
 	before := map[int]*cache.Entry{}
 	had := map[int]cache.ActionID{}

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/llama-pajamas/pj/cache"
 )
@@ -45,7 +44,7 @@ func (k *Known) Explain(ctx context.Context, plan *Plan, hashLimit int64, action
 	}
 	before, err := k.Store.Lookup(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
+		return nil, storeError(err)
 	}
 	out := make([]Explanation, len(actions))
 	for n, i := range actions {

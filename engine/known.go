@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"runtime"
 
 	"golang.org/x/sync/errgroup"
@@ -186,7 +185,7 @@ func (k *Known) lookUp(ctx context.Context, r *resolution, todo []int) error {
 		})
 		entries, err := k.Store.Lookup(ctx, ids)
 		if err != nil {
-			return fmt.Errorf("cache: %w", err)
+			return storeError(err)
 		}
 		for n, i := range level {
 			r.states[i] = State{Status: New, ID: ids[n]}

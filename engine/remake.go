@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/llama-pajamas/pj/cache"
@@ -20,7 +19,7 @@ func (e *execution) remake(ctx context.Context, lost *lostInput) error {
 func (e *execution) remakeLocked(ctx context.Context, lost *lostInput) error {
 	if lost.corrupt && e.isCorrupt(ctx, lost.id) {
 		if err := e.x.Store.Quarantine(ctx, lost.id); err != nil {
-			return fmt.Errorf("cache: %w", err)
+			return storeError(err)
 		}
 	}
 	a := e.plan.Actions[lost.by]
@@ -29,7 +28,7 @@ func (e *execution) remakeLocked(ctx context.Context, lost *lostInput) error {
 	e.mu.Unlock()
 	entries, err := e.x.Store.Lookup(ctx, []cache.ActionID{id})
 	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return storeError(err)
 	}
 	if entries[0] != nil { // somebody was faster
 		e.mu.Lock()
@@ -46,7 +45,7 @@ func (e *execution) remakeLocked(ctx context.Context, lost *lostInput) error {
 	e.mu.Unlock()
 	batch, err := e.x.Store.Begin(ctx)
 	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return storeError(err)
 	}
 	defer batch.Discard()
 	commit, err := e.perform(ctx, lost.by, batch, e.remakeLocked)

@@ -27,7 +27,7 @@ func (e *execution) runUnit(ctx context.Context, u *unit) (busy bool, err error)
 	}
 	batch, err := e.x.Store.Begin(ctx)
 	if err != nil {
-		return false, fmt.Errorf("cache: %w", err)
+		return false, storeError(err)
 	}
 	defer batch.Discard()
 	var commits []cache.Commit
@@ -77,7 +77,7 @@ func (e *execution) claim(ctx context.Context, u *unit) (release func(), ok bool
 	}
 	release, ok, err = c.Claim(ctx, e.workName(u), u.busy)
 	if err != nil {
-		return nil, false, fmt.Errorf("cache: %w", err)
+		return nil, false, storeError(err)
 	}
 	return release, ok, nil
 }
@@ -119,7 +119,7 @@ func (e *execution) stillMissing(ctx context.Context, actions []int) ([]int, err
 	e.mu.Unlock()
 	entries, err := e.x.Store.Lookup(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("cache: %w", err)
+		return nil, storeError(err)
 	}
 	var todo []int
 	for n, i := range keyed {
@@ -231,7 +231,7 @@ func (e *execution) performOnce(ctx context.Context, i int, batch cache.Batch) (
 		// Its sources were not known when the plan was looked up.
 		entries, err := e.x.Store.Lookup(ctx, []cache.ActionID{id})
 		if err != nil {
-			return nil, fmt.Errorf("cache: %w", err)
+			return nil, storeError(err)
 		}
 		if entries[0] != nil {
 			e.found(i, id, entries[0])
@@ -335,7 +335,7 @@ func (e *execution) commit(ctx context.Context, batch cache.Batch, actions []int
 	}
 	start := time.Now()
 	if err := batch.Commit(ctx, commits); err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return storeError(err)
 	}
 	// Another build may have been first: what stands in the index holds.
 	ids := make([]cache.ActionID, len(commits))
@@ -344,7 +344,7 @@ func (e *execution) commit(ctx context.Context, batch cache.Batch, actions []int
 	}
 	entries, err := e.x.Store.Lookup(ctx, ids)
 	if err != nil {
-		return fmt.Errorf("cache: %w", err)
+		return storeError(err)
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
