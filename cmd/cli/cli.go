@@ -106,8 +106,9 @@ func (a *app) exit(ctx context.Context, err error) int {
 		code = codeOf(err)
 	}
 	if err != nil {
-		fmt.Fprintln(a.stderr, a.paint(bold+red, "Error:"), a.redact(err.Error()))
-		a.diagnostics = append(a.diagnostics, diag.Diagnostic{Severity: diag.Error, Summary: err.Error()})
+		text := diag.Clip(a.redact(err.Error()))
+		fmt.Fprintln(a.stderr, a.paint(bold+red, "Error:"), text)
+		a.diagnostics = append(a.diagnostics, diag.Diagnostic{Severity: diag.Error, Summary: text})
 	}
 	if a.flags.json && !a.wroteJSON && a.started {
 		a.printJSON(struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/engine"
+	"github.com/llama-pajamas/pj/internal/atomicfile"
 	"github.com/llama-pajamas/pj/internal/diag"
 	"github.com/llama-pajamas/pj/recipes/lock"
 	"github.com/llama-pajamas/pj/recipes/source"
@@ -204,12 +205,10 @@ func (j *job) probeLock(plan *engine.Plan) error {
 	if err != nil || len(lock.Diff(j.lock, next)) == 0 {
 		return err
 	}
-	f, err := os.CreateTemp(filepath.Dir(j.lockPath), ".pj-lock-*.tmp")
-	if err != nil {
+	if err := atomicfile.Probe(filepath.Dir(j.lockPath)); err != nil {
 		return fmt.Errorf("%s cannot be written, and would have to be once the build is done: make its folder writable, or put a copy of the recipe elsewhere: %w", j.lockPath, err)
 	}
-	f.Close()
-	return os.Remove(f.Name())
+	return nil
 }
 
 // saveLock writes the lock file where what it pins changed.

@@ -78,6 +78,18 @@ func WriteFile(path string, data []byte) error {
 	})
 }
 
+// Probe fails where Write could not make a file in dir. Like Write, it leaves
+// nothing behind, and removes what killed processes left.
+func Probe(dir string) error {
+	sweep(dir)
+	w, release, err := create(dir)
+	if err != nil {
+		return err
+	}
+	defer release()
+	return errors.Join(w.Close(), os.Remove(w.Name()))
+}
+
 // create opens a new hidden file in dir, which is this process's until release
 // is called. os.CreateTemp would do but for its mode, 0600, which the umask
 // cannot widen.

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -78,6 +79,16 @@ func TestBadPlaces(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o777))
 	require.ErrorContains(t, WriteFile(filepath.Join(dir, "sub"), nil), "a folder has this name")
 	require.Equal(t, []string{"sub"}, names(t, dir))
+}
+
+func TestProbe(t *testing.T) {
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, ".pj-0123456789abcdef.tmp"), nil, 0o666))
+	long := time.Now().Add(-48 * time.Hour)
+	require.NoError(t, os.Chtimes(filepath.Join(dir, ".pj-0123456789abcdef.tmp"), long, long))
+	require.NoError(t, Probe(dir))
+	require.Empty(t, names(t, dir))
+	require.ErrorIs(t, Probe(filepath.Join(dir, "no")), os.ErrNotExist)
 }
 
 func TestRelativePath(t *testing.T) {

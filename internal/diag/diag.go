@@ -49,12 +49,30 @@ type Diagnostics []Diagnostic
 
 // Errorf makes an error diagnostic whose detail is formatted.
 func Errorf(r Range, summary, detail string, args ...any) Diagnostic {
-	return Diagnostic{Severity: Error, Summary: summary, Detail: fmt.Sprintf(detail, args...), Range: r}
+	return Diagnostic{Severity: Error, Summary: summary, Detail: Clip(fmt.Sprintf(detail, args...)), Range: r}
 }
 
 // Warnf makes a warning diagnostic whose detail is formatted.
 func Warnf(r Range, summary, detail string, args ...any) Diagnostic {
-	return Diagnostic{Severity: Warning, Summary: summary, Detail: fmt.Sprintf(detail, args...), Range: r}
+	return Diagnostic{Severity: Warning, Summary: summary, Detail: Clip(fmt.Sprintf(detail, args...)), Range: r}
+}
+
+// lineStart and lineEnd are how much stays of a line that is too long.
+const lineStart, lineEnd = 1500, 500
+
+// Clip leaves out the middle of lines that nobody would read: the name of a
+// tensor in a damaged file can have megabytes.
+func Clip(s string) string {
+	if len(s) <= lineStart+lineEnd {
+		return s
+	}
+	lines := strings.Split(s, "\n")
+	for i, line := range lines {
+		if r := []rune(line); len(r) > lineStart+lineEnd {
+			lines[i] = fmt.Sprintf("%s [… %d characters …] %s", string(r[:lineStart]), len(r)-lineStart-lineEnd, string(r[len(r)-lineEnd:]))
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 // HasErrors reports whether any of the diagnostics is an error.
