@@ -69,6 +69,9 @@ type Catalog struct {
 	// first; matched without regard to case.
 	Types []string
 	Mixes []string
+	// Widths are those of Types that name a precision only: each format has its
+	// own type of it.
+	Widths []string
 	// KVTypes are the names that a policy's kv rules may use.
 	KVTypes []string
 }

@@ -14,14 +14,23 @@ var widthNames = []string{"FP16", "INT8", "FP8", "INT4", "INT3", "INT2"}
 // Catalog is everything that recipes may use.
 func Catalog() *engine.Catalog {
 	c := engine.NewCatalog(registry...)
+	var kv []*quant.Type
 	for _, t := range quant.All() {
 		if t.GGML >= 0 && t.Quantize != nil {
 			c.Types = append(c.Types, t.Name)
 		}
+		if t.KV {
+			kv = append(kv, t)
+		}
 	}
 	sort.Strings(c.Types)
 	c.Types = append(c.Types, widthNames...)
+	c.Widths = widthNames
 	c.Mixes = mix.Names()
-	c.KVTypes = append([]string{"f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "iq4_nl", "int3", "int2", "e4m3", "e5m2"}, "FP16", "INT8", "FP8", "INT4", "INT3", "INT2")
+	sort.SliceStable(kv, func(i, j int) bool { return kv[i].BitsPerWeight() > kv[j].BitsPerWeight() })
+	for _, t := range kv {
+		c.KVTypes = append(c.KVTypes, t.Name)
+	}
+	c.KVTypes = append(c.KVTypes, widthNames...)
 	return c
 }

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/llama-pajamas/pj/engine"
-	"github.com/llama-pajamas/pj/kernels/quant"
 )
 
 // markdownReference is all blocks, types and mixes in Markdown.
@@ -85,21 +84,11 @@ func (f *fieldDoc) markdownType() string {
 
 func markdownTypes(b *strings.Builder, c *engine.Catalog) {
 	b.WriteString("\n## Types\n\nWhat tensors can be stored as, from few bits to many. Names are matched without regard to case. A type that needs an importance gives garbage without `evidence`.\n\n")
-	b.WriteString("| type | bits | block | GGUF type | importance | |\n|---|---|---|---|---|---|\n")
+	b.WriteString("| type | bits | block | stored in | importance | |\n|---|---|---|---|---|---|\n")
 	for _, t := range typesBySize() {
-		gguf := ""
-		if t.GGML >= 0 {
-			gguf = strconv.Itoa(t.GGML)
-		}
-		markdownRow(b, mdCode(t.Name), bitsText(t.BitsPerWeight()), strconv.Itoa(t.Block), gguf, map[bool]string{true: "needed"}[t.NeedsImportance], t.Doc)
+		markdownRow(b, mdCode(t.Name), bitsText(t.BitsPerWeight()), strconv.Itoa(t.Block), placesOf(t), map[bool]string{true: "needed"}[t.NeedsImportance], t.Doc)
 	}
-	var widths []string
-	for _, n := range c.Types {
-		if _, isType := quant.Lookup(n); !isType {
-			widths = append(widths, n)
-		}
-	}
-	b.WriteString("\nThe names " + mdCodes(widths) + " stand for a width: each tensor gets the type of that width which fits it and the format.\n")
+	b.WriteString("\nThe names " + mdCodes(c.Widths) + " stand for a width: each tensor gets the type of that width which fits it and the format.\n")
 }
 
 func markdownRow(b *strings.Builder, cells ...string) {

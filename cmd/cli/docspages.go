@@ -137,16 +137,38 @@ type quantDoc struct {
 	Bytes           int      `json:"bytes"`
 	GGUF            int      `json:"gguf_type"` // -1 where GGUF has none
 	Writable        bool     `json:"writable"`
+	MLX             string   `json:"mlx,omitempty"` // the mode
+	KV              bool     `json:"kv"`
 	NeedsImportance bool     `json:"needs_importance"`
 	Fallback        string   `json:"fallback,omitempty"`
 	Doc             string   `json:"doc"`
 }
 
 func quantData(t *quant.Type) quantDoc {
+	mode := ""
+	if t.MLX != nil {
+		mode = t.MLX.Mode
+	}
 	return quantDoc{
-		Name: t.Name, Aliases: append([]string{}, t.Aliases...), BitsPerWeight: t.BitsPerWeight(), Block: t.Block, Bytes: t.Bytes,
+		MLX: mode, KV: t.KV, Name: t.Name, Aliases: append([]string{}, t.Aliases...), BitsPerWeight: t.BitsPerWeight(), Block: t.Block, Bytes: t.Bytes,
 		GGUF: t.GGML, Writable: t.Quantize != nil, NeedsImportance: t.NeedsImportance, Fallback: t.Fallback, Doc: t.Doc,
 	}
+}
+
+// placesOf lists where a type is stored: in GGUF files, with its number, in
+// MLX folders, in a KV cache.
+func placesOf(t *quant.Type) string {
+	var places []string
+	if t.GGML >= 0 {
+		places = append(places, "GGUF "+strconv.Itoa(t.GGML))
+	}
+	if t.MLX != nil {
+		places = append(places, "MLX")
+	}
+	if t.KV {
+		places = append(places, "KV")
+	}
+	return strings.Join(places, ", ")
 }
 
 // typesBySize lists the types from few bits to many.
@@ -159,28 +181,18 @@ func typesBySize() []*quant.Type {
 }
 
 func typesPage(c *engine.Catalog) docPage {
-	t := table{header: []string{"type", ">bits", ">block", ">GGUF", "importance", ""}}
+	t := table{header: []string{"type", ">bits", ">block", "stored in", "importance", ""}}
 	data := []quantDoc{}
 	for _, q := range typesBySize() {
-		gguf := "-"
-		if q.GGML >= 0 {
-			gguf = strconv.Itoa(q.GGML)
-		}
-		t.add(q.Name, strconv.FormatFloat(q.BitsPerWeight(), 'f', -1, 64), strconv.Itoa(q.Block), gguf,
+		t.add(q.Name, strconv.FormatFloat(q.BitsPerWeight(), 'f', -1, 64), strconv.Itoa(q.Block), placesOf(q),
 			map[bool]string{true: "needed"}[q.NeedsImportance], q.Doc)
 		data = append(data, quantData(q))
 	}
-	var widths []string
-	for _, n := range c.Types {
-		if _, isType := quant.Lookup(n); !isType {
-			widths = append(widths, n)
-		}
-	}
-	text := t.String() + "\nNames of a width, which become a type that fits each tensor and format: " + strings.Join(widths, ", ") + ".\n"
+	text := t.String() + "\nNames of a width, which become a type that fits each tensor and format: " + strings.Join(c.Widths, ", ") + ".\n"
 	return docPage{title: "types", doc: "the types of tensors, and what each costs", text: text, data: struct {
 		Types  []quantDoc `json:"types"`
 		Widths []string   `json:"widths"`
-	}{data, widths}}
+	}{data, c.Widths}}
 }
 
 func typePage(t *quant.Type) docPage {
@@ -193,6 +205,12 @@ func typePage(t *quant.Type) docPage {
 	}
 	if t.GGML >= 0 {
 		fmt.Fprintf(&b, "GGUF type        %d\n", t.GGML)
+	}
+	if t.MLX != nil {
+		fmt.Fprintf(&b, "MLX              mode %s, %d bits, groups of %d\n", t.MLX.Mode, t.MLX.Bits, t.MLX.Group)
+	}
+	if t.KV {
+		b.WriteString("KV cache         yes\n")
 	}
 	if t.Fallback != "" {
 		fmt.Fprintf(&b, "fallback         %s, where %d does not divide a row\n", t.Fallback, t.Block)

@@ -1,7 +1,7 @@
 package quant
 
 var _ = register(&Type{
-	Name: "bf16", Aliases: []string{"bfloat16"}, GGML: 30, Block: 1, Bytes: 2, Float: true,
+	Name: "bf16", Aliases: []string{"bfloat16"}, GGML: 30, Block: 1, Bytes: 2, Float: true, KV: true,
 	Doc:        "bfloat16: the upper half of a single; what most models are published in",
 	Dequantize: DecodeBF16,
 	// The first magnitude that would round to infinity.

@@ -41,9 +41,20 @@ func decodeNVFP4(dst []float32, src []byte) {
 	}
 }
 
-// encodeNVFP4 tries scales around the one that maps a run's largest weight to
-// the largest code, 6.
 func encodeNVFP4(dst []byte, k *work) bool {
+	for s := range 4 {
+		scale, ok := nvfp4Run(dst[4+8*s:][:8], k.x[16*s:][:16], k.w[16*s:][:16], k)
+		if !ok {
+			return false
+		}
+		dst[s] = scale
+	}
+	return true
+}
+
+// nvfp4Run tries scales around the one that maps a run's largest weight to the
+// largest code, 6, and writes the codes; false where the largest is too large.
+func nvfp4Run(dst []byte, x, w []float32, k *work) (scale uint8, ok bool) {
 	below, above := 1, 1
 	switch k.effort {
 	case Normal:
@@ -51,28 +62,24 @@ func encodeNVFP4(dst []byte, k *work) bool {
 	case Best:
 		below, above = 14, 12
 	}
-	b := &k.lanes
-	for s := range 4 {
-		x, w := k.x[16*s:][:16], k.w[16*s:][:16]
-		top := abs(x[largest(x)]) * k.up
-		if top > 12*halfE4M3[nvfp4Most] {
-			return false
-		}
-		mid := nearestE4M3(top / 12)
-		code, first := 0, max(mid-below, 1)
-		b.n = 0
-		for c := first; c <= min(mid+above, nvfp4Most); c++ {
-			b.b[b.n] = halfE4M3[c] * k.down
-			b.inv[b.n] = inverse(b.b[b.n])
-			b.n++
-		}
-		if i := b.rateScale(&fp4Levels, x, w); b.n > 0 && b.gain[i] > 0 {
-			code = first + i
-		}
-		dst[s] = uint8(code)
-		encodeFP4(dst[4+8*s:][:8], x, inverse(halfE4M3[code]*k.down))
+	top := abs(x[largest(x)]) * k.up
+	if top > 12*halfE4M3[nvfp4Most] {
+		return 0, false
 	}
-	return true
+	mid := nearestE4M3(top / 12)
+	code, first := 0, max(mid-below, 1)
+	b := &k.lanes
+	b.n = 0
+	for c := first; c <= min(mid+above, nvfp4Most); c++ {
+		b.b[b.n] = halfE4M3[c] * k.down
+		b.inv[b.n] = inverse(b.b[b.n])
+		b.n++
+	}
+	if i := b.rateScale(&fp4Levels, x, w); b.n > 0 && b.gain[i] > 0 {
+		code = first + i
+	}
+	encodeFP4(dst, x, inverse(halfE4M3[code]*k.down))
+	return uint8(code), true
 }
 
 // nearestE4M3 is the largest scale code whose half is no larger than half d.

@@ -21,6 +21,10 @@ var plainCases = map[string][]struct {
 	"i16":  {{"0100 ff7f 0080 ffff", []float32{1, 32767, -32768, -1}}},
 	"i32":  {{"01000000 ffffff7f 00000080 01000001", []float32{1, 1 << 31, -1 << 31, 1 << 24}}},
 	"i64":  {{"0100000000000000 ffffffffffffffff 0000000000000080", []float32{1, -1, -1 << 63}}},
+	"e4m3": {{"00 01 08 38 b8 7e fe", []float32{0, 0x1p-9, 0x1p-6, 1, -1, 448, -448}}},
+	"e5m2": {{"00 01 04 3c bc 7b fc", []float32{0, 0x1p-16, 0x1p-14, 1, -1, 57344, -inf}}},
+	"int3": {{"003c 00c0" + strings.Repeat("88c6fa", 4), repeated(4, -2, -1, 0, 1, 2, 3, 4, 5)}},
+	"int2": {{"0038 003c" + strings.Repeat("e4", 8), repeated(8, 1, 1.5, 2, 2.5)}},
 	"q8_1": {{"0038 0000" + strings.Repeat("01fe7f80", 8), repeated(8, 0.5, -1, 63.5, -64)}},
 	"q8_k": {{"0000003f" + strings.Repeat("01fe7f80", 64) + strings.Repeat("0000", 16), repeated(64, 0.5, -1, 63.5, -64)}},
 }

@@ -19,6 +19,10 @@ type Type struct {
 	Bytes   int      // bytes of a block
 	Doc     string   // one line: the layout, and when to use it
 
+	// MLX says how MLX stores the type; nil where it doesn't.
+	MLX *MLXMode
+	// KV says that the type can hold keys and values of attention.
+	KV bool
 	// Float says that the type stores plain floating point numbers.
 	Float bool
 	// NeedsImportance says that quantizing without an importance gives garbage.
@@ -83,6 +87,14 @@ var (
 
 // register adds a type; a name, alias or id that is taken is a bug.
 func register(t *Type) *Type {
+	registerUnlisted(t)
+	types = append(types, t)
+	return t
+}
+
+// registerUnlisted adds a type that All leaves out, being another type but for
+// how its scales are stored.
+func registerUnlisted(t *Type) *Type {
 	var names []string
 	for _, n := range append([]string{t.Name}, t.Aliases...) {
 		n = strings.ToLower(n)
@@ -100,7 +112,6 @@ func register(t *Type) *Type {
 	for _, n := range names {
 		byName[n] = t
 	}
-	types = append(types, t)
 	return t
 }
 
@@ -116,7 +127,8 @@ func ByGGML(id int) (*Type, bool) {
 	return t, ok
 }
 
-// All lists the types by name.
+// All lists the types by name; of MLX's affine types those with bf16 scales
+// (see MLXMode.WithScales).
 func All() []*Type {
 	out := append([]*Type(nil), types...)
 	sort.Slice(out, func(i, j int) bool { return out[i].Name < out[j].Name })

@@ -56,29 +56,31 @@ func TestNotFinite(t *testing.T) {
 	})
 }
 
+// specialRows are rows that are odd but finite.
+var specialRows = map[string]func(i int) float32{
+	"zero":         func(int) float32 { return 0 },
+	"minus zero":   func(int) float32 { return float32(math.Copysign(0, -1)) },
+	"denormal":     func(i int) float32 { return math.Float32frombits(uint32(1 + i*i)) },
+	"one denormal": func(i int) float32 { return math.Float32frombits(uint32(1 / (1 + i))) },
+	"tiny":         func(i int) float32 { return float32(i-200) * 1e-33 },
+	"below half":   func(i int) float32 { return float32(i%7-3) * 0x1p-25 },
+	"half's least": func(i int) float32 { return float32(i%7-3) * 0x1p-24 },
+	"constant":     func(int) float32 { return 0.37 },
+	"negative":     func(int) float32 { return -0.37 },
+	"outlier":      func(i int) float32 { return 0.01 + 500*float32(1/(1+abs32(i-77))) },
+	"two values":   func(i int) float32 { return float32(i%2)*3 - 1 },
+	"big":          func(i int) float32 { return float32(i-256) * 200 },
+	"bigger":       func(i int) float32 { return float32(i-256) * 20000 },
+	"huge":         func(i int) float32 { return float32(i%9-4) * 2.5e37 },
+	"one huge":     func(i int) float32 { return float32(1/(1+abs32(i-300))) * -1e38 },
+	"largest":      func(i int) float32 { return math.MaxFloat32 * float32(1-i%2*2) },
+}
+
 // TestSpecialValues wants rows that are odd but finite to be encoded to
 // finite weights no worse than zeros would be, or a ValueError that names
 // the largest weight of its block.
 func TestSpecialValues(t *testing.T) {
-	cases := map[string]func(i int) float32{
-		"zero":         func(int) float32 { return 0 },
-		"minus zero":   func(int) float32 { return float32(math.Copysign(0, -1)) },
-		"denormal":     func(i int) float32 { return math.Float32frombits(uint32(1 + i*i)) },
-		"one denormal": func(i int) float32 { return math.Float32frombits(uint32(1 / (1 + i))) },
-		"tiny":         func(i int) float32 { return float32(i-200) * 1e-33 },
-		"below half":   func(i int) float32 { return float32(i%7-3) * 0x1p-25 },
-		"half's least": func(i int) float32 { return float32(i%7-3) * 0x1p-24 },
-		"constant":     func(int) float32 { return 0.37 },
-		"negative":     func(int) float32 { return -0.37 },
-		"outlier":      func(i int) float32 { return 0.01 + 500*float32(1/(1+abs32(i-77))) },
-		"two values":   func(i int) float32 { return float32(i%2)*3 - 1 },
-		"big":          func(i int) float32 { return float32(i-256) * 200 },
-		"bigger":       func(i int) float32 { return float32(i-256) * 20000 },
-		"huge":         func(i int) float32 { return float32(i%9-4) * 2.5e37 },
-		"one huge":     func(i int) float32 { return float32(1/(1+abs32(i-300))) * -1e38 },
-		"largest":      func(i int) float32 { return math.MaxFloat32 * float32(1-i%2*2) },
-	}
-	for name, f := range cases {
+	for name, f := range specialRows {
 		t.Run(name, func(t *testing.T) {
 			x := make([]float32, 512)
 			for i := range x {
