@@ -57,6 +57,11 @@ bench: build ## Go benchmarks, then builds of true shape; BENCH picks some
 	$(GO) test -run '^$$' -bench '$(BENCH)' -benchmem ./...
 	@scripts/bench.sh $(BIN)/pj
 
+.PHONY: bench-kernels
+bench-kernels: ## one table: every type's speed and error beside ggml's; PJ_BENCH_TYPES=q4_k,q6_k picks
+	@scripts/machine.sh
+	@cd bench && $(GO) test -tags bench -count=1 -run '^TestKernels$$' -timeout 30m
+
 .PHONY: torture
 torture: build ## kill builds KILLS (200) times, and compare bytes in the end
 	@scripts/torture.sh $(BIN)/pj $(KILLS)

@@ -61,6 +61,8 @@ var house = []layer{
 		why: "cmd wires everything, except what judges the product from outside"},
 	{folder: "interop", imports: []string{"runtime", "kernels", "internal"},
 		why: "interop lets stock programs judge files; it has to stay apart from what builds them"},
+	{folder: "bench", imports: []string{"interop", "runtime", "kernels", "internal"},
+		why: "benchmarks measure the product beside others, and nobody uses them"},
 	{folder: "examples", imports: []string{"cmd", "internal"},
 		why: "examples are used as users use them"},
 	{folder: "scripts", imports: []string{"recipes", "stages", "engine", "cache", "runtime", "kernels", "internal"},
