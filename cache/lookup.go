@@ -6,7 +6,10 @@ import (
 	"context"
 	"encoding/binary"
 	"math/bits"
+	"runtime"
+	"runtime/debug"
 	"slices"
+	"sync"
 
 	"go.etcd.io/bbolt"
 )
@@ -40,25 +43,51 @@ func (t *tx) entries(ctx context.Context, ids []ActionID) ([]*Entry, error) {
 	out := make([]*Entry, len(ids))
 	order := sortKeys(len(ids), func(i int) []byte { return ids[i][:] })
 	w := newWalker(t.actions)
-	var s slab
+	values := make([][]byte, len(order))
 	for n, o := range order {
 		if n%1024 == 0 && ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
-		id := &ids[o.index]
-		if n > 0 && *id == ids[order[n-1].index] { // asked for twice
-			if e := out[order[n-1].index]; e != nil {
-				out[o.index] = e.clone()
+		values[n] = w.get(ids[o.index][:])
+	}
+	parallel(len(order), func(from, to int) {
+		var s slab
+		for n := from; n < to; n++ {
+			if values[n] == nil {
+				continue
 			}
-			continue
+			i := order[n].index
+			if e, ok := s.decodeEntry(ids[i][:], values[n], false); ok {
+				out[i] = e
+			}
 		}
-		if value := w.get(id[:]); value != nil {
-			if e, ok := s.decodeEntry(id[:], value, false); ok {
-				out[o.index] = e
-			}
+	})
+	return out, nil
+}
+
+// parallel runs f over [0, n) in one piece per processor. Where f panics, as it
+// does where it reads a damaged index, so does parallel.
+func parallel(n int, f func(from, to int)) {
+	workers := runtime.GOMAXPROCS(0)
+	if n < 1024 || workers == 1 {
+		f(0, n)
+		return
+	}
+	panics := make([]any, workers)
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			defer func() { panics[w] = recover() }()
+			debug.SetPanicOnFault(true)
+			f(n*w/workers, n*(w+1)/workers)
+		})
+	}
+	wg.Wait()
+	for _, p := range panics {
+		if p != nil {
+			panic(p)
 		}
 	}
-	return out, nil
 }
 
 // checkPresence sets to nil the entries of which a blob is missing, and returns

@@ -246,7 +246,7 @@ func (x *Executor) executionOf(plan *Plan, known *resolution) *execution {
 func (x *Executor) start(ctx context.Context, plan *Plan) (*resolution, error) {
 	first := x.Resolved
 	x.Resolved = nil
-	if first != nil && first.r.plan == plan && !x.RequireCached {
+	if first != nil && first.r.plan == plan && (!x.RequireCached || first.r.complete()) {
 		return first.r, nil
 	}
 	return x.resolve(ctx, plan, x.hashLimit(), nil)

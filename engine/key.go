@@ -3,6 +3,7 @@ package engine
 import (
 	"encoding/binary"
 	"encoding/hex"
+	"slices"
 	"strconv"
 
 	"github.com/zeebo/blake3"
@@ -74,7 +75,7 @@ func (r *resolution) appendInput(b []byte, inputs []Input, s *keyScratch) []byte
 		id := r.content(&inputs[0])
 		return hex.AppendEncode(b, id[:])
 	}
-	s.ids = s.ids[:0]
+	s.ids = slices.Grow(s.ids[:0], len(inputs)*len(cache.OutputID{}))
 	for i := range inputs {
 		id := r.content(&inputs[i])
 		s.ids = append(s.ids, id[:]...)

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"runtime"
+	"slices"
 
 	"golang.org/x/sync/errgroup"
 
@@ -31,6 +32,8 @@ type resolution struct {
 	files   []fileState
 	sources []cache.OutputID // content of Plan.Sources, zero where unknown
 	states  []State
+	// learned says that sources holds what the records may not.
+	learned bool
 	// entries of finished or cached actions, by action.
 	entries []*cache.Entry
 	// last is what was planned last in this scope, once it was asked for.
@@ -217,6 +220,11 @@ func parallel(n int, f func(from, to int)) {
 		})
 	}
 	g.Wait()
+}
+
+// complete reports whether the store has everything.
+func (r *resolution) complete() bool {
+	return !slices.ContainsFunc(r.states, func(s State) bool { return s.Status != Cached })
 }
 
 // content is the id of one input, zero while it is unknown.

@@ -42,12 +42,12 @@ func (k *Known) saveLast(ctx context.Context, r *resolution) error {
 		return nil
 	}
 	h := blake3.New()
-	pairs := map[string]cache.ActionID{}
+	known := func(i int) bool { return !r.states[i].ID.IsZero() && r.entries[i] != nil }
+	var text []byte
 	for i, a := range r.plan.Actions {
-		if id := r.states[i].ID; !id.IsZero() && r.entries[i] != nil {
-			h.WriteString(a.Address)
-			h.Write(id[:])
-			pairs[a.Address] = id
+		if known(i) {
+			text = append(append(text[:0], a.Address...), r.states[i].ID[:]...)
+			h.Write(text)
 		}
 	}
 	digest := h.Sum(nil)
@@ -58,13 +58,13 @@ func (k *Known) saveLast(ctx context.Context, r *resolution) error {
 	if string(vals[0]) == string(digest) {
 		return nil
 	}
-	old, err := k.lastPlan(ctx, r.plan.Scope)
+	pairs, err := k.lastPlan(ctx, r.plan.Scope)
 	if err != nil {
 		return err
 	}
-	for a, id := range old {
-		if _, ok := pairs[a]; !ok {
-			pairs[a] = id
+	for i, a := range r.plan.Actions {
+		if known(i) {
+			pairs[a.Address] = r.states[i].ID
 		}
 	}
 	addresses := make([]string, 0, len(pairs))

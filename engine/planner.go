@@ -31,7 +31,7 @@ type Planner struct {
 	blocks  map[string]*Block
 	results map[string]any
 	files   map[string]int
-	sources map[Source]int
+	sources map[sourceRange]int
 	diags   diag.Diagnostics
 	mistake bool                // some error is no *PassingError
 	corrupt *cache.CorruptError // the first bad blob that a stage read
@@ -53,7 +53,7 @@ func Lower(ctx context.Context, c *Catalog, prog *Program, services Services, kn
 			Files: []File{}, Sources: []Source{}, Actions: []*Action{}, Tensors: []TensorPlan{},
 			Artifacts: []ArtifactPlan{}, Conclusions: []ConclusionPlan{}, Models: []ModelPlan{}, Diagnostics: diag.Diagnostics{},
 		},
-		blocks: map[string]*Block{}, results: map[string]any{}, files: map[string]int{}, sources: map[Source]int{},
+		blocks: map[string]*Block{}, results: map[string]any{}, files: map[string]int{}, sources: map[sourceRange]int{},
 	}
 	for _, b := range prog.Blocks {
 		p.blocks[b.Address] = b
@@ -217,13 +217,28 @@ func (p *Planner) File(f File) int {
 // Source adds a range of a file; the same range twice is one source, under its
 // first name.
 func (p *Planner) Source(s Source) int {
-	key := Source{File: s.File, Offset: s.Offset, Size: s.Size}
+	key := sourceRange{s.File, s.Offset, s.Size}
 	if i, ok := p.sources[key]; ok {
 		return i
 	}
 	p.plan.Sources = append(p.plan.Sources, s)
 	p.sources[key] = len(p.plan.Sources) - 1
 	return len(p.plan.Sources) - 1
+}
+
+// sourceRange is what tells sources apart.
+type sourceRange struct {
+	file         int
+	offset, size int64
+}
+
+// Expect makes room for n more sources and as many actions.
+func (p *Planner) Expect(n int) {
+	p.plan.Sources = slices.Grow(p.plan.Sources, n)
+	p.plan.Actions = slices.Grow(p.plan.Actions, n)
+	if len(p.sources) == 0 {
+		p.sources = make(map[sourceRange]int, n)
+	}
 }
 
 // SourceFile is the file that a source lies in.

@@ -155,16 +155,20 @@ func decodeFileID(b []byte) (filestat.ID, bool) {
 // that was still being written when it was looked at is left out. A cache that
 // can't be written costs only the next run's time.
 func (k *Known) remember(ctx context.Context, r *resolution) error {
-	if k.Records == nil {
+	if k.Records == nil || !r.learned {
 		return nil
 	}
+	r.learned = false
 	byFile := sourcesByFile(r.plan)
 	var paths []string
 	var at []int
 	for i, f := range r.files {
 		known := slices.ContainsFunc(byFile[i], func(s int) bool { return !r.sources[s].IsZero() })
-		if f.settled && known {
+		switch {
+		case known && f.settled:
 			paths, at = append(paths, r.plan.Files[i].Path), append(at, i)
+		case known:
+			r.learned = true // it may settle yet
 		}
 	}
 	old, err := k.Records.Records(ctx, filesBucket, paths)
@@ -278,6 +282,7 @@ func (k *Known) hash(ctx context.Context, r *resolution, todo []int, progress fu
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	r.learned = true
 	return k.remember(ctx, r)
 }
 

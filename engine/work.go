@@ -74,7 +74,7 @@ func (e *execution) learnSource(ctx context.Context, source int, keep bool) ([]b
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if err == nil {
-		e.known.sources[source] = id
+		e.known.sources[source], e.known.learned = id, true
 	}
 	close(e.reading[source])
 	delete(e.reading, source)

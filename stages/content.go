@@ -32,6 +32,7 @@ func addContent(p *engine.Planner, b *engine.Block, sources []int) (int, error) 
 		return 0, err
 	}
 	a := &engine.Action{Address: b.Address + `["content"]`, Stage: b.Stage.ID(), Version: b.Stage.Version, Params: params}
+	a.Inputs = make([]engine.Input, 0, len(sources))
 	for _, s := range sources {
 		a.Inputs = append(a.Inputs, engine.Input{Name: "content", Source: s, Action: -1})
 	}

@@ -83,6 +83,14 @@ type ggufTensor struct {
 	d      *decision
 }
 
+// slices counts the matrices that the tensor is made of.
+func (t *ggufTensor) slices(m *modelResult) int {
+	if t.expert >= 0 {
+		return 1
+	}
+	return len(m.Tensors[t.tensor].Slices)
+}
+
 // decide finds the type of each tensor of the file.
 func (g *ggufPlan) decide() error {
 	decisions, r, err := g.q.resolve(g.b.Range)
@@ -182,7 +190,11 @@ func (g *ggufPlan) alignment() int64 {
 
 // plan adds the actions of all tensors, then the one that puts them together.
 func (g *ggufPlan) plan(ctx context.Context) error {
-	var inputs []engine.Input
+	n := 0
+	for i := range g.tensors {
+		n += g.tensors[i].slices(g.q.model)
+	}
+	inputs := make([]engine.Input, 0, n)
 	var infos []gguf.TensorInfo
 	var low, high []gguf.TensorInfo // bounds while evidence is missing
 	for i := range g.tensors {
@@ -258,7 +270,7 @@ func (g *ggufPlan) tensor(t *ggufTensor) (*engine.TensorPlan, []engine.Input, er
 	for _, d := range t.dims {
 		plan.Elements *= d
 	}
-	parts := make([]int, 0, len(m.Slices))
+	parts := make([]int, 0, t.slices(g.q.model))
 	if t.expert >= 0 {
 		parts = append(parts, t.expert)
 	} else {
@@ -287,6 +299,7 @@ func (g *ggufPlan) tensor(t *ggufTensor) (*engine.TensorPlan, []engine.Input, er
 		return plan, nil, nil // its encoder waits for the evidence, too
 	}
 	inputs := make([]engine.Input, 0, len(parts))
+	plan.Actions = make([]int, 0, len(parts))
 	for _, s := range parts {
 		a, err := g.q.slice(g.p, t.tensor, s, t.d, g.b.Address)
 		if err != nil {

@@ -61,6 +61,10 @@ type modelResult struct {
 	source   string // as written
 	revision string // the hub's commit
 	files    []int  // of Model.Files, in the plan
+	// parts are the sources of all slices in their order, ends where those of a
+	// tensor's slice end.
+	parts []int
+	ends  [][]int
 	// contentAction and metadataAction name the content, and make the keys.
 	contentAction, metadataAction int
 	facts                         metadataFacts
@@ -105,14 +109,7 @@ func lowerModel(ctx context.Context, p *engine.Planner, b *engine.Block) error {
 	for _, w := range m.Warnings {
 		p.Warn(diag.Warnf(b.Attrs["source"], "Model "+b.Address, "%s", w))
 	}
-	var sources []int
-	for i := range m.Tensors {
-		for _, s := range m.Tensors[i].Slices {
-			for _, part := range s.Parts {
-				sources = append(sources, m.addPart(p, part))
-			}
-		}
-	}
+	sources := m.addSources(p)
 	meta, metaParams, err := m.addMeta(p)
 	if err != nil {
 		return diag.Errorf(b.Attrs["source"], "Model cannot be used", "%v", err)
@@ -232,8 +229,33 @@ func hubFile(s *hub.Snapshot, name string, size int64) engine.File {
 	return f
 }
 
-func (m *modelResult) addPart(p *engine.Planner, part model.Part) int {
-	return p.Source(engine.Source{Name: part.Name, File: m.files[part.File], Offset: part.Offset, Size: part.Size})
+// addSources adds all parts of the tensors to the plan, and gives them in order.
+func (m *modelResult) addSources(p *engine.Planner) []int {
+	n := 0
+	for i := range m.Tensors {
+		n += len(m.Tensors[i].Slices)
+	}
+	p.Expect(n)
+	all := make([]int, 0, n)
+	m.ends = make([][]int, len(m.Tensors))
+	for i := range m.Tensors {
+		t := &m.Tensors[i]
+		m.ends[i] = make([]int, len(t.Slices))
+		for s := range t.Slices {
+			for _, part := range t.Slices[s].Parts {
+				all = append(all, p.Source(engine.Source{Name: part.Name, File: m.files[part.File], Offset: part.Offset, Size: part.Size}))
+			}
+			m.ends[i][s] = len(all)
+		}
+	}
+	m.parts = all
+	return all
+}
+
+// sources are the parts of one slice of a tensor, in the plan.
+func (m *modelResult) sources(tensor, slice int) []int {
+	end := m.ends[tensor][slice]
+	return m.parts[end-len(m.Tensors[tensor].Slices[slice].Parts) : end]
 }
 
 // addMeta adds what the keys are made from: the small files of a folder, or the

@@ -20,7 +20,7 @@ var _ = register(&engine.Stage{
 	Block: "stage", Name: "quantize", Version: 2, Yields: "weights", Params: &quantizeParams{},
 	Doc: "Weights at the precision that a policy decides. Types are chosen for each artifact; every tensor, and every expert's projection, is an action of its own.",
 	Lower: func(_ context.Context, p *engine.Planner, b *engine.Block) error {
-		q := &weights{block: b, actions: map[sliceKey]int{}, taken: map[string]bool{}, params: map[paramsKey]engine.Params{}}
+		q := &weights{block: b, others: map[sliceKey]int{}, taken: map[string]bool{}, params: map[paramsKey]engine.Params{}}
 		params := b.Params.(*quantizeParams)
 		m, err := p.Result(params.Model)
 		if err != nil {
@@ -30,6 +30,7 @@ var _ = register(&engine.Stage{
 			return err
 		}
 		q.model, q.effort = m.(*modelResult), params.Effort
+		q.first = make([][]plannedSlice, len(q.model.Tensors))
 		if ref := q.policy.Evidence(); ref != nil {
 			e, err := p.Result(*ref)
 			if err != nil {
@@ -58,18 +59,32 @@ type weights struct {
 	evidence *Evidence // nil if the policy has none
 	effort   string
 
-	actions map[sliceKey]int // those planned so far
-	taken   map[string]bool  // their addresses
-	params  map[paramsKey]engine.Params
+	// The actions planned so far: the first of each tensor's slices, and those
+	// of artifacts that differ, with their addresses.
+	first  [][]plannedSlice
+	others map[sliceKey]int
+	taken  map[string]bool
+	params map[paramsKey]engine.Params
 }
 
 // sliceKey is what an action of the stage depends on, within the stage.
 type sliceKey struct {
-	tensor     int
-	slice      int
+	tensor, slice int
+	how           sliceWork
+}
+
+// sliceWork is what is done with a slice.
+type sliceWork struct {
 	typ        *quant.Type
 	effort     string
 	importance bool
+}
+
+// plannedSlice is the action that makes a slice; how.typ is nil where there is
+// none yet.
+type plannedSlice struct {
+	how    sliceWork
+	action int
 }
 
 // sliceParams are the parameters of an action: one matrix, or vector, of a
@@ -99,8 +114,15 @@ func (q *weights) slice(p *engine.Planner, tensor, slice int, d *decision, artif
 		effort = "" // nothing is searched
 	}
 	importance := effort != "" && q.evidence != nil && q.evidence.has(t.Name, slice)
-	key := sliceKey{tensor, slice, d.typ, effort, importance}
-	if a, ok := q.actions[key]; ok {
+	how := sliceWork{d.typ, effort, importance}
+	if q.first[tensor] == nil {
+		q.first[tensor] = make([]plannedSlice, len(t.Slices))
+	}
+	first := &q.first[tensor][slice]
+	if first.how == how {
+		return first.action, nil
+	}
+	if a, ok := q.others[sliceKey{tensor, slice, how}]; ok {
 		return a, nil
 	}
 	params, err := q.paramsOf(d.typ.Name, effort, s.Layout)
@@ -109,11 +131,12 @@ func (q *weights) slice(p *engine.Planner, tensor, slice int, d *decision, artif
 	}
 	size := int64(0)
 	a := &engine.Action{
-		Address: q.address(t, slice, artifact), Stage: q.block.Stage.ID(), Version: q.block.Stage.Version,
+		Address: q.address(t, slice, artifact, first.how.typ != nil), Stage: q.block.Stage.ID(), Version: q.block.Stage.Version,
 		Params: params, Origins: d.origins, Group: q.group(t, artifact),
 	}
-	for _, part := range s.Parts {
-		a.Inputs = append(a.Inputs, engine.Input{Name: "weights", Source: q.model.addPart(p, part), Action: -1})
+	sources := q.model.sources(tensor, slice)
+	for i, part := range s.Parts {
+		a.Inputs = append(a.Inputs, engine.Input{Name: "weights", Source: sources[i], Action: -1})
 		size += part.Size
 	}
 	if importance {
@@ -121,8 +144,13 @@ func (q *weights) slice(p *engine.Planner, tensor, slice int, d *decision, artif
 	}
 	a.Work = max(size, s.Layout.Rows*s.Layout.Cols)
 	a.Memory = sliceMemory(s.Layout, size)
-	q.actions[key] = p.Action(a)
-	return q.actions[key], nil
+	added := p.Action(a)
+	if first.how.typ == nil {
+		*first = plannedSlice{how, added}
+	} else {
+		q.others[sliceKey{tensor, slice, how}] = added
+	}
+	return added, nil
 }
 
 // copies reports whether the source has the type's own bits already.
@@ -146,17 +174,17 @@ func (q *weights) paramsOf(typ, effort string, l model.Layout) (engine.Params, e
 // address is `stage.quantize.a["blk.0.attn_q.weight"]`, of an expert's matrix
 // with its number behind. Where artifacts of one stage differ, those after the
 // first have their own name in it.
-func (q *weights) address(t *model.Tensor, slice int, artifact string) string {
+func (q *weights) address(t *model.Tensor, slice int, artifact string, differs bool) string {
 	expert := ""
 	if len(t.Slices) > 1 {
 		expert = "[" + strconv.Itoa(slice) + "]"
 	}
-	address := q.block.Address + `["` + t.Name + `"]` + expert
-	if q.taken[address] {
-		address = q.block.Address + `["` + t.Name + `", "` + artifact + `"]` + expert
-		for i := 2; q.taken[address]; i++ {
-			address = fmt.Sprintf("%s[%q, %q, %d]%s", q.block.Address, t.Name, artifact, i, expert)
-		}
+	if !differs {
+		return q.block.Address + `["` + t.Name + `"]` + expert
+	}
+	address := q.block.Address + `["` + t.Name + `", "` + artifact + `"]` + expert
+	for i := 2; q.taken[address]; i++ {
+		address = fmt.Sprintf("%s[%q, %q, %d]%s", q.block.Address, t.Name, artifact, i, expert)
 	}
 	q.taken[address] = true
 	return address

@@ -94,9 +94,12 @@ func (b *build) run(ctx context.Context, first *engine.Plan) error {
 	}
 	need := p.need()
 	b.checkDisk(p.OutputDir, need.files, b.cache.Dir(), need.cache)
-	if n := p.count(); !b.flags.json && (n.cached < n.actions || len(p.Pending) > 0) {
-		if err := b.print(b.buildView(p)); err != nil {
-			return err
+	if n := p.count(); n.cached < n.actions || len(p.Pending) > 0 {
+		collectAsUsual()
+		if !b.flags.json {
+			if err := b.print(b.buildView(p)); err != nil {
+				return err
+			}
 		}
 	}
 	b.executor.Resolved = p.resolved

@@ -37,6 +37,7 @@ type jobOptions struct {
 
 // newJob loads a recipe and opens the cache; release is called in the end.
 func (a *app) newJob(ctx context.Context, args []string, o jobOptions) (j *job, release func(), err error) {
+	collectRarely()
 	l, err := a.load(ctx, args, o)
 	if err != nil {
 		return nil, nil, err

@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"os"
+	"runtime/debug"
 	"runtime/metrics"
 
 	"github.com/llama-pajamas/pj/internal/bytesize"
@@ -14,6 +16,22 @@ func goMemory() int64 {
 		return 0
 	}
 	return int64(sample[0].Value.Uint64())
+}
+
+// Of the garbage collector's setting while a plan is made: hardly anything of a
+// plan becomes garbage, so that looking for it often only takes time.
+const planGC = 400
+
+// collectRarely and collectAsUsual set how much the heap may grow before it is
+// searched for garbage, unless the user did.
+func collectRarely() { collectAt(planGC) }
+
+func collectAsUsual() { collectAt(100) }
+
+func collectAt(percent int) {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(percent)
+	}
 }
 
 // bytesOf words a size.

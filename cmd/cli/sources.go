@@ -63,11 +63,13 @@ func readDigest(ctx context.Context, store cache.Store, e *cache.Entry) string {
 // pathsOf are the files that an action reads, in order; none where one is of a
 // hub, which has it.
 func pathsOf(plan *engine.Plan, a *engine.Action) (paths []string) {
+	last := -1
 	for _, in := range a.Inputs {
-		if in.Source < 0 {
+		if in.Source < 0 || plan.Sources[in.Source].File == last {
 			continue
 		}
-		f := plan.Files[plan.Sources[in.Source].File]
+		last = plan.Sources[in.Source].File
+		f := plan.Files[last]
 		if f.Remote != "" {
 			return nil
 		}

@@ -57,6 +57,7 @@ func (a *app) runVerify(ctx context.Context, args []string) error {
 	x := engine.Executor{Known: *j.known, Catalog: j.catalog, Fetch: j.services, Jobs: a.flags.jobs, Memory: int64(a.flags.memory)}
 	progress := a.newProgress()
 	x.Observe = progress.observe
+	collectAsUsual()
 	v, err := x.Verify(ctx, plan, j.actionsNamed())
 	progress.stop()
 	if err != nil {
