@@ -1,0 +1,4 @@
+package dot
+
+// impls are the implementations besides scalar, best first.
+var impls []kernels
