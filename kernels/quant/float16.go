@@ -123,4 +123,6 @@ func sized(b []byte, n int) []byte {
 // half reads a little-endian IEEE half.
 func half(b []byte) float32 { return F16ToF32(binary.LittleEndian.Uint16(b)) }
 
+func getHalf(b []byte) uint16 { return binary.LittleEndian.Uint16(b) }
+
 func putHalf(b []byte, h uint16) { binary.LittleEndian.PutUint16(b, h) }

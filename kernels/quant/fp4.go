@@ -9,12 +9,14 @@ var fp4Values = [16]float32{0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, 
 // fp4Levels are the distinct values in ascending order.
 var fp4Levels = newLevels(2, []float32{-12, -8, -6, -4, -3, -2, -1, 0, 1, 2, 3, 4, 6, 8, 12})
 
-// fp4Codes are E2M1 codes by level, and by what rounds to a level.
+// fp4ByLevel are E2M1 codes by level.
+var fp4ByLevel = [15]uint8{15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7}
+
+// fp4Codes are E2M1 codes by what rounds to a level.
 var fp4Codes = func() []uint8 {
-	byLevel := [15]uint8{15, 14, 13, 12, 11, 10, 9, 0, 1, 2, 3, 4, 5, 6, 7}
 	codes := make([]uint8, len(fp4Levels.table.code))
 	for i, l := range fp4Levels.table.code {
-		codes[i] = byLevel[l]
+		codes[i] = fp4ByLevel[l]
 	}
 	return codes
 }()

@@ -5,7 +5,15 @@ var _ = register(&Type{
 	Doc:        "4-bit codes of 16 uneven levels times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackIQ4NL, 32, 18, decodeIQ4NL),
 	Quantize:   encodeBlocks("iq4_nl", 32, 18, encodeIQ4NL),
+	lattice:    &iq4NLLattice,
 })
+
+var iq4NLLattice = lattice{
+	run: 32, levels: tableLevels(&iq4Levels, nil), scales: ownFloats{kind: &f16Scales, half: 8},
+	code:  nibbles(2, 32),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[0:])) },
+	write: func(b []byte, p *parts) { putHalf(b[0:], uint16(p.sc[0])) },
+}
 
 // iq4Levels are ggml's 16 levels, denser around zero as weights are.
 var iq4Levels = newLevels(2, []float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113})

@@ -7,7 +7,30 @@ var _ = register(&Type{
 	Doc:        "4-bit codes of 16 uneven levels, 6-bit scales per 32 weights under one scale per 256",
 	Dequantize: decodeBlocks(256, 136, decodeIQ4XS),
 	Quantize:   encodeBlocks("iq4_xs", 256, 136, encodeIQ4XS),
+	lattice:    &iq4XSLattice,
 })
+
+var iq4XSLattice = lattice{
+	run: 32, levels: tableLevels(&iq4Levels, nil), scales: sharedScale{-32, 31},
+	code: nibbles(8, 32),
+	read: func(p *parts, b []byte) {
+		p.d = getHalf(b)
+		high := binary.LittleEndian.Uint16(b[2:])
+		for run := range 8 {
+			p.sc[run] = int32(b[4+run/2]>>(run%2*4)&15) | int32(high>>(2*run)&3)<<4 - 32
+		}
+	},
+	write: func(b []byte, p *parts) {
+		putHalf(b, p.d)
+		var high uint16
+		for run := range 8 {
+			sc := uint16(p.sc[run] + 32)
+			high |= sc >> 4 << (2 * run)
+			b[4+run/2] |= uint8(sc&15) << (run % 2 * 4)
+		}
+		binary.LittleEndian.PutUint16(b[2:], high)
+	},
+}
 
 // A block: d, a word of the 8 scales' upper bit pairs, 4 bytes of their
 // nibbles, and 128 bytes of nibbles: each 16 hold a run of 32 weights as

@@ -22,6 +22,7 @@ func newAffine(bits, group int, scales *scaleKind) *Type {
 	c.effort = mlxEfforts(bits)
 	m := &MLXMode{Mode: "affine", Bits: bits, Group: group, Scales: scales.name, scaleBytes: scales.bytes, biasBytes: scales.bytes}
 	t := mlxType(affineName(bits, group, scales.name), m, c.decode, c.encode)
+	t.lattice = c.lattice(group)
 	if group > 32 {
 		t.Fallback = affineName(bits, group/2, scales.name)
 	}
@@ -87,6 +88,22 @@ func (m *MLXMode) DequantizeRounded(dst []float32, blocks []byte) {
 			q := float32(nextEight(src[i/8*m.Bits:], m.Bits) >> (i % 8 * m.Bits) & mask)
 			dst[i] = kind.round(kind.round(scale*q) + bias)
 		}
+	}
+}
+
+func (c *mlxAffine) lattice(group int) *lattice {
+	size := c.scales.bytes
+	return &lattice{
+		run: group, levels: integerLevels(0, int32(c.n), 0),
+		scales: ownFloats{kind: c.scales, affine: true, mid: c.n / 2, half: c.n / 2},
+		code:   bitStream(2*size, c.bits),
+		read: func(p *parts, b []byte) {
+			p.sc[0], p.mn[0] = int32(c.scales.code(c.scales.get(b))), int32(c.scales.code(c.scales.get(b[size:])))
+		},
+		write: func(b []byte, p *parts) {
+			c.scales.put(b, c.scales.value(uint32(p.sc[0])))
+			c.scales.put(b[size:], c.scales.value(uint32(p.mn[0])))
+		},
 	}
 }
 

@@ -9,8 +9,16 @@ var _ = func() any {
 	t := mlxType("mlx_mxfp8", &mlxMXFP8, decodeMXFP8, encodeMXFP8)
 	t.Aliases = []string{"mxfp8"}
 	t.Doc = "MLX: 8-bit floats (E4M3) times a power of two per 32 weights"
+	t.lattice = &lattice{
+		run: 32, levels: e4m3Levels, scales: ownByte{0xfe, 1, e8m0},
+		code:  bitStream(1, 8),
+		read:  mxfp4Lattice.read,
+		write: mxfp4Lattice.write,
+	}
 	return register(&t)
 }()
+
+var e4m3Levels = &codeLevels{level: e4m3Values, lo: -e4m3Most, hi: e4m3Most, nearest: F32ToE4M3}
 
 // e8m0 is 2^(e-127); 0xff is NaN.
 func e8m0(e uint8) float32 {

@@ -7,7 +7,18 @@ var _ = register(&Type{
 	Doc:        "4-bit floats (E2M1) times a power of two per 32 weights; what gpt-oss is published in",
 	Dequantize: decodeVectors(unpackMXFP4, 32, 17, decodeMXFP4),
 	Quantize:   encodeBlocks("mxfp4", 32, 17, encodeMXFP4),
+	lattice:    &mxfp4Lattice,
 })
+
+var mxfp4Lattice = lattice{
+	run: 32, levels: fp4CodeLevels, scales: ownByte{mxfp4Most, 1, halfE8M0},
+	code:  nibbles(1, 32),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(b[0]) },
+	write: func(b []byte, p *parts) { b[0] = uint8(p.sc[0]) },
+}
+
+// fp4CodeLevels are those of E2M1, doubled.
+var fp4CodeLevels = tableLevels(&fp4Levels, fp4ByLevel[:])
 
 // halfE8M0 is half of 2^(e-127); the NaN 0xff is taken for 2^128 as ggml does.
 func halfE8M0(e uint8) float32 {

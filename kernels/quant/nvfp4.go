@@ -7,7 +7,25 @@ var _ = register(&Type{
 	Doc:        "4-bit floats (E2M1) times an 8-bit float (E4M3) per 16 weights; holds magnitudes up to 2688",
 	Dequantize: decodeBlocks(64, 36, decodeNVFP4),
 	Quantize:   encodeBlocks("nvfp4", 64, 36, encodeNVFP4),
+	lattice:    &nvfp4Lattice,
 })
+
+var nvfp4Lattice = lattice{
+	run: 16, levels: fp4CodeLevels, scales: ownByte{nvfp4Most, 3, halfE4M3Of},
+	code: nibbles(4, 16),
+	read: func(p *parts, b []byte) {
+		for s := range 4 {
+			p.sc[s] = int32(b[s])
+		}
+	},
+	write: func(b []byte, p *parts) {
+		for s := range 4 {
+			b[s] = uint8(p.sc[s])
+		}
+	},
+}
+
+func halfE4M3Of(code uint8) float32 { return halfE4M3[code] }
 
 // nvfp4Most is the largest scale code, 448; the next one is NaN.
 const nvfp4Most = 0x7e

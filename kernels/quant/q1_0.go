@@ -5,7 +5,18 @@ var _ = register(&Type{
 	Doc:        "1.13 bits: signs times one scale per 128 weights; for models trained binary",
 	Dequantize: decodeBlocks(128, 18, decodeQ1),
 	Quantize:   encodeBlocks("q1_0", 128, 18, encodeQ1),
+	lattice:    &q1_0Lattice,
 })
+
+var q1_0Lattice = lattice{
+	run: 128, levels: tableLevels(&signLevels, nil), scales: ownFloats{kind: &f16Scales, half: 2},
+	code:  bitStream(2, 1),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[0:])) },
+	write: func(b []byte, p *parts) { putHalf(b[0:], uint16(p.sc[0])) },
+}
+
+// signLevels are both levels of q1_0.
+var signLevels = newLevels(1, []float32{-1, 1})
 
 func decodeQ1(dst []float32, src []byte) {
 	d := half(src)

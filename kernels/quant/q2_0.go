@@ -5,7 +5,15 @@ var _ = register(&Type{
 	Doc:        "2.25 bits: -1, 0, 1, 2 times one scale per 64 weights; for models trained ternary",
 	Dequantize: decodeBlocks(64, 18, decodeQ2),
 	Quantize:   encodeBlocks("q2_0", 64, 18, encodeQ2),
+	lattice:    &q2_0Lattice,
 })
+
+var q2_0Lattice = lattice{
+	run: 64, levels: integerLevels(-1, 2, 0), scales: ownFloats{kind: &f16Scales, half: 2},
+	code:  bitStream(2, 2),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[0:])) },
+	write: func(b []byte, p *parts) { putHalf(b[0:], uint16(p.sc[0])) },
+}
 
 func decodeQ2(dst []float32, src []byte) {
 	d := half(src)

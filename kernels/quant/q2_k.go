@@ -5,7 +5,34 @@ var _ = register(&Type{
 	Doc:        "2-bit integers 0..3, 4-bit scales and minima per 16 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ2K, 256, 84, decodeQ2K),
 	Quantize:   encodeBlocks("q2_k", 256, 84, encodeQ2K),
+	lattice:    &q2KLattice,
 })
+
+var q2KLattice = lattice{
+	run: 16, levels: integerLevels(0, 3, 0), scales: sharedAffine{15},
+	code: bitPairs(16),
+	read: func(p *parts, b []byte) {
+		p.d, p.dmin = getHalf(b[80:]), getHalf(b[82:])
+		for j, s := range b[:16] {
+			p.sc[j], p.mn[j] = int32(s&15), int32(s>>4)
+		}
+	},
+	write: func(b []byte, p *parts) {
+		putHalf(b[80:], p.d)
+		putHalf(b[82:], p.dmin)
+		for j := range 16 {
+			b[j] = uint8(p.sc[j] | p.mn[j]<<4)
+		}
+	},
+}
+
+// bitPairs are codes of 2 bits in 64 bytes: 8 runs of 32 weights are bit pairs
+// 0..3 of the first, then of the second 32.
+func bitPairs(at int) func(int) []codeField {
+	return func(i int) []codeField {
+		return []codeField{{at + i/128*32 + i%32, i / 32 % 4 * 2, 2, 0}}
+	}
+}
 
 // A block: 16 bytes of scale (low nibble) and minimum, 64 bytes of bit pairs,
 // d, dmin. The 8 runs of 32 weights are bit pairs 0..3 of the first, then of

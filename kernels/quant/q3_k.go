@@ -5,7 +5,23 @@ var _ = register(&Type{
 	Doc:        "3-bit integers -4..3, 6-bit scales per 16 weights under one scale per 256",
 	Dequantize: decodeVectors(unpackQ3K, 256, 110, decodeQ3K),
 	Quantize:   encodeBlocks("q3_k", 256, 110, encodeQ3K),
+	lattice:    &q3KLattice,
 })
+
+var q3KLattice = lattice{
+	run: 16, levels: integerLevels(-4, 3, 0), scales: sharedScale{-32, 31},
+	code: func(i int) []codeField { return append(bitPairs(32)(i), codeField{i % 32, i / 32, 1, 2}) },
+	read: func(p *parts, b []byte) {
+		p.d = getHalf(b[108:])
+		for j := range 16 {
+			p.sc[j] = int32(q3KScale(b[96:108], j) - 32)
+		}
+	},
+	write: func(b []byte, p *parts) {
+		putHalf(b[108:], p.d)
+		putQ3KScales(b[96:108], &p.sc)
+	},
+}
 
 // A block: 32 bytes of third bits, 64 bytes of low bit pairs, 12 bytes of
 // scales, d. The 8 runs of 32 weights are bits 0..7 of the first, and bit
@@ -55,11 +71,16 @@ func encodeQ3K(dst []byte, k *work) bool {
 		dst[32+run/4*32+l] |= q & 3 << (run % 4 * 2)
 		dst[l] |= q >> 2 << run
 	}
-	for j, q := range s.sc {
-		u := uint8(q + 32)
-		dst[96+j%8] |= u & 15 << (j / 8 * 4)
-		dst[104+j%4] |= u >> 4 << (j / 4 * 2)
-	}
+	putQ3KScales(dst[96:108], &s.sc)
 	putHalf(dst[108:], s.d)
 	return ok
+}
+
+// putQ3KScales writes what q3KScale reads to bytes that are zero.
+func putQ3KScales(b []byte, sc *[16]int32) {
+	for j, q := range sc {
+		u := uint8(q + 32)
+		b[j%8] |= u & 15 << (j / 8 * 4)
+		b[8+j%4] |= u >> 4 << (j / 4 * 2)
+	}
 }

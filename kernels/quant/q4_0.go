@@ -5,7 +5,15 @@ var _ = register(&Type{
 	Doc:        "4-bit integers -8..7 times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ4_0, 32, 18, decodeQ4_0),
 	Quantize:   encodeBlocks("q4_0", 32, 18, encodeQ4_0),
+	lattice:    &q4_0Lattice,
 })
+
+var q4_0Lattice = lattice{
+	run: 32, levels: integerLevels(-8, 7, 0), scales: ownFloats{kind: &f16Scales, half: 8},
+	code:  nibbles(2, 32),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[0:])) },
+	write: func(b []byte, p *parts) { putHalf(b[0:], uint16(p.sc[0])) },
+}
 
 func decodeQ4_0(dst []float32, src []byte) {
 	d := half(src)

@@ -5,7 +5,15 @@ var _ = register(&Type{
 	Doc:        "4-bit integers 0..15 times a scale plus a minimum per 32 weights",
 	Dequantize: decodeVectors(unpackQ4_1, 32, 20, decodeQ4_1),
 	Quantize:   encodeBlocks("q4_1", 32, 20, encodeQ4_1),
+	lattice:    &q4_1Lattice,
 })
+
+var q4_1Lattice = lattice{
+	run: 32, levels: integerLevels(0, 15, 0), scales: ownFloats{kind: &f16Scales, affine: true, mid: 7.5, half: 7.5},
+	code:  nibbles(4, 32),
+	read:  readHalves,
+	write: writeHalves,
+}
 
 func decodeQ4_1(dst []float32, src []byte) {
 	d, m := half(src), half(src[2:])
@@ -33,4 +41,13 @@ func encodeQ4_1(dst []byte, k *work) bool {
 	putHalf(dst[2:], m)
 	packNibbles(dst[4:], codes[:])
 	return ok
+}
+
+func readHalves(p *parts, b []byte) {
+	p.sc[0], p.mn[0] = int32(getHalf(b)), int32(getHalf(b[2:]))
+}
+
+func writeHalves(b []byte, p *parts) {
+	putHalf(b, uint16(p.sc[0]))
+	putHalf(b[2:], uint16(p.mn[0]))
 }

@@ -5,7 +5,28 @@ var _ = register(&Type{
 	Doc:        "4-bit integers 0..15, 6-bit scales and minima per 32 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ4K, 256, 144, decodeQ4K),
 	Quantize:   encodeBlocks("q4_k", 256, 144, encodeQ4K),
+	lattice:    &q4KLattice,
 })
+
+var q4KLattice = lattice{
+	run: 32, levels: integerLevels(0, 15, 0), scales: sharedAffine{63},
+	code: nibbles(16, 64), read: readScaleMins, write: writeScaleMins,
+}
+
+// readScaleMins reads how q4_k and q5_k begin.
+func readScaleMins(p *parts, b []byte) {
+	p.d, p.dmin = getHalf(b), getHalf(b[2:])
+	for j := range 8 {
+		sc, mn := scaleMin(b[4:16], j)
+		p.sc[j], p.mn[j] = int32(sc), int32(mn)
+	}
+}
+
+func writeScaleMins(b []byte, p *parts) {
+	putHalf(b, p.d)
+	putHalf(b[2:], p.dmin)
+	putScaleMins(b[4:16], &p.sc, &p.mn)
+}
 
 // A block: d, dmin, 12 bytes of scales and minima, 128 bytes of nibbles; each
 // 32 of these hold two runs of 32 weights, the first in the low nibbles.

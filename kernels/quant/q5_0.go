@@ -7,7 +7,15 @@ var _ = register(&Type{
 	Doc:        "5-bit integers -16..15 times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ5_0, 32, 22, decodeQ5_0),
 	Quantize:   encodeBlocks("q5_0", 32, 22, encodeQ5_0),
+	lattice:    &q5_0Lattice,
 })
+
+var q5_0Lattice = lattice{
+	run: 32, levels: integerLevels(-16, 15, 0), scales: ownFloats{kind: &f16Scales, half: 16},
+	code:  withFifthBits(2, nibbles(6, 32)),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[0:])) },
+	write: func(b []byte, p *parts) { putHalf(b[0:], uint16(p.sc[0])) },
+}
 
 func decodeQ5_0(dst []float32, src []byte) {
 	d := half(src)
@@ -45,4 +53,10 @@ func packFifthBits(dst []byte, codes []uint8) {
 		high |= uint32(q) >> 4 & 1 << j
 	}
 	binary.LittleEndian.PutUint32(dst, high)
+}
+
+// withFifthBits adds bit 4 of 32 codes, that of code j being bit j from byte at
+// on.
+func withFifthBits(at int, low func(int) []codeField) func(int) []codeField {
+	return func(i int) []codeField { return append(low(i), codeField{at + i/8, i % 8, 1, 4}) }
 }

@@ -7,7 +7,15 @@ var _ = register(&Type{
 	Doc:        "5-bit integers 0..31 times a scale plus a minimum per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ5_1, 32, 24, decodeQ5_1),
 	Quantize:   encodeBlocks("q5_1", 32, 24, encodeQ5_1),
+	lattice:    &q5_1Lattice,
 })
+
+var q5_1Lattice = lattice{
+	run: 32, levels: integerLevels(0, 31, 0), scales: ownFloats{kind: &f16Scales, affine: true, mid: 15.5, half: 15.5},
+	code:  withFifthBits(4, nibbles(8, 32)),
+	read:  readHalves,
+	write: writeHalves,
+}
 
 func decodeQ5_1(dst []float32, src []byte) {
 	d, m := half(src), half(src[2:])

@@ -5,7 +5,16 @@ var _ = register(&Type{
 	Doc:        "5-bit integers 0..31, 6-bit scales and minima per 32 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ5K, 256, 176, decodeQ5K),
 	Quantize:   encodeBlocks("q5_k", 256, 176, encodeQ5K),
+	lattice:    &q5KLattice,
 })
+
+var q5KLattice = lattice{
+	run: 32, levels: integerLevels(0, 31, 0), scales: sharedAffine{63},
+	code: func(i int) []codeField {
+		return append(nibbles(48, 64)(i), codeField{16 + i%32, i / 32, 1, 4})
+	},
+	read: readScaleMins, write: writeScaleMins,
+}
 
 // A block is that of q4_k with 32 bytes of fifth bits before the nibbles: run
 // j of 32 weights has its fifth bits in bit j of them.

@@ -5,7 +5,28 @@ var _ = register(&Type{
 	Doc:        "6-bit integers -32..31, 8-bit scales per 16 weights under one scale per 256",
 	Dequantize: decodeVectors(unpackQ6K, 256, 210, decodeQ6K),
 	Quantize:   encodeBlocks("q6_k", 256, 210, encodeQ6K),
+	lattice:    &q6KLattice,
 })
+
+var q6KLattice = lattice{
+	run: 16, levels: integerLevels(-32, 31, 0), scales: sharedScale{-128, 127},
+	code: func(i int) []codeField {
+		n, run, l := i/128, i%128/32, i%32
+		return []codeField{{64*n + run%2*32 + l, run / 2 * 4, 4, 0}, {128 + 32*n + l, run * 2, 2, 4}}
+	},
+	read: func(p *parts, b []byte) {
+		p.d = getHalf(b[208:])
+		for j, s := range b[192:208] {
+			p.sc[j] = int32(int8(s))
+		}
+	},
+	write: func(b []byte, p *parts) {
+		putHalf(b[208:], p.d)
+		for j, s := range p.sc {
+			b[192+j] = uint8(s)
+		}
+	},
+}
 
 // A block: 128 bytes of low nibbles, 64 bytes of high bit pairs, 16 int8
 // scales, d. Each half of the block holds 128 weights in four runs of 32.

@@ -7,7 +7,15 @@ var _ = register(&Type{
 	Doc:        "8-bit integers -127..127 times one scale per 32 weights; close to lossless",
 	Dequantize: decodeVectors(unpackQ8_0, 32, 34, decodeQ8),
 	Quantize:   encodeBlocks("q8_0", 32, 34, encodeQ8),
+	lattice:    &q8_0Lattice,
 })
+
+var q8_0Lattice = lattice{
+	run: 32, levels: integerLevels(-127, 127, -127), scales: ownFloats{kind: &f16Scales, half: 127},
+	code:  bitStream(2, 8),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[0:])) },
+	write: func(b []byte, p *parts) { putHalf(b[0:], uint16(p.sc[0])) },
+}
 
 func decodeQ8(dst []float32, src []byte) {
 	d := half(src)

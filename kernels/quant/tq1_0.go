@@ -5,7 +5,15 @@ var _ = register(&Type{
 	Doc:        "1.69 bits: -1, 0, 1 times one scale per 256 weights, five to a byte; for models trained ternary",
 	Dequantize: decodeBlocks(256, 54, decodeTQ1),
 	Quantize:   encodeBlocks("tq1_0", 256, 54, encodeTQ1),
+	lattice:    &tq1_0Lattice,
 })
+
+var tq1_0Lattice = lattice{
+	run: 256, levels: integerLevels(-1, 1, 0), scales: ownFloats{kind: &f16Scales, half: 2},
+	get: getTQ1, put: putTQ1,
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[52:])) },
+	write: func(b []byte, p *parts) { putHalf(b[52:], uint16(p.sc[0])) },
+}
 
 // A block: 32 bytes whose five ternary digits, from the top, are runs of 32
 // weights; 16 bytes with runs of 16; 4 bytes whose first four digits are runs
@@ -42,6 +50,13 @@ func encodeTQ1(dst []byte, k *work) bool {
 	h, d, ok := ternaryCodec.fit(k)
 	codes := k.super.codes[:256]
 	ternaryCodec.levels.codes(codes, k.x, inverse(d))
+	packTQ1(dst, codes)
+	putHalf(dst[52:], h)
+	return ok
+}
+
+// packTQ1 writes 256 digits, 0 to 2.
+func packTQ1(dst, codes []uint8) {
 	for _, p := range tq1Parts {
 		for m := range p.width {
 			q := 0
@@ -54,6 +69,18 @@ func encodeTQ1(dst []byte, k *work) bool {
 			dst[p.bytes+m] = uint8((q*256 + 242) / 243)
 		}
 	}
-	putHalf(dst[52:], h)
-	return ok
+}
+
+func putTQ1(p *parts, b []byte) { packTQ1(b, p.code[:]) }
+
+func getTQ1(p *parts, b []byte) {
+	for _, t := range tq1Parts {
+		for m, q := range b[t.bytes:][:t.width] {
+			for n := range t.digits {
+				v := uint16(q) * 3
+				p.code[t.weights+n*t.width+m] = uint8(v >> 8)
+				q = uint8(v)
+			}
+		}
+	}
 }

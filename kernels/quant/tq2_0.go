@@ -5,7 +5,15 @@ var _ = register(&Type{
 	Doc:        "2.06 bits: -1, 0, 1 times one scale per 256 weights, four to a byte; for models trained ternary",
 	Dequantize: decodeBlocks(256, 66, decodeTQ2),
 	Quantize:   encodeBlocks("tq2_0", 256, 66, encodeTQ2),
+	lattice:    &tq2_0Lattice,
 })
+
+var tq2_0Lattice = lattice{
+	run: 256, levels: integerLevels(-1, 1, 0), scales: ownFloats{kind: &f16Scales, half: 2},
+	code:  bitPairs(0),
+	read:  func(p *parts, b []byte) { p.sc[0] = int32(getHalf(b[64:])) },
+	write: func(b []byte, p *parts) { putHalf(b[64:], uint16(p.sc[0])) },
+}
 
 // A block: 64 bytes of bit pairs, then d. The 8 runs of 32 weights are bit
 // pairs 0..3 of the first, then of the second 32 bytes.

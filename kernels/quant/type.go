@@ -38,6 +38,11 @@ type Type struct {
 	// result is the same bits on every machine. Weights that the type can't
 	// represent (NaN, infinities, overflow) are a *ValueError.
 	Quantize func(dst []byte, src []float32, opt Options) error
+
+	// lattice is what rounding under second moments needs; nil where the type's
+	// values don't come one by one.
+	lattice *lattice
+	plain   func([]byte, []float32, Options) error // Quantize without second moments
 }
 
 // Effort says how hard a quantizer searches.
@@ -56,7 +61,11 @@ type Options struct {
 	// Importance weighs each column's squared error (mean squared input of the
 	// channel); nil: none. Length Cols.
 	Importance []float32
-	Effort     Effort
+	// Second are the second moments of the inputs, in place of an importance; nil:
+	// none. The best effort rounds under the matrix, others take its diagonal for
+	// an importance.
+	Second *SecondMoments
+	Effort Effort
 }
 
 // ValueError says that a weight can't be represented. Index counts weights
@@ -95,6 +104,10 @@ func register(t *Type) *Type {
 // registerUnlisted adds a type that All leaves out, being another type but for
 // how its scales are stored.
 func registerUnlisted(t *Type) *Type {
+	if t.Quantize != nil {
+		t.plain = t.Quantize
+		t.Quantize = withSecondMoments(t)
+	}
 	var names []string
 	for _, n := range append([]string{t.Name}, t.Aliases...) {
 		n = strings.ToLower(n)
