@@ -151,7 +151,7 @@ func (l *loader) byteLevel() error {
 		return l.errorf(jsonFile, "there are no merges: download the file again")
 	}
 	pre, err := recognise(d)
-	if err != nil {
+	if err != nil && !l.anyPre {
 		return l.errorf(jsonFile, "%w", err)
 	}
 	b, err := l.build(d.model.words, jsonFile)

@@ -17,10 +17,37 @@ type document struct {
 	normalizer   jsontext.Value
 	preTokenizer jsontext.Value
 	processor    processor
-	decoder      struct {
-		Type string `json:"type"`
+	decoder      decoder
+	model        bpe
+}
+
+// decoder says how tokens become text.
+type decoder struct {
+	Type           string    `json:"type"`
+	Decoders       []decoder `json:"decoders"`
+	Start          int       `json:"start"`
+	PrependScheme  string    `json:"prepend_scheme"`
+	AddPrefixSpace *bool     `json:"add_prefix_space"`
+}
+
+// strips says that a text loses the space that it begins with.
+func (d *decoder) strips() bool {
+	switch d.Type {
+	case "Sequence":
+		for i := range d.Decoders {
+			if d.Decoders[i].strips() {
+				return true
+			}
+		}
+	case "Strip":
+		return d.Start > 0
+	case "Metaspace":
+		if d.PrependScheme != "" {
+			return d.PrependScheme != "never"
+		}
+		return d.AddPrefixSpace == nil || *d.AddPrefixSpace
 	}
-	model bpe
+	return false
 }
 
 // addedToken is a token beside the model's own.
@@ -28,6 +55,11 @@ type addedToken struct {
 	ID      int64  `json:"id"`
 	Content string `json:"content"`
 	Special bool   `json:"special"`
+	// LStrip and RStrip take the white space around; SingleWord wants no word
+	// to go on around it.
+	LStrip     bool `json:"lstrip"`
+	RStrip     bool `json:"rstrip"`
+	SingleWord bool `json:"single_word"`
 }
 
 // bpe is the model of a tokenizer.json.
@@ -36,6 +68,10 @@ type bpe struct {
 	fallback      bool
 	fallbackKnown bool
 	ignoreMerges  bool
+	fuse          bool
+	unknown       string
+	prefix        string // continuing_subword_prefix
+	suffix        string // end_of_word_suffix
 	words         words
 	merges        []string
 }
@@ -109,6 +145,14 @@ func (m *bpe) scan(s *scanner) error {
 			return decode(s, key, &m.fallback)
 		case "ignore_merges":
 			return decode(s, key, &m.ignoreMerges)
+		case "fuse_unk":
+			return decode(s, key, &m.fuse)
+		case "unk_token":
+			return decode(s, key, &m.unknown)
+		case "continuing_subword_prefix":
+			return decode(s, key, &m.prefix)
+		case "end_of_word_suffix":
+			return decode(s, key, &m.suffix)
 		case "vocab":
 			if vocab = s.peek(); vocab == '{' {
 				return m.words.scan(s)

@@ -1,6 +1,7 @@
 // Package tokenizer reads a model's vocabulary in the forms in which hubs hold
 // it, tokenizer.json, vocab.json with merges.txt, or SentencePiece's
-// tokenizer.model, into one struct, from which the keys of a GGUF file are made.
+// tokenizer.model, into one struct, from which the keys of a GGUF file are made;
+// and turns text into tokens and back, from that struct or from such keys.
 package tokenizer
 
 import (
@@ -141,6 +142,10 @@ type loader struct {
 	o     Options
 	v     *Vocab
 
+	// anyPre passes pre-tokenizers that have no name, and takes tokenizer.json
+	// before tokenizer.model: for use here, not for a GGUF file.
+	anyPre bool
+
 	json   *document    // tokenizer.json; nil where there is none
 	config *settings    // tokenizer_config.json; nil where there is none
 	extra  []addedToken // of added_tokens.json, where that is read
@@ -179,7 +184,11 @@ func (l *loader) vocabulary() error {
 		l.v.AddSpacePrefix = l.config.addPrefixSpace
 	}
 	switch {
-	case l.o.Form != arch.BPE && l.has(pieceFile):
+	case l.anyPre && l.json != nil && l.json.byteFallback():
+		return l.fallbackBPE()
+	case l.anyPre && l.json != nil && l.json.model.kind == "BPE":
+		return l.byteLevel()
+	case (l.o.Form != arch.BPE || l.anyPre && l.json == nil) && l.has(pieceFile):
 		return l.sentencePiece()
 	case l.json != nil && l.o.Form == arch.Llama && l.json.byteFallback():
 		return l.fallbackBPE()
