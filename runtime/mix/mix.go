@@ -1,6 +1,7 @@
-// Package mix knows the mixes of llama-quantize (Q4_K_M, IQ3_XS, …): which type
-// each of them gives to each tensor of a model. The choices are those of
-// llama.cpp 0.5.0, the fallbacks for odd rows included.
+// Package mix knows the mixes of llama-quantize (Q4_K_M, IQ3_XS, …) and of mlx-lm
+// (mixed_3_6, …): which type each of them gives to each tensor of a model. The
+// choices are those of llama.cpp 0.5.0, the fallbacks for odd rows included, and
+// of mlx-lm 0.32.2.
 package mix
 
 import (
