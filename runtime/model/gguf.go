@@ -25,6 +25,14 @@ func openGGUF(ctx context.Context, path string, o Options) (*Model, error) {
 	return fromGGUF(f, o)
 }
 
+// FromGGUF describes a parsed file, as Open does.
+func FromGGUF(f *gguf.File, o Options) (*Model, error) {
+	if o.Name == "" {
+		o.Name = f.Paths[0]
+	}
+	return fromGGUF(f, o)
+}
+
 // fromGGUF describes a parsed file.
 func fromGGUF(f *gguf.File, o Options) (*Model, error) {
 	m := &Model{metadata: func(context.Context) ([]gguf.KV, error) { return carried(f.KVs), nil }}
