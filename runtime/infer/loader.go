@@ -41,9 +41,16 @@ func (l *loader) tensor(name string, dims ...int) *model.Tensor {
 		l.fail(fmt.Errorf("tensor %q is missing, which %s has: the model is not complete", name, l.Architecture))
 		return nil
 	}
-	same := len(t.Dims) == len(dims)
-	for i := range dims {
-		same = same && t.Dims[i] == int64(dims[i])
+	same := true
+	for i := range max(len(dims), len(t.Dims)) { // dimensions that are left out are 1
+		have, want := int64(1), int64(1)
+		if i < len(t.Dims) {
+			have = t.Dims[i]
+		}
+		if i < len(dims) {
+			want = int64(dims[i])
+		}
+		same = same && have == want
 	}
 	if !same {
 		l.fail(fmt.Errorf("tensor %q has the shape %v, and by the model's keys it is %v: the file is damaged", name, t.Dims, dims))

@@ -144,7 +144,7 @@ func (p *Plan) Check() error {
 }
 
 func widthError(what string, layer int, t *quant.Type, width int) error {
-	return fmt.Errorf("%s of layer %d cannot be stored as %s: its blocks have %d numbers, and a head has %d; take f16 or q8_0 of another width, or e4m3",
+	return fmt.Errorf("%s of layer %d cannot be stored as %s: its blocks have %d numbers, and a head has %d; take f16, bf16 or e4m3",
 		what, layer, t, t.Block, width)
 }
 
