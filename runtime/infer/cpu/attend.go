@@ -140,7 +140,7 @@ func (w *attendWork) page(i int, q, out []float32, from, to int, a *ops.Attentio
 	most := float32(w.most[i])
 	for t := range scores {
 		k := w.keys[(from+t)*a.KeyWidth:][:a.KeyWidth]
-		scores[t] = dot(q, k) * a.Scale
+		scores[t] = inner(q, k) * a.Scale
 		most = max(most, scores[t])
 	}
 	if float64(most) > w.most[i] {
@@ -172,7 +172,7 @@ func (j *attendJob) show(w *attendWork, head, first, n int) {
 			page := j.seq.Head(a.Layer, p, head)
 			page.Keys(w.keys, min(kv.PageTokens, pos+1-page.First), a.KeyWidth)
 			for t := max(oldest, page.First); t <= min(pos, page.First+kv.PageTokens-1); t++ {
-				s := dot(q, w.keys[(t-page.First)*a.KeyWidth:][:a.KeyWidth]) * a.Scale
+				s := inner(q, w.keys[(t-page.First)*a.KeyWidth:][:a.KeyWidth]) * a.Scale
 				w.all[t-oldest] = float32(math.Exp(float64(s)-w.most[i]) / w.sum[i])
 			}
 		}

@@ -5,8 +5,10 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync"
 	"sync/atomic"
 
+	"github.com/llama-pajamas/pj/kernels/dot"
 	"github.com/llama-pajamas/pj/kernels/pool"
 	"github.com/llama-pajamas/pj/runtime/infer/kv"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
@@ -36,6 +38,7 @@ type Backend struct {
 	batch *ops.Batch
 	rows  int
 	err   error
+	mu    sync.Mutex // guards err within run
 
 	linear linearJob
 	norm   normJob
@@ -78,8 +81,8 @@ func (b *Backend) Close() error {
 type buffer struct {
 	cols int
 	f    []float32
-	in   *input // f as products take it; nil until there is one
-	set  bool   // in is up to date
+	in   *dot.Input // f as products take it; nil until there is one
+	set  bool       // in is up to date
 }
 
 func (x *buffer) Cols() int { return x.cols }
@@ -100,15 +103,21 @@ func (b *Backend) of(x ops.Buffer) []float32 {
 }
 
 // input is a buffer's rows as products take them.
-func (b *Backend) input(x *buffer) *input {
+func (b *Backend) input(x *buffer) *dot.Input {
 	if x.in == nil {
-		x.in = newInput(x.cols, b.exact)
+		x.in = b.newInput(x.cols)
 	}
 	if !x.set {
-		x.in.Set(x.f[:b.rows*x.cols], b.rows)
+		b.catch(x.in.Set(x.f[:b.rows*x.cols], b.rows))
 		x.set = true
 	}
 	return x.in
+}
+
+func (b *Backend) newInput(cols int) *dot.Input {
+	in := dot.NewInput(cols)
+	in.Exact = b.exact
+	return in
 }
 
 // Begin starts a pass.
@@ -122,7 +131,19 @@ func (b *Backend) End() error { return b.err }
 // run divides n pieces of work among the workers.
 func (b *Backend) run(n, chunk int, f func(worker, lo, hi int)) {
 	if b.err == nil {
-		b.err = b.pool.Run(b.ctx, n, chunk, f)
+		b.catch(b.pool.Run(b.ctx, n, chunk, f))
+	}
+}
+
+// catch keeps the pass's first error. Workers may call it.
+func (b *Backend) catch(err error) {
+	if err == nil {
+		return
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.err == nil {
+		b.err = err
 	}
 }
 

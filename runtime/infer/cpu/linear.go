@@ -3,6 +3,7 @@ package cpu
 import (
 	"context"
 
+	"github.com/llama-pajamas/pj/kernels/dot"
 	"github.com/llama-pajamas/pj/kernels/quant"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
 	"github.com/llama-pajamas/pj/runtime/infer/weights"
@@ -35,7 +36,10 @@ func (b *Backend) Vector(v []float32) (ops.Vector, error) { return vector(v), ni
 
 // tileRows is how many rows of weights are multiplied at a time: enough that a
 // call's cost vanishes, and few enough that workers end together.
-func tileRows(rows, workers int) int { return max(8, min(64, rows/(8*workers)/8*8)) }
+func tileRows(rows, workers int) int {
+	const step = dot.RowStep
+	return max(step, min(8*step, rows/(4*workers)/step*step))
+}
 
 // linearJob is x·wᵀ.
 type linearJob struct {
@@ -46,7 +50,7 @@ type linearJob struct {
 	stride   int
 	w        []byte
 	rowBytes int
-	in       *input
+	in       *dot.Input
 	bias     vector
 }
 
@@ -63,14 +67,14 @@ func (b *Backend) Linear(dst ops.Buffer, w ops.Matrix, bias ops.Vector, x ops.Bu
 	}
 	j.typ, j.rowBytes, j.stride = m.Type, m.rowBytes, m.Rows
 	j.in = b.input(x.(*buffer))
-	j.in.Prepare(m.Type)
+	b.catch(j.in.Prepare(m.Type))
 	j.dst = b.of(dst)
 	j.bias, _ = bias.(vector)
 	b.run(m.Rows, tileRows(m.Rows, b.pool.Workers()), j.f)
 }
 
 func (j *linearJob) rows(_, lo, hi int) {
-	mulRows(j.typ, j.dst[lo:], j.stride, j.w[lo*j.rowBytes:], hi-lo, j.in)
+	j.b.catch(dot.MulRows(j.typ, j.dst[lo:], j.stride, j.w[lo*j.rowBytes:], hi-lo, j.in))
 	if j.bias == nil {
 		return
 	}

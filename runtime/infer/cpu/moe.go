@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/llama-pajamas/pj/kernels/dot"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
 	"github.com/llama-pajamas/pj/runtime/infer/weights"
 )
@@ -27,7 +28,7 @@ type routing struct {
 	// Slots by expert, each expert's in the order of tokens: tokens are those of
 	// the slots in this order, place is where each slot went. The i-th expert
 	// that is used has tokens[start[i]:start[i+1]].
-	tokens []int32
+	tokens []int
 	place  []int32
 	active []int32 // the experts that are used
 	start  []int32
@@ -44,7 +45,7 @@ func (b *Backend) Routing(rows, n, used int) (ops.Routing, error) {
 	return &routing{
 		experts: n, used: used,
 		chosen: make([]int32, rows*used), weight: make([]float32, rows*used),
-		tokens: make([]int32, rows*used), place: make([]int32, rows*used),
+		tokens: make([]int, rows*used), place: make([]int32, rows*used),
 		active: make([]int32, 0, n), start: make([]int32, n+1), counts: make([]int32, n),
 	}, nil
 }
@@ -83,7 +84,7 @@ func (r *routing) sort(rows int) {
 	r.start[len(r.active)] = at
 	for slot, e := range r.chosen[:rows*r.used] {
 		i := r.counts[e]
-		r.tokens[i], r.place[slot] = int32(slot/r.used), i
+		r.tokens[i], r.place[slot] = slot/r.used, i
 		r.counts[e]++
 	}
 }
@@ -105,9 +106,9 @@ type mixJob struct {
 	activation        ops.Activation
 	bytes             [weights.Projections][][]byte // of the active experts
 	gates, ups, outs  []float32                     // a row for each slot, by expert
-	hidden            *input                        // gates after the activation
-	x                 *input
-	each              []int32 // 0, 1, 2 …
+	hidden            *dot.Input                    // gates after the activation
+	x                 *dot.Input
+	each              []int // 0, 1, 2 …
 	dst               []float32
 	tile, tiles       int // rows of a piece of work, pieces of an expert
 	downTile, downAll int
@@ -144,12 +145,12 @@ func (b *Backend) Mix(dst, x ops.Buffer, of ops.Experts, to ops.Routing, a ops.A
 	j.gates, j.ups = grow(j.gates, slots*e.Width), grow(j.ups, slots*e.Width)
 	j.outs = grow(j.outs, slots*e.Hidden)
 	for i := len(j.each); i < slots; i++ {
-		j.each = append(j.each, int32(i))
+		j.each = append(j.each, i)
 	}
 	j.x = b.input(x.(*buffer))
 	for _, p := range []int{weights.Gate, weights.Up} {
 		for _, i := range r.active {
-			j.x.Prepare(e.Each[i][p].Type)
+			b.catch(j.x.Prepare(e.Each[i][p].Type))
 		}
 	}
 	j.tile = tileRows(e.Width, b.pool.Workers())
@@ -159,12 +160,12 @@ func (b *Backend) Mix(dst, x ops.Buffer, of ops.Experts, to ops.Routing, a ops.A
 	if b.err != nil {
 		return
 	}
-	if j.hidden == nil || j.hidden.cols != e.Width {
-		j.hidden = newInput(e.Width, b.exact)
+	if j.hidden == nil || j.hidden.Cols() != e.Width {
+		j.hidden = b.newInput(e.Width)
 	}
-	j.hidden.Set(j.gates[:slots*e.Width], slots)
+	b.catch(j.hidden.Set(j.gates[:slots*e.Width], slots))
 	for _, i := range r.active {
-		j.hidden.Prepare(e.Each[i][weights.Down].Type)
+		b.catch(j.hidden.Prepare(e.Each[i][weights.Down].Type))
 	}
 	j.downTile = tileRows(e.Hidden, b.pool.Workers())
 	j.downAll = (e.Hidden + j.downTile - 1) / j.downTile
@@ -206,13 +207,13 @@ func (j *mixJob) downTiles(_, lo, hi int) {
 
 // multiply computes some rows of a projection of the i-th active expert, for
 // its vectors of in.
-func (j *mixJob) multiply(i, projection, first, rows int, out []float32, in *input, vectors []int32) {
+func (j *mixJob) multiply(i, projection, first, rows int, out []float32, in *dot.Input, vectors []int) {
 	expert := j.r.active[i]
 	m := j.e.Each[expert][projection]
 	rows = min(rows, m.Rows-first)
 	rowBytes := int(m.Type.RowBytes(int64(m.Cols)))
 	y := out[int(j.r.start[i])*m.Rows+first:]
-	mulRowsOf(m.Type, y, m.Rows, j.bytes[projection][i][first*rowBytes:], rows, in, vectors)
+	j.b.catch(dot.MulRowsOf(m.Type, y, m.Rows, j.bytes[projection][i][first*rowBytes:], rows, in, vectors))
 	if bias := j.e.Bias[projection]; bias != nil {
 		for v := range vectors {
 			addTo(y[v*m.Rows:][:rows], bias[int(expert)*m.Rows+first:])

@@ -1,45 +1,8 @@
 package cpu
 
-import (
-	"math"
+import "math"
 
-	"github.com/llama-pajamas/pj/kernels/quant"
-)
-
-type input struct {
-	cols, n int
-	x       []float32
-}
-
-func newInput(cols int, _ bool) *input { return &input{cols: cols} }
-
-func (in *input) Set(x []float32, n int) { in.x, in.n = x, n }
-
-func (in *input) Prepare(*quant.Type) {}
-
-func mulRows(t *quant.Type, dst []float32, stride int, w []byte, rows int, in *input) {
-	buf := make([]float32, in.cols)
-	rb := int(t.RowBytes(int64(in.cols)))
-	for r := range rows {
-		t.Dequantize(buf, w[r*rb:])
-		for v := range in.n {
-			dst[v*stride+r] = dot(buf, in.x[v*in.cols:][:in.cols])
-		}
-	}
-}
-
-func mulRowsOf(t *quant.Type, dst []float32, stride int, w []byte, rows int, in *input, vectors []int32) {
-	buf := make([]float32, in.cols)
-	rb := int(t.RowBytes(int64(in.cols)))
-	for r := range rows {
-		t.Dequantize(buf, w[r*rb:])
-		for i, v := range vectors {
-			dst[i*stride+r] = dot(buf, in.x[int(v)*in.cols:][:in.cols])
-		}
-	}
-}
-
-func dot(a, b []float32) float32 {
+func inner(a, b []float32) float32 {
 	var s [8]float32
 	b = b[:len(a)]
 	i := 0
