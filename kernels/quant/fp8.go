@@ -75,12 +75,14 @@ func F32ToE5M2(f float32) uint8 {
 var (
 	_ = register(&Type{
 		Name: "e4m3", Aliases: []string{"f8_e4m3", "fp8_e4m3", "float8_e4m3fn"}, GGML: -1, Block: 1, Bytes: 1, Float: true, KV: true,
+		Error:      0.046,
 		Doc:        "8-bit floats up to 448, three bits of precision, saturating; for the KV cache",
 		Dequantize: decodePlain(1, func(b []byte) float32 { return E4M3ToF32(b[0]) }),
 		Quantize:   encodeFP8("e4m3", F32ToE4M3),
 	})
 	_ = register(&Type{
 		Name: "e5m2", Aliases: []string{"f8_e5m2", "fp8_e5m2", "float8_e5m2"}, GGML: -1, Block: 1, Bytes: 1, Float: true, KV: true,
+		Error:      0.054,
 		Doc:        "8-bit floats up to 57344, two bits of precision, saturating; for a KV cache of wide range",
 		Dequantize: decodePlain(1, func(b []byte) float32 { return E5M2ToF32(b[0]) }),
 		Quantize:   encodeFP8("e5m2", F32ToE5M2),

@@ -7,6 +7,7 @@ package quant
 // codes as a bit stream.
 var _ = register(&Type{
 	Name: "int3", GGML: -1, Block: 32, Bytes: 16, KV: true,
+	Error:      0.144,
 	Doc:        "3-bit integers times a scale plus a minimum per 32; for the KV cache, keys by channel",
 	Dequantize: decodeBlocks(32, 16, func(dst []float32, src []byte) { decodeKV(dst, src, 3) }),
 	Quantize:   encodeBlocks("int3", 32, 16, func(dst []byte, k *work) bool { return int3Codec.write(dst, k, 3) }),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "iq1_m", GGML: 29, Block: 256, Bytes: 56, Fallback: "iq4_nl", NeedsImportance: true,
+	Dot: "q8_k", Error: 0.42,
 	Doc:        "1.75 bits: as iq1_s with 3-bit scales per 16 weights and a shift per 8",
 	Dequantize: decodeBlocks(256, 56, decodeIQ1M),
 	Quantize:   encodeBlocks("iq1_m", 256, 56, encodeIQ1M),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "iq1_s", GGML: 19, Block: 256, Bytes: 50, Fallback: "iq4_nl", NeedsImportance: true,
+	Dot: "q8_k", Error: 0.45,
 	Doc:        "1.56 bits: 2048 codewords of 8 values -1, 0, 1, shifted by an eighth; 3-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 50, decodeIQ1S),
 	Quantize:   encodeBlocks("iq1_s", 256, 50, encodeIQ1S),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "iq2_s", GGML: 22, Block: 256, Bytes: 82, Fallback: "iq4_nl", NeedsImportance: true,
+	Dot: "q8_k", Error: 0.241,
 	Doc:        "2.56 bits: 1024 codewords of 8 magnitudes, free signs, 4-bit scales per 16 weights",
 	Dequantize: decodeBlocks(256, 82, decodeIQ2S),
 	Quantize:   encodeBlocks("iq2_s", 256, 82, encodeIQ2S),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "iq2_xs", GGML: 17, Block: 256, Bytes: 74, Fallback: "iq4_nl", NeedsImportance: true,
+	Dot: "q8_k", Error: 0.29,
 	Doc:        "2.31 bits: 512 codewords of 8 magnitudes, even signs, 4-bit scales per 16 weights",
 	Dequantize: decodeBlocks(256, 74, decodeIQ2XS),
 	Quantize:   encodeBlocks("iq2_xs", 256, 74, encodeIQ2XS),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "iq2_xxs", GGML: 16, Block: 256, Bytes: 66, Fallback: "iq4_nl", NeedsImportance: true,
+	Dot: "q8_k", Error: 0.34,
 	Doc:        "2.06 bits: 256 codewords of 8 magnitudes, even signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 66, decodeIQ2XXS),
 	Quantize:   encodeBlocks("iq2_xxs", 256, 66, encodeIQ2XXS),

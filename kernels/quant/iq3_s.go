@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "iq3_s", GGML: 21, Block: 256, Bytes: 110, Fallback: "iq4_nl",
+	Dot: "q8_k", Error: 0.13,
 	Doc:        "3.44 bits: 512 codewords of 4 magnitudes, free signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 110, decodeIQ3S),
 	Quantize:   encodeBlocks("iq3_s", 256, 110, encodeIQ3S),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "iq3_xxs", GGML: 18, Block: 256, Bytes: 98, Fallback: "iq4_nl", NeedsImportance: true,
+	Dot: "q8_k", Error: 0.18,
 	Doc:        "3.06 bits: 256 codewords of 4 magnitudes, even signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 98, decodeIQ3XXS),
 	Quantize:   encodeBlocks("iq3_xxs", 256, 98, encodeIQ3XXS),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "iq4_nl", GGML: 20, Block: 32, Bytes: 18, KV: true,
+	Dot: "q8_0", Error: 0.073,
 	Doc:        "4-bit codes of 16 uneven levels times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackIQ4NL, 32, 18, decodeIQ4NL),
 	Quantize:   encodeBlocks("iq4_nl", 32, 18, encodeIQ4NL),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "iq4_xs", GGML: 23, Block: 256, Bytes: 136, Fallback: "iq4_nl",
+	Dot: "q8_k", Error: 0.074,
 	Doc:        "4-bit codes of 16 uneven levels, 6-bit scales per 32 weights under one scale per 256",
 	Dequantize: decodeBlocks(256, 136, decodeIQ4XS),
 	Quantize:   encodeBlocks("iq4_xs", 256, 136, encodeIQ4XS),

@@ -23,11 +23,22 @@ func newAffine(bits, group int, scales *scaleKind) *Type {
 	m := &MLXMode{Mode: "affine", Bits: bits, Group: group, Scales: scales.name, scaleBytes: scales.bytes, biasBytes: scales.bytes}
 	t := mlxType(affineName(bits, group, scales.name), m, c.decode, c.encode)
 	t.lattice = c.lattice(group)
+	t.Error = mlxAffineErrors[bits][group]
 	if group > 32 {
 		t.Fallback = affineName(bits, group/2, scales.name)
 	}
 	t.Doc = fmt.Sprintf("MLX: %d-bit integers times a scale plus a bias, both %s, per %d weights", bits, scales.name, group)
 	return &t
+}
+
+// mlxAffineErrors are Type.Error by bits and group.
+var mlxAffineErrors = map[int]map[int]float64{
+	2: {32: 0.3, 64: 0.32, 128: 0.34},
+	3: {32: 0.144, 64: 0.164, 128: 0.18},
+	4: {32: 0.069, 64: 0.081, 128: 0.089},
+	5: {32: 0.033, 64: 0.04, 128: 0.044},
+	6: {32: 0.0162, 64: 0.0193, 128: 0.022},
+	8: {32: 0.0042, 64: 0.0049, 128: 0.0055},
 }
 
 func affineName(bits, group int, scales string) string {

@@ -13,10 +13,12 @@ var (
 	_ = func() any {
 		t := mlxType("mlx_mxfp4", &mlxMXFP4, decodeMLXMXFP4, encodeMLXMXFP4)
 		t.Doc = "MLX: 4-bit floats (E2M1) times a power of two per 32 weights; gpt-oss's own bytes"
+		t.Error = 0.116
 		t.lattice = mlxFP4Lattice(32, ownByte{mxfp4Most, 1, halfE8M0})
 		register(&t)
 		t2 := mlxType("mlx_nvfp4", &mlxNVFP4, decodeMLXNVFP4, encodeMLXNVFP4)
 		t2.Doc = "MLX: 4-bit floats (E2M1) times an 8-bit float (E4M3) per 16 weights; magnitudes up to 2688"
+		t2.Error = 0.099
 		t2.lattice = mlxFP4Lattice(16, ownByte{nvfp4Most, 3, halfE4M3Of})
 		return register(&t2)
 	}()

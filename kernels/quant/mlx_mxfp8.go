@@ -9,6 +9,7 @@ var _ = func() any {
 	t := mlxType("mlx_mxfp8", &mlxMXFP8, decodeMXFP8, encodeMXFP8)
 	t.Aliases = []string{"mxfp8"}
 	t.Doc = "MLX: 8-bit floats (E4M3) times a power of two per 32 weights"
+	t.Error = 0.027
 	t.lattice = &lattice{
 		run: 32, levels: e4m3Levels, scales: ownByte{0xfe, 1, e8m0},
 		code:  bitStream(1, 8),

@@ -4,6 +4,7 @@ import "math"
 
 var _ = register(&Type{
 	Name: "mxfp4", GGML: 39, Block: 32, Bytes: 17,
+	Dot: "q8_0", Error: 0.116,
 	Doc:        "4-bit floats (E2M1) times a power of two per 32 weights; what gpt-oss is published in",
 	Dequantize: decodeVectors(unpackMXFP4, 32, 17, decodeMXFP4),
 	Quantize:   encodeBlocks("mxfp4", 32, 17, encodeMXFP4),

@@ -4,6 +4,7 @@ import "math"
 
 var _ = register(&Type{
 	Name: "nvfp4", GGML: 40, Block: 64, Bytes: 36,
+	Dot: "q8_0", Error: 0.099,
 	Doc:        "4-bit floats (E2M1) times an 8-bit float (E4M3) per 16 weights; holds magnitudes up to 2688",
 	Dequantize: decodeBlocks(64, 36, decodeNVFP4),
 	Quantize:   encodeBlocks("nvfp4", 64, 36, encodeNVFP4),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q1_0", GGML: 41, Block: 128, Bytes: 18,
+	Dot: "q8_0", Error: 0.61,
 	Doc:        "1.13 bits: signs times one scale per 128 weights; for models trained binary",
 	Dequantize: decodeBlocks(128, 18, decodeQ1),
 	Quantize:   encodeBlocks("q1_0", 128, 18, encodeQ1),

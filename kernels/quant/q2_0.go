@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q2_0", GGML: 42, Block: 64, Bytes: 18,
+	Dot: "q8_0", Error: 0.36,
 	Doc:        "2.25 bits: -1, 0, 1, 2 times one scale per 64 weights; for models trained ternary",
 	Dequantize: decodeBlocks(64, 18, decodeQ2),
 	Quantize:   encodeBlocks("q2_0", 64, 18, encodeQ2),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q2_k", GGML: 10, Block: 256, Bytes: 84, Fallback: "q4_0",
+	Dot: "q8_k", Error: 0.261,
 	Doc:        "2-bit integers 0..3, 4-bit scales and minima per 16 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ2K, 256, 84, decodeQ2K),
 	Quantize:   encodeBlocks("q2_k", 256, 84, encodeQ2K),

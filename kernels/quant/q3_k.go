@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q3_k", GGML: 11, Block: 256, Bytes: 110, Fallback: "q4_0",
+	Dot: "q8_k", Error: 0.143,
 	Doc:        "3-bit integers -4..3, 6-bit scales per 16 weights under one scale per 256",
 	Dequantize: decodeVectors(unpackQ3K, 256, 110, decodeQ3K),
 	Quantize:   encodeBlocks("q3_k", 256, 110, encodeQ3K),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q4_0", GGML: 2, Block: 32, Bytes: 18, KV: true,
+	Dot: "q8_0", Error: 0.081,
 	Doc:        "4-bit integers -8..7 times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ4_0, 32, 18, decodeQ4_0),
 	Quantize:   encodeBlocks("q4_0", 32, 18, encodeQ4_0),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q4_1", GGML: 3, Block: 32, Bytes: 20, KV: true,
+	Dot: "q8_1", Error: 0.069,
 	Doc:        "4-bit integers 0..15 times a scale plus a minimum per 32 weights",
 	Dequantize: decodeVectors(unpackQ4_1, 32, 20, decodeQ4_1),
 	Quantize:   encodeBlocks("q4_1", 32, 20, encodeQ4_1),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q4_k", GGML: 12, Block: 256, Bytes: 144, Fallback: "q5_0",
+	Dot: "q8_k", Error: 0.07,
 	Doc:        "4-bit integers 0..15, 6-bit scales and minima per 32 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ4K, 256, 144, decodeQ4K),
 	Quantize:   encodeBlocks("q4_k", 256, 144, encodeQ4K),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "q5_0", GGML: 6, Block: 32, Bytes: 22,
+	Dot: "q8_0", Error: 0.04,
 	Doc:        "5-bit integers -16..15 times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ5_0, 32, 22, decodeQ5_0),
 	Quantize:   encodeBlocks("q5_0", 32, 22, encodeQ5_0),

@@ -4,6 +4,7 @@ import "encoding/binary"
 
 var _ = register(&Type{
 	Name: "q5_1", GGML: 7, Block: 32, Bytes: 24,
+	Dot: "q8_1", Error: 0.033,
 	Doc:        "5-bit integers 0..31 times a scale plus a minimum per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ5_1, 32, 24, decodeQ5_1),
 	Quantize:   encodeBlocks("q5_1", 32, 24, encodeQ5_1),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q5_k", GGML: 13, Block: 256, Bytes: 176, Fallback: "q5_1",
+	Dot: "q8_k", Error: 0.034,
 	Doc:        "5-bit integers 0..31, 6-bit scales and minima per 32 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ5K, 256, 176, decodeQ5K),
 	Quantize:   encodeBlocks("q5_k", 256, 176, encodeQ5K),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "q6_k", GGML: 14, Block: 256, Bytes: 210, Fallback: "q8_0",
+	Dot: "q8_k", Error: 0.0165,
 	Doc:        "6-bit integers -32..31, 8-bit scales per 16 weights under one scale per 256",
 	Dequantize: decodeVectors(unpackQ6K, 256, 210, decodeQ6K),
 	Quantize:   encodeBlocks("q6_k", 256, 210, encodeQ6K),

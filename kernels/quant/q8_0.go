@@ -4,6 +4,7 @@ import "math"
 
 var _ = register(&Type{
 	Name: "q8_0", GGML: 8, Block: 32, Bytes: 34, KV: true,
+	Dot: "q8_0", Error: 0.005,
 	Doc:        "8-bit integers -127..127 times one scale per 32 weights; close to lossless",
 	Dequantize: decodeVectors(unpackQ8_0, 32, 34, decodeQ8),
 	Quantize:   encodeBlocks("q8_0", 32, 34, encodeQ8),

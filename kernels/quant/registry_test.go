@@ -35,6 +35,17 @@ func TestRegistry(t *testing.T) {
 				t.Errorf("Doc is no single line of 10 to 110 characters without a full stop: %q", q.Doc)
 			}
 			checkFallback(t, q)
+			checkDot(t, q)
+			checkMLX(t, q)
+			if (q.Error == 0) != (q.Quantize == nil || q.Name == "f32") || q.Error < 0 || q.Error > 0.7 {
+				t.Errorf("error of %g", q.Error)
+			}
+			if q.NeedsImportance && (q.Quantize == nil || q.BitsPerWeight() > 3.1) {
+				t.Error("needs an importance")
+			}
+			if q.lattice != nil && (q.Block%q.lattice.run != 0 || q.Block/q.lattice.run > 16) {
+				t.Errorf("runs of %d", q.lattice.run)
+			}
 			if got, want := q.RowBytes(3*int64(q.Block)), 3*int64(q.Bytes); got != want {
 				t.Errorf("RowBytes of 3 blocks is %d, not %d", got, want)
 			}
@@ -60,6 +71,38 @@ func checkFallback(t *testing.T, q *Type) {
 	}
 	if f.Quantize == nil || f.Block >= q.Block || q.Block%f.Block != 0 {
 		t.Errorf("fallback %s (block %d) does not help where the block is %d", f, f.Block, q.Block)
+	}
+}
+
+// checkDot wants types that only GGUF has to meet integers, and a type that is
+// registered.
+func checkDot(t *testing.T, q *Type) {
+	if want := q.GGML >= 0 && q.Quantize != nil && !q.Float; want != (q.Dot != "") {
+		t.Errorf("meets %q in products", q.Dot)
+	}
+	if q.Dot == "" {
+		return
+	}
+	d, ok := Lookup(q.Dot)
+	if !ok || d.Name != q.Dot || max(q.Block, d.Block)%min(q.Block, d.Block) != 0 {
+		t.Errorf("meets %q in products", q.Dot)
+	}
+}
+
+// checkMLX wants a mode to say what the type itself says.
+func checkMLX(t *testing.T, q *Type) {
+	m := q.MLX
+	if m == nil {
+		return
+	}
+	if q.GGML >= 0 || m.Group != q.Block || m.blockBytes() != q.Bytes || m.Bits < 2 || m.Bits > 8 {
+		t.Errorf("mode %+v", *m)
+	}
+	for _, scales := range []string{"bf16", "f16", "f32"} {
+		other, ok := m.WithScales(scales)
+		if ok != (m.Mode == "affine") || ok && (other.MLX.Scales != scales || other.MLX.Bits != m.Bits || other.Error != q.Error) {
+			t.Errorf("with %s scales: %v", scales, other)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "tq1_0", GGML: 34, Block: 256, Bytes: 54, Fallback: "q4_0",
+	Dot: "q8_k", Error: 0.44,
 	Doc:        "1.69 bits: -1, 0, 1 times one scale per 256 weights, five to a byte; for models trained ternary",
 	Dequantize: decodeBlocks(256, 54, decodeTQ1),
 	Quantize:   encodeBlocks("tq1_0", 256, 54, encodeTQ1),

@@ -2,6 +2,7 @@ package quant
 
 var _ = register(&Type{
 	Name: "tq2_0", GGML: 35, Block: 256, Bytes: 66, Fallback: "q4_0",
+	Dot: "q8_k", Error: 0.44,
 	Doc:        "2.06 bits: -1, 0, 1 times one scale per 256 weights, four to a byte; for models trained ternary",
 	Dequantize: decodeBlocks(256, 66, decodeTQ2),
 	Quantize:   encodeBlocks("tq2_0", 256, 66, encodeTQ2),

@@ -25,6 +25,14 @@ type Type struct {
 	KV bool
 	// Float says that the type stores plain floating point numbers.
 	Float bool
+	// Dot is what activations are rounded to where they meet the type in a
+	// product, "q8_0", "q8_1" or "q8_k" as in ggml; "" where they stay as they are.
+	Dot string
+	// Error is the most that the normal effort loses of normally distributed
+	// weights: sqrt(sum (x-y)^2 / sum x^2). 0 where nothing is lost, or the type is
+	// never written.
+	Error float64
+
 	// NeedsImportance says that quantizing without an importance gives garbage.
 	NeedsImportance bool
 	// Fallback names the type to use where a row is no multiple of Block, ""
