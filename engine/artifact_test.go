@@ -282,6 +282,7 @@ func TestCheckOutputPath(t *testing.T) {
 		"C:/a":                                   "has a character",
 		"C:a":                                    "has a character",
 		"a\x00b":                                 "has a character",
+		"a\nb":                                   "a control character",
 		"file.txt:stream":                        "has a character",
 		strings.Repeat("../", 40) + "etc/passwd": "leaves the output folder",
 	} {
@@ -292,4 +293,45 @@ func TestCheckOutputPath(t *testing.T) {
 			require.ErrorContains(t, err, want, path)
 		}
 	}
+}
+
+func TestCheckOutputLinks(t *testing.T) {
+	dir, elsewhere := t.TempDir(), t.TempDir()
+	require.NoError(t, os.MkdirAll(filepath.Join(dir, "real", "deep"), 0o755))
+	require.NoError(t, os.WriteFile(filepath.Join(elsewhere, "file"), nil, 0o644))
+	link := func(to, at string) {
+		if err := os.Symlink(to, filepath.Join(dir, at)); err != nil {
+			t.Skip("no symbolic links here: ", err)
+		}
+	}
+	link(elsewhere, "away")
+	link("real/deep", "within")
+	link("nowhere", "broken")
+	link(filepath.Join(elsewhere, "file"), "file.gguf")
+	link(filepath.Join(dir, "away"), "real/chain")
+	link("..", "real/up")
+	link("../..", "real/top")
+	for path, want := range map[string]string{
+		"a.gguf":           "",
+		"real/deep/a.gguf": "",
+		"within/a.gguf":    "",
+		"real/up/a.gguf":   "",
+		"broken/a.gguf":    "",
+		"file.gguf":        "",
+		"new/folder/x":     "",
+		"away/a.gguf":      "is a symbolic link to " + elsewhere,
+		"away":             "is a symbolic link to " + elsewhere,
+		"real/chain/x":     "is a symbolic link to " + elsewhere,
+		"real/top/x":       "is a symbolic link to " + filepath.Dir(dir),
+	} {
+		err := CheckOutputLinks(dir, path)
+		if want == "" {
+			require.NoError(t, err, path)
+		} else {
+			require.ErrorContains(t, err, want, path)
+		}
+	}
+	require.NoError(t, CheckOutputLinks(filepath.Join(dir, "not", "there"), "a.gguf"))
+	// A folder that is itself a link is where the user wants artifacts.
+	require.NoError(t, CheckOutputLinks(filepath.Join(dir, "away"), "a.gguf"))
 }

@@ -55,6 +55,9 @@ func (e *execution) assembleAll(ctx context.Context) error {
 }
 
 func (e *execution) assemble(ctx context.Context, a ArtifactPlan) (*ArtifactResult, error) {
+	if err := CheckOutputLinks(e.plan.OutputDir, a.Path); err != nil {
+		return nil, err
+	}
 	path := filepath.Join(e.plan.OutputDir, filepath.FromSlash(a.Path))
 	tries := map[cache.OutputID]int{}
 	for {
@@ -151,7 +154,7 @@ func (e *execution) write(ctx context.Context, address, path string, id cache.Ou
 	for _, f := range m.Files {
 		p := filePath(path, f.Name)
 		e.x.tell(Event{Kind: EventAssemble, Text: p, Bytes: f.Size})
-		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
+		if err := makeFolder(filepath.Dir(p)); err != nil {
 			return nil, err
 		}
 		var sum []byte

@@ -3,7 +3,6 @@ package engine
 import (
 	"encoding/json"
 	"fmt"
-	"os"
 	"path/filepath"
 
 	"github.com/llama-pajamas/pj/cache"
@@ -121,11 +120,8 @@ func (c *Conclusion) WriteFile(name string, data []byte) (string, error) {
 		}
 	}
 	rel := filepath.Join(filepath.FromSlash(c.path), filepath.FromSlash(name))
-	if err := CheckOutputPath(filepath.ToSlash(rel)); err != nil {
-		return "", fmt.Errorf("%s: %w", c.Address, err)
-	}
-	path := filepath.Join(c.Plan.OutputDir, rel)
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+	path, err := outputFile(c.Plan.OutputDir, filepath.ToSlash(rel))
+	if err != nil {
 		return "", fmt.Errorf("%s: %w", c.Address, err)
 	}
 	if err := atomicfile.WriteFile(path, data); err != nil {

@@ -74,6 +74,9 @@ type Catalog struct {
 	Widths []string
 	// KVTypes are the names that a policy's kv rules may use.
 	KVTypes []string
+	// OtherTypes are types that there are, and that weights cannot have: by name,
+	// what they are instead, "a type of KV caches".
+	OtherTypes map[string]string
 }
 
 // NewCatalog collects stages; two of one ID panic.

@@ -115,12 +115,13 @@ func (l *loader) evaluateBlock(n *node) {
 		if each != nil {
 			address = instance(address, each.key)
 		}
-		eb, ok := l.decodeBlock(n, address, each)
-		if !ok {
-			n.bad = true
-			continue
+		// A block that fails can be referred to all the same, so that what is wrong
+		// elsewhere is found, too.
+		if eb, ok := l.decodeBlock(n, address, each); ok {
+			b.instances = append(b.instances, eb)
+		} else {
+			b.failed = append(b.failed, eb)
 		}
-		b.instances = append(b.instances, eb)
 		ref := refValue(blockRef{engine.Ref{Address: address, Yields: b.stage.Yields}, b.stage.Block, b.stage.ID(), n})
 		if each == nil {
 			n.value = ref
@@ -128,7 +129,7 @@ func (l *loader) evaluateBlock(n *node) {
 			values[each.key] = ref
 		}
 	}
-	if b.forEach != nil && !n.bad {
+	if b.forEach != nil {
 		n.value = cty.ObjectVal(values)
 	}
 	l.program.Blocks = append(l.program.Blocks, b.instances...)

@@ -55,11 +55,7 @@ func (d *decoder) canonicalBody(v reflect.Value, s *schema, prefix string) (map[
 			if !d.present[path] && !f.fallback.IsValid() {
 				continue // optional, and not set
 			}
-			c := canonicalValue(fv)
-			if d.sensitive[path] {
-				c = hashed(c)
-			}
-			body[f.name] = d.m.portable(c)
+			body[f.name] = d.m.portable(canonicalValue(fv))
 		}
 	}
 	return body, len(body) > 0
@@ -102,8 +98,14 @@ func escapeTemplate(s string) string {
 // one can tell.
 func hashed(v any) string {
 	sum := blake3.Sum256(marshalCanonical(v))
-	return "(sensitive, blake3:" + hex.EncodeToString(sum[:]) + ")"
+	return hiddenPrefix + hex.EncodeToString(sum[:]) + ")"
 }
+
+const hiddenPrefix = "(sensitive, blake3:"
+
+// HoldsSensitive reports whether a canonical recipe had sensitive values, of
+// which it holds only hashes.
+func HoldsSensitive(canonical string) bool { return strings.Contains(canonical, hiddenPrefix) }
 
 // portable replaces the folders of this machine that path.module and path.root
 // brought into a value, so that provenance is the same on every machine.

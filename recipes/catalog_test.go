@@ -144,6 +144,7 @@ func testCatalog() *engine.Catalog {
 	)
 	c.Types = []string{"f32", "f16", "bf16", "q8_0", "q6_k", "q5_k", "q4_k", "q3_k", "q2_k", "iq4_nl", "mxfp4", "INT8", "INT4", "INT3", "INT2", "FP16", "FP8"}
 	c.Mixes = []string{"Q8_0", "Q6_K", "Q5_K_M", "Q4_K_M", "Q4_K_S", "Q3_K_M", "Q2_K", "MXFP4_MOE"}
+	c.OtherTypes = map[string]string{"e4m3": "a type of KV caches, for kv rules", "int3": "a type of KV caches, for kv rules", "mlx_affine4_g64": "a type of MLX's, which GGUF files cannot hold"}
 	c.KVTypes = []string{"f16", "q8_0", "q4_0", "e4m3", "int3", "int2", "INT8", "INT4", "INT3", "INT2", "FP8"}
 	return c
 }

@@ -212,7 +212,7 @@ func (m *module) unknownFunctions(e hclsyntax.Expression) bool {
 		if call, ok := n.(*hclsyntax.FunctionCallExpr); ok {
 			if _, exists := m.functions[call.Name]; !exists {
 				found = true
-				m.errorf(call.NameRange, "Unknown function", "There is no function %s.%s", call.Name, didYouMean(call.Name, keys(m.functions)))
+				m.errorf(call.NameRange, "Unknown function", "There is no function %s.%s `pj docs functions` lists them.", call.Name, didYouMean(call.Name, keys(m.functions)))
 			}
 		}
 		return nil

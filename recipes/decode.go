@@ -19,20 +19,16 @@ import (
 
 // decoder fills one block's parameters.
 type decoder struct {
-	m     *module
-	each  *eachScope
-	block *engine.Block
-	refs  map[string]*blockRef
-	// sensitive and present are paths of attributes: those that hold sensitive
-	// values, and those that the recipe sets.
-	sensitive map[string]bool
-	present   map[string]bool
-	hiding    bool // the value at hand is sensitive
-	ok        bool
+	m       *module
+	each    *eachScope
+	block   *engine.Block
+	refs    map[string]*blockRef
+	present map[string]bool // paths of the attributes that the recipe sets
+	ok      bool
 }
 
 func newDecoder(m *module, each *eachScope, b *engine.Block) *decoder {
-	return &decoder{m: m, each: each, block: b, refs: map[string]*blockRef{}, sensitive: map[string]bool{}, present: map[string]bool{}, ok: true}
+	return &decoder{m: m, each: each, block: b, refs: map[string]*blockRef{}, present: map[string]bool{}, ok: true}
 }
 
 func (d *decoder) fail(r hcl.Range, summary, detail string, args ...any) {
@@ -72,14 +68,9 @@ func (d *decoder) fill(c *content, into reflect.Value, s *schema, prefix string)
 			}
 			continue
 		}
-		d.hiding = v.ContainsMarked()
-		if d.hiding {
-			v, _ = v.UnmarkDeep()
-			d.sensitive[prefix+f.name] = true
-			if f.path != "" {
-				d.fail(a.expr.Range(), "Sensitive value", "%s is shown in plans, so it can't come from a sensitive value.", f.name)
-				continue
-			}
+		if v.ContainsMarked() {
+			d.fail(a.expr.Range(), "Sensitive value", "%s is written to plans, lock files and reports, so it can't come from a sensitive value.", f.name)
+			continue
 		}
 		d.present[prefix+f.name] = true
 		d.set(target, v, f, f.name, a.expr.Expression)
@@ -226,18 +217,11 @@ func (d *decoder) checkEnum(s string, f *field, name string, e hclsyntax.Express
 			return
 		}
 	}
-	if d.hiding {
-		d.fail(e.Range(), "Invalid value", "The sensitive value of %s is not allowed. It can be %s.", name, list(f.enum, "or"))
-		return
-	}
 	d.fail(e.Range(), "Invalid value", "%s can't be %q.%s It can be %s.", name, s, didYouMean(s, f.enum), list(f.enum, "or"))
 }
 
 func (d *decoder) setBytes(target reflect.Value, v cty.Value, name string, e hclsyntax.Expression) {
 	n, err := bytesOf(v)
-	if err != nil && d.hiding {
-		err = errors.New("the sensitive value is no size")
-	}
 	if err != nil {
 		d.fail(e.Range(), "Not a size", "%s: %v.", name, err)
 		return

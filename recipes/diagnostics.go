@@ -16,12 +16,15 @@ import (
 // and messages of the HCL library become the program's own.
 type sink struct {
 	list    diag.Diagnostics
-	errors  int                     // how many of the list are errors
-	escapes map[string]*jsonStrings // of files in JSON syntax
-	secrets []string                // texts that no message may show
+	seen    map[diag.Diagnostic]bool // a loop may fail in one way many times
+	errors  int                      // how many of the list are errors
+	escapes map[string]*jsonStrings  // of files in JSON syntax
+	secrets []string                 // texts that no message may show
 }
 
-func newSink() *sink { return &sink{escapes: map[string]*jsonStrings{}} }
+func newSink() *sink {
+	return &sink{seen: map[diag.Diagnostic]bool{}, escapes: map[string]*jsonStrings{}}
+}
 
 // place converts a range.
 func (s *sink) place(r hcl.Range) diag.Range {
@@ -34,8 +37,12 @@ func (s *sink) place(r hcl.Range) diag.Range {
 	return diag.Range{File: r.Filename, Line: r.Start.Line, Column: r.Start.Column, EndLine: r.End.Line, EndColumn: r.End.Column}
 }
 
-// report adds a diagnostic.
+// report adds a diagnostic, once.
 func (s *sink) report(d diag.Diagnostic) {
+	if s.seen[d] {
+		return
+	}
+	s.seen[d] = true
 	s.list = append(s.list, d)
 	if d.Severity == diag.Error {
 		s.errors++

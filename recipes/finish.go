@@ -142,7 +142,7 @@ func (u *usage) walk(address string, in map[string]bool) {
 // A policy that others begin with need not have it itself.
 func (l *loader) checkEvidence(u *usage) {
 	for _, p := range l.policiesByAddress() {
-		if p.evidence != nil || u.inherited[p.address] && !l.referred(p.address) {
+		if p.failed || p.evidence != nil || u.inherited[p.address] && !l.referred(p.address) {
 			continue
 		}
 		for _, r := range p.rules {
@@ -204,6 +204,20 @@ func (l *loader) checkPaths(root *module) {
 			collectPaths(b, reflect.ValueOf(b.Params).Elem(), schemaOf(b.Stage), "", &all)
 		}
 	}
+	for _, n := range root.nodes {
+		if n.kind != blockNode || !builtKinds[n.block.stage.Block] {
+			continue
+		}
+		for _, b := range n.block.failed {
+			var some []writer
+			collectPaths(b, reflect.ValueOf(b.Params).Elem(), schemaOf(b.Stage), "", &some)
+			for _, w := range some {
+				if w.path != "" { // else it may be the path that is wrong
+					all = append(all, w)
+				}
+			}
+		}
+	}
 	sort.SliceStable(all, func(i, j int) bool {
 		a, b := all[i], all[j]
 		if a.rng.File != b.rng.File {
@@ -217,6 +231,10 @@ func (l *loader) checkPaths(root *module) {
 	taken := map[string]writer{}
 	for _, w := range all {
 		if err := engine.CheckOutputPath(w.path); err != nil {
+			l.report(diag.Errorf(w.rng, "Path outside the output folder", "%s: %v.", w.block.Address, err))
+			continue
+		}
+		if err := engine.CheckOutputLinks(l.output, w.path); err != nil {
 			l.report(diag.Errorf(w.rng, "Path outside the output folder", "%s: %v.", w.block.Address, err))
 			continue
 		}
@@ -234,13 +252,30 @@ func (l *loader) checkPaths(root *module) {
 		}
 		how := "both write " + w.path
 		if first.path != w.path {
-			how = "write " + first.path + " and " + w.path + ", which are one file where case does not count"
+			how = "write " + first.path + " and " + w.path + ", which are one path"
+			if path.Clean(first.path) != clean {
+				how += " where case does not count"
+			}
 		}
 		hint := "Choose another path for one of them."
 		if first.rng == w.rng {
 			hint = "Put each.key into the path."
 		}
 		l.report(diag.Errorf(w.rng, "Path is taken", "%s (%s) and %s %s. %s", first.block.Address, first.rng, w.block.Address, how, hint))
+	}
+	l.checkNested(taken)
+}
+
+// checkNested refuses paths below that of an artifact, which is no folder for
+// others.
+func (l *loader) checkNested(taken map[string]writer) {
+	for _, key := range keys(taken) {
+		w := taken[key]
+		for up := path.Dir(key); up != "."; up = path.Dir(up) {
+			if outer, ok := taken[up]; ok && outer.block.Stage.Block == "artifact" {
+				l.report(diag.Errorf(w.rng, "Path is taken", "%s is %s (%s), and %s would write %s, below it. Choose another path for one of them.", outer.path, outer.block.Address, outer.rng, w.block.Address, w.path))
+			}
+		}
 	}
 }
 

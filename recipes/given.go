@@ -9,7 +9,9 @@ import (
 	"math/big"
 	"path/filepath"
 	"strings"
+	"time"
 
+	"github.com/go-json-experiment/json/jsontext"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
@@ -31,7 +33,17 @@ type Var struct {
 // given is a value from outside the recipe.
 type given struct {
 	value cty.Value // NilVal: an error, which is reported
-	rng   hcl.Range
+	rng   hcl.Range // in a file
+	from  string    // what gave it, where that is no file: "--var precision"
+}
+
+// origin says where a value comes from, as an aside to its variable's name; ""
+// where its range does.
+func (g *given) origin() string {
+	if g == nil || g.from == "" {
+		return ""
+	}
+	return " (" + g.from + ")"
 }
 
 // giveVariables sets the root's variables from the environment, then from the
@@ -64,7 +76,7 @@ func (m *module) giveVariables(o Options) {
 // a primitive value, else read as an expression.
 func (m *module) giveText(n *node, text, from string) {
 	v := n.variable
-	v.given = &given{value: cty.NilVal, rng: n.rng}
+	v.given = &given{value: cty.NilVal, rng: n.rng, from: from}
 	if v.sensitive && text != "" {
 		m.secrets = append(m.secrets, text)
 	}
@@ -87,7 +99,7 @@ func (m *module) giveText(n *node, text, from string) {
 	}
 	e, ds := hclsyntax.ParseExpression([]byte(text), from, hcl.InitialPos)
 	if ds.HasErrors() {
-		m.errorf(n.rng, "Value cannot be read", "%s must be a value of type %s in HCL: %s.", from, v.typeText, m.redact(ds[0].Summary+": "+ds[0].Detail))
+		m.errorf(n.rng, "Value cannot be read", "%s must be a value of type %s in HCL: %s.", from, v.typeText, m.redact(strings.TrimSuffix(ds[0].Summary+": "+ds[0].Detail, ".")))
 		return
 	}
 	value, ds := e.Value(nil)
@@ -105,7 +117,7 @@ func (m *module) giveFile(path string) {
 		m.errorf(hcl.Range{Filename: path}, "Variables cannot be read", "%v", err)
 		return
 	}
-	raw = trimMark(raw)
+	raw = normal(raw)
 	m.files[path] = raw
 	values := map[string]given{}
 	switch ext := strings.ToLower(filepath.Ext(path)); ext {
@@ -154,7 +166,7 @@ func (m *module) hclVariables(path string, raw []byte) map[string]given {
 			m.errorf(a.Expr.Range(), "A constant is needed", "A file of variables holds constants only; it can't refer to anything or call functions.")
 			v = cty.NilVal
 		}
-		out[name] = given{v, a.Expr.Range()}
+		out[name] = given{value: v, rng: a.Expr.Range()}
 	}
 	return out
 }
@@ -163,6 +175,13 @@ func (m *module) hclVariables(path string, raw []byte) map[string]given {
 func decodeJSON(raw []byte, v *any) error {
 	if _, problem := checkJSON(raw, ""); problem != nil {
 		return errors.New(problem.Detail)
+	}
+	if len(bytes.TrimSpace(raw)) == 0 {
+		return errors.New("it is empty; a file that sets nothing holds {}")
+	}
+	// It refuses names that repeat, of which encoding/json takes the last.
+	if _, err := jsontext.NewDecoder(bytes.NewReader(raw)).ReadValue(); err != nil {
+		return errors.New(strings.TrimPrefix(err.Error(), "jsontext: "))
 	}
 	d := json.NewDecoder(bytes.NewReader(raw))
 	d.UseNumber()
@@ -175,7 +194,17 @@ func decodeJSON(raw []byte, v *any) error {
 	return nil
 }
 
-func decodeYAML(raw []byte, v *any) error { return yaml.Unmarshal(raw, v) }
+func decodeYAML(raw []byte, v *any) error {
+	d := yaml.NewDecoder(bytes.NewReader(raw))
+	if err := d.Decode(v); err != nil && err != io.EOF {
+		return err
+	}
+	var more any
+	if err := d.Decode(&more); err != io.EOF {
+		return errors.New("there is a second document, after ---")
+	}
+	return nil
+}
 
 // plainVariables reads a JSON or YAML file whose top is an object.
 func plainVariables(path string, raw []byte, decode func([]byte, *any) error) (map[string]given, error) {
@@ -194,7 +223,7 @@ func plainVariables(path string, raw []byte, decode func([]byte, *any) error) (m
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
-		out[name] = given{value, hcl.Range{Filename: path}}
+		out[name] = given{value: value, rng: hcl.Range{Filename: path}}
 	}
 	return out, nil
 }
@@ -252,6 +281,9 @@ func plainValue(v any, depth int, budget *int) (cty.Value, error) {
 			attrs[k] = item
 		}
 		return cty.ObjectVal(attrs), nil
+	}
+	if t, ok := v.(time.Time); ok {
+		return unusable, fmt.Errorf("a date is written in quotes: %q", t.Format(time.DateOnly))
 	}
 	return unusable, fmt.Errorf("values of type %T have no place in a recipe; keys are strings", v)
 }

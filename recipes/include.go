@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"path"
 	"path/filepath"
 	"sort"
 	"strings"
@@ -81,7 +82,7 @@ func (l *loader) include(ctx context.Context, m *module, n *node, source string)
 	case isLocal(source) && (!m.remote || l.fetch == nil):
 		shown = filepath.Join(filepath.Dir(m.file), filepath.FromSlash(source))
 	case !isLocal(source) && !isRemote(source):
-		m.errorf(at, "Unknown module source", `%q is no source. A folder begins with ./ or ../ ("./%s"); a git repository is "git::https://host/repository.git//folder?ref=v1".`, source, strings.TrimPrefix(source, "/"))
+		m.errorf(at, "Unknown module source", `%q is no source. A folder is a path from this file's and begins with ./ or ../ (%q); a git repository is "git::https://host/repository.git//folder?ref=v1".`, source, "./"+path.Base(path.Clean(filepath.ToSlash(source))))
 		return nil
 	case l.fetch == nil:
 		m.errorf(at, "Offline", "The module comes from %s, which is not fetched here. Run without --offline once, so that pj lock can pin and keep it.", source)

@@ -52,9 +52,9 @@ func (r *policyReader) readKV(b *nested) {
 	c := b.content
 	x := &kvRule{rng: r.m.place(b.rng), context: allContexts, age: allAges, canon: map[string]any{}}
 	names := r.m.catalog.KVTypes
-	both, _ := r.name(c.attrs["type"], "type of KV cache", names)
-	x.key, _ = r.name(c.attrs["key"], "type of KV cache", names)
-	x.value, _ = r.name(c.attrs["value"], "type of KV cache", names)
+	both, _ := r.name(c.attrs["type"], ofKVType, names)
+	x.key, _ = r.name(c.attrs["key"], ofKVType, names)
+	x.value, _ = r.name(c.attrs["value"], ofKVType, names)
 	hasType, hasKey, hasValue := c.attrs["type"] != nil, c.attrs["key"] != nil, c.attrs["value"] != nil
 	if hasType == (hasKey || hasValue) || hasKey != hasValue {
 		r.fail(b.rng, "Wrong types", "A kv rule sets type, or both key and value.")
@@ -209,7 +209,10 @@ func (r *policyReader) bound(e hclsyntax.Expression, base *hcl.EvalContext) (*bi
 		r.m.hcl(ds)
 		return nil, false
 	}
-	v, _ = v.Unmark()
+	if v.IsMarked() {
+		r.fail(e.Range(), "Sensitive value", "The bounds of a kv rule are written to plans and files, so they can't come from a sensitive value.")
+		return nil, false
+	}
 	n, err := convert.Convert(v, cty.Number)
 	if err != nil || n.IsNull() || !n.IsKnown() {
 		r.fail(e.Range(), "Wrong type", "context and age are compared with numbers of tokens.")

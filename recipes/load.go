@@ -160,7 +160,7 @@ func (l *loader) loadModule(m *module, path string) *module {
 			l.errorf(hcl.Range{Filename: m.file}, "Recipe cannot be read", "%v", err)
 			return nil
 		}
-		src = trimMark(src)
+		src = normal(src)
 		l.files[m.file] = src
 	}
 	m.source = src
@@ -183,8 +183,8 @@ func (l *loader) evaluateAll(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if !n.bad {
-			l.evaluate(n)
+		if !n.bad || n.kind == blockNode || n.kind == policyNode {
+			l.evaluate(n) // what is wrong with a block is not all that may be wrong with it
 		}
 		n.parts, n.bytes = extent(n.value)
 	}

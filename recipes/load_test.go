@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -58,4 +59,37 @@ func render(r *Recipe, ds diag.Diagnostics) string {
 		b.WriteString("\n")
 	}
 	return b.String()
+}
+
+// TestLineEnds checks that a file means the same however git checked it out.
+func TestLineEnds(t *testing.T) {
+	text := "locals {\n  a = <<EOT\none\n two\nEOT\n}\noutput \"a\" { value = local.a }\noutput \"b\" { value = local.c }\n"
+	unix, ds := loadText(t, text)
+	require.Len(t, ds, 1)
+	dos, dosDs := loadText(t, "\ufeff"+strings.ReplaceAll(text, "\n", "\r\n"))
+	require.Equal(t, `"one\n two\n"`, string(dos.Program.Outputs["a"]))
+	require.Equal(t, unix.Program.Outputs, dos.Program.Outputs)
+	require.Equal(t, ds[0].Line, dosDs[0].Line)
+	require.Equal(t, ds[0].Column, dosDs[0].Column)
+}
+
+// TestOutputLinks checks that links of the output folder do not lead artifacts
+// and reports out of it.
+func TestOutputLinks(t *testing.T) {
+	out, elsewhere := t.TempDir(), t.TempDir()
+	require.NoError(t, os.Mkdir(filepath.Join(out, "inner"), 0o755))
+	if err := os.Symlink(elsewhere, filepath.Join(out, "away")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	require.NoError(t, os.Symlink("inner", filepath.Join(out, "within")))
+	recipe := func(path string) string {
+		return "model \"m\" { source = \"m\" }\npolicy \"p\" { mix = \"Q4_K_M\" }\nstage \"quantize\" \"q\" {\n model = model.m\n policy = policy.p\n}\n" +
+			"artifact \"gguf\" \"a\" {\n from = stage.quantize.q\n path = \"" + path + "\"\n}\n"
+	}
+	to := func(o *Options) { o.OutputDir = out }
+	_, ds := loadText(t, recipe("away/x/a.gguf"), to)
+	require.ErrorContains(t, ds.Err(), "away is a symbolic link to "+elsewhere)
+	require.ErrorContains(t, ds.Err(), "pj build --output DIR")
+	_, ds = loadText(t, recipe("within/a.gguf"), to)
+	require.NoError(t, ds.Err())
 }

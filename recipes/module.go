@@ -52,8 +52,9 @@ type blockDecl struct {
 	schema  *schema
 	forEach *attribute
 	content *content
-	// instances in key order, once evaluated.
-	instances []*engine.Block
+	// instances in key order, once evaluated, and those with a mistake, of which
+	// only some parameters are known.
+	instances, failed []*engine.Block
 }
 
 // module is one use of a recipe: the root, or what a module block includes.

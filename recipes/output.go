@@ -157,6 +157,7 @@ func (r *Recipe) Outputs(results map[string]json.RawMessage) (map[string]json.Ra
 	}
 	var ds diag.Diagnostics
 	for _, d := range r.secrets.list[before:] {
+		delete(r.secrets.seen, d)
 		d.Severity = diag.Warning
 		d.Summary, d.Detail = r.Redact(d.Summary), r.Redact(d.Detail)
 		ds = append(ds, d)

@@ -101,7 +101,7 @@ func readFile(path string) ([]byte, error) {
 // parseHCL parses a file in either syntax, once it is known not to nest too
 // deep. A nil body says that nothing of it can be used.
 func (s *sink) parseHCL(src []byte, name string) hcl.Body {
-	src = trimMark(src)
+	src = normal(src)
 	if strings.HasSuffix(name, jsonSuffix) {
 		js, problem := checkJSON(src, name)
 		s.escapes[name] = js
@@ -140,8 +140,11 @@ func onlyRedefined(ds hcl.Diagnostics) bool {
 	return true
 }
 
-// trimMark drops the byte order mark that some editors write.
-func trimMark(src []byte) []byte { return bytes.TrimPrefix(src, []byte("\ufeff")) }
+// normal drops the byte order mark that some editors write, and ends lines in
+// one way: a heredoc is the same text however git checked its file out.
+func normal(src []byte) []byte {
+	return bytes.ReplaceAll(bytes.TrimPrefix(src, []byte("\ufeff")), []byte("\r\n"), []byte("\n"))
+}
 
 // native gives an expression of either syntax as one of the native syntax, so
 // that everything after it knows one kind of tree. In JSON syntax strings are

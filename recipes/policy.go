@@ -23,6 +23,7 @@ type Policy struct {
 	kv        []*kvRule
 	budget    *Budget
 	canonical json.RawMessage
+	failed    bool // something of it could not be read, and that is reported
 }
 
 var _ engine.Policy = (*Policy)(nil)

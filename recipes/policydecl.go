@@ -118,11 +118,9 @@ func (l *loader) evaluatePolicy(n *node) {
 		if each != nil {
 			address = instance(address, each.key)
 		}
-		r := &policyReader{m: n.mod, l: l, each: each, node: n, ok: true, p: &Policy{address: address, rng: n.mod.place(n.rng)}}
+		r := &policyReader{m: n.mod, l: l, each: each, node: n, ok: !n.bad, p: &Policy{address: address, rng: n.mod.place(n.rng)}}
 		r.read(n.policy.content)
-		if !r.ok {
-			n.bad = true
-		}
+		r.p.failed = !r.ok
 		n.policy.instances[address] = r.p
 		l.program.Policies[address] = r.p
 		ref := refValue(blockRef{engine.Ref{Address: address, Yields: "policy"}, "policy", "policy", n})
@@ -154,8 +152,8 @@ func (r *policyReader) fail(at hcl.Range, summary, detail string, args ...any) {
 
 func (r *policyReader) read(c *content) {
 	p := r.p
-	p.mix, _ = r.name(c.attrs["mix"], "mix", r.m.catalog.Mixes)
-	p.fallback, _ = r.name(c.attrs["default"], "type", r.m.catalog.Types)
+	p.mix, _ = r.name(c.attrs["mix"], ofMix, r.m.catalog.Mixes)
+	p.fallback, _ = r.name(c.attrs["default"], ofType, r.m.catalog.Types)
 	if v, ok := r.value(c.attrs["preserve"], cty.Bool); ok {
 		b := v.True()
 		p.preserve = &b
@@ -192,6 +190,7 @@ func (r *policyReader) inherit() {
 		r.ok = false
 		return
 	}
+	r.ok = r.ok && !parent.failed
 	if p.mix == "" {
 		p.mix = parent.mix
 	}
@@ -229,8 +228,7 @@ func (r *policyReader) value(a *attribute, want cty.Type) (cty.Value, bool) {
 	if v.IsNull() {
 		return unusable, false
 	}
-	if v.ContainsMarked() {
-		r.fail(a.expr.Range(), "Sensitive value", "%s is shown in plans, so it can't come from a sensitive value.", a.name)
+	if r.shown(a, v) {
 		return unusable, false
 	}
 	got, err := convert.Convert(v, want)
@@ -239,6 +237,15 @@ func (r *policyReader) value(a *attribute, want cty.Type) (cty.Value, bool) {
 		return unusable, false
 	}
 	return got, true
+}
+
+// shown refuses a sensitive value where plans and files would show it.
+func (r *policyReader) shown(a *attribute, v cty.Value) bool {
+	if !v.ContainsMarked() {
+		return false
+	}
+	r.fail(a.expr.Range(), "Sensitive value", "%s is shown in plans, so it can't come from a sensitive value.", a.name)
+	return true
 }
 
 // name reads a name that must be in a list; it gives the list's spelling and
@@ -251,11 +258,37 @@ func (r *policyReader) name(a *attribute, what string, names []string) (known, w
 	written = v.AsString()
 	known, ok = fold(written, names)
 	if !ok {
-		r.fail(a.expr.Range(), "Unknown "+what, "%s = %q: there is no such %s.%s Known are %s.", a.name, written, what, didYouMean(written, names), strings.Join(names, ", "))
+		r.fail(a.expr.Range(), "Unknown "+what, "%s = %q: %s.%s Known are %s.", a.name, written, r.unknown(what, written), didYouMean(written, names), strings.Join(names, ", "))
 		return "", ""
 	}
 	return known, written
 }
+
+// unknown says of a name that it stands for nothing, or for something else.
+func (r *policyReader) unknown(what, written string) string {
+	c := r.m.catalog
+	others := c.OtherTypes
+	switch {
+	case what == ofType && others[strings.ToLower(written)] != "":
+		return "that is " + others[strings.ToLower(written)]
+	case what == ofKVType:
+		if known, ok := fold(written, c.Types); ok {
+			return known + " is a type of weights, which a KV cache cannot have"
+		}
+	case what == ofMix:
+		if known, ok := fold(written, c.Types); ok {
+			return known + " is a type: write default = " + quote(known)
+		}
+	}
+	return "there is no such " + what
+}
+
+// What name looks for.
+const (
+	ofType   = "type"
+	ofKVType = "type of KV cache"
+	ofMix    = "mix"
+)
 
 func (r *policyReader) reference(a *attribute, what string, allowed []string) *blockRef {
 	if a == nil {
@@ -292,8 +325,7 @@ func (r *policyReader) readBudget(b *nested) {
 	if a := c.attrs["bytes"]; a != nil {
 		if v, ok := a.expr.evaluate(r.each); !ok {
 			r.ok = false
-		} else if !v.IsNull() {
-			v, _ = v.UnmarkDeep()
+		} else if !v.IsNull() && !r.shown(a, v) {
 			n, err := bytesOf(v)
 			if err == nil && n == 0 {
 				err = fmt.Errorf("nothing fits into 0 bytes")

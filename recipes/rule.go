@@ -27,7 +27,7 @@ func (r *policyReader) readRule(b *nested) {
 		name string
 		to   *string
 	}{{"type", &x.Type}, {"min", &x.Min}, {"max", &x.Max}} {
-		known, written := r.name(c.attrs[t.name], "type", r.m.catalog.Types)
+		known, written := r.name(c.attrs[t.name], ofType, r.m.catalog.Types)
 		*t.to = written
 		if known != "" {
 			x.canon[t.name] = known

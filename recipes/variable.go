@@ -66,7 +66,7 @@ func (m *module) declareVariable(b *nested) {
 	if a := c.attrs["type"]; a != nil {
 		if expr := m.typeExpression(a); expr != nil {
 			typ, defaults, ds := typeexpr.TypeConstraintWithDefaults(expr)
-			m.hcl(ds)
+			m.hcl(typeWords(ds, expr))
 			if ds.HasErrors() {
 				n.bad = true
 			} else {
@@ -121,6 +121,33 @@ func (m *module) typeExpression(a *attribute) hclsyntax.Expression {
 	return expr
 }
 
+// typeNames are the words that types are made of.
+var typeNames = []string{"any", "bool", "list", "map", "number", "object", "optional", "set", "string", "tuple"}
+
+// typeWords adds to what the library says of a type what would be one.
+func typeWords(ds hcl.Diagnostics, e hclsyntax.Expression) hcl.Diagnostics {
+	for _, d := range ds {
+		hint := ""
+		if d.Subject != nil {
+			_ = hclsyntax.VisitAll(e, func(n hclsyntax.Node) hcl.Diagnostics {
+				name := ""
+				switch x := n.(type) {
+				case *hclsyntax.ScopeTraversalExpr:
+					name = x.Traversal.RootName()
+				case *hclsyntax.FunctionCallExpr:
+					name = x.Name
+				}
+				if r := n.Range(); name != "" && r.Start == d.Subject.Start {
+					hint = didYouMean(name, typeNames)
+				}
+				return nil
+			})
+		}
+		d.Detail += hint + " A type is string, number, bool, any, list(…), set(…), map(…), tuple([…]) or object({…})."
+	}
+	return ds
+}
+
 // convertVariable brings a value to a variable's type. Errors are placed at
 // the value, or at the declaration where the value must not be seen.
 func (m *module) convertVariable(v *variable, value cty.Value, at, declared hcl.Range) (cty.Value, bool) {
@@ -135,7 +162,7 @@ func (m *module) convertVariable(v *variable, value cty.Value, at, declared hcl.
 	}
 	out, err := convert.Convert(value, v.typ)
 	if err != nil {
-		m.errorf(at, "Wrong type", "The value of var.%s does not fit its type %s: %s.", v.name, v.typeText, convertError(err))
+		m.errorf(at, "Wrong type", "The value of var.%s%s does not fit its type %s: %s.", v.name, v.given.origin(), v.typeText, convertError(err))
 		return unusable, false
 	}
 	if out.IsNull() && !v.nullable {
@@ -240,7 +267,7 @@ func (m *module) validate(n *node) {
 				at = n.variable.given.rng
 			}
 		}
-		m.errorf(at, "Invalid value for var."+n.variable.name, "%s (checked at %s)", text, m.place(c.condition.Range()))
+		m.errorf(at, "Invalid value for var."+n.variable.name, "%s (checked at %s)", text+n.variable.given.origin(), m.place(c.condition.Range()))
 	}
 }
 

@@ -70,6 +70,7 @@ func TestWrongVariables(t *testing.T) {
 		"unknown.json": `{"s": "x", "nn": 1}`, "broken.json": `{"s": `, "list.json": `[1]`, "two.json": `{} {}`, "expr.hcl": "s = upper(\"x\")",
 		"broken.yaml": "a: [", "x.toml": "", "deep.json": `{"s":` + string(repeat('[', 300)) + string(repeat(']', 300)) + `}`,
 		"keys.yaml": "s: {1: x}\n", "nan.yaml": "n: .nan\n", "bomb.yaml": bomb(), "types.json": `{"n": "many"}`,
+		"empty.json": " \n", "twice.json": `{"s": "a", "s": "b"}`, "twice.yaml": "s: a\n---\ns: b\n", "date.yaml": "s: 2026-01-02\n",
 	})
 	file := func(name string) []Var { return []Var{{File: filepath.Join(dir, name)}} }
 	for name, c := range map[string]struct {
@@ -93,6 +94,11 @@ func TestWrongVariables(t *testing.T) {
 		"a bomb":              {file("bomb.yaml"), "Variables cannot be read"},
 		"wrong type in JSON":  {file("types.json"), "does not fit its type number"},
 		"no file":             {file("nowhere.json"), "no such file"},
+		"where it comes from": {[]Var{{Name: "n", Value: "many"}}, "The value of var.n (--var n) does not fit"},
+		"an empty file":       {file("empty.json"), "a file that sets nothing holds {}"},
+		"a name twice":        {file("twice.json"), "duplicate object member name"},
+		"two documents":       {file("twice.yaml"), "a second document"},
+		"a date":              {file("date.yaml"), `s: a date is written in quotes: "2026-01-02"`},
 	} {
 		_, ds := loadText(t, variablesRecipe, func(o *Options) { o.Vars = c.vars })
 		require.ErrorContains(t, ds.Err(), c.want, name)
@@ -101,6 +107,22 @@ func TestWrongVariables(t *testing.T) {
 	require.NoError(t, ds.Err())
 	require.Len(t, ds, 1, "a file may serve several recipes: a warning")
 	require.Contains(t, render(r, ds), "Unknown variable nn")
+}
+
+func TestWrongVariableOfTheEnvironment(t *testing.T) {
+	text := variablesRecipe + `
+variable "checked" {
+  default = "good"
+  validation {
+    condition     = var.checked == "good"
+    error_message = "It is good."
+  }
+}
+`
+	_, ds := loadText(t, text, func(o *Options) { o.Env = []string{"PJ_VAR_n=many", "PJ_VAR_checked=bad"} })
+	require.Len(t, ds, 2)
+	require.Contains(t, ds[0].Detail, "The value of var.n (environment variable PJ_VAR_n) does not fit its type number")
+	require.Contains(t, ds[1].Detail, "It is good. (environment variable PJ_VAR_checked) (checked at")
 }
 
 // bomb is a YAML file whose aliases stand for a billion values.

@@ -14,10 +14,18 @@ var widthNames = []string{"FP16", "INT8", "FP8", "INT4", "INT3", "INT2"}
 // Catalog is everything that recipes may use.
 func Catalog() *engine.Catalog {
 	c := engine.NewCatalog(registry...)
+	c.OtherTypes = map[string]string{}
 	var kv []*quant.Type
 	for _, t := range quant.All() {
-		if t.GGML >= 0 && t.Quantize != nil {
+		switch {
+		case t.GGML >= 0 && t.Quantize != nil:
 			c.Types = append(c.Types, t.Name)
+		case t.Quantize == nil:
+			c.OtherTypes[t.Name] = "a type that is only read"
+		case t.MLX != nil:
+			c.OtherTypes[t.Name] = "a type of MLX's, which GGUF files cannot hold"
+		case t.KV:
+			c.OtherTypes[t.Name] = "a type of KV caches, for kv rules"
 		}
 		if t.KV {
 			kv = append(kv, t)

@@ -1,10 +1,40 @@
 package cli
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/llama-pajamas/pj/engine"
 )
+
+// checkAddresses refuses addresses of which the recipe has nothing.
+func (j *job) checkAddresses(addresses []string) error {
+	var names []string
+	for _, b := range j.Program.Blocks {
+		names = append(names, b.Address)
+	}
+	slices.Sort(names)
+	for _, address := range addresses {
+		near := func(name string) bool {
+			return engine.AddressCovers(address, name) || engine.AddressCovers(name, address)
+		}
+		if slices.ContainsFunc(names, near) {
+			continue
+		}
+		const most = 20
+		list := strings.Join(names[:min(len(names), most)], ", ")
+		if len(names) > most {
+			list += ", …"
+		}
+		end := "."
+		if n := nearestName(address, names); n != "" {
+			end = "; did you mean " + n + "?"
+		}
+		return badInput(fmt.Errorf("the recipe has no %s%s It has %s", address, end, list))
+	}
+	return nil
+}
 
 // blocksOf are the blocks to plan so that the addresses can be built. Where they
 // name less than these blocks make - actions, or a stage whose actions the

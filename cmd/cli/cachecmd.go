@@ -31,7 +31,7 @@ func (a *app) cacheInfoCommand() *cobra.Command {
 		Use:     "info",
 		Short:   "Say what the cache holds and how large it is",
 		Example: "  pj cache info --json",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			store, err := a.openCache()
 			if err != nil {
@@ -79,7 +79,7 @@ func (a *app) cacheVerifyCommand() *cobra.Command {
 gone is taken out of use, so that the next build makes it again, and the exit code
 is 5.`,
 		Example: "  pj cache verify -j 4",
-		Args:    cobra.NoArgs,
+		Args:    takes(),
 		RunE:    func(c *cobra.Command, _ []string) error { return a.cacheVerify(c.Context()) },
 	}
 }
@@ -145,7 +145,7 @@ and what stopped builds left. What a running build may use stays. Without
 --max-size and --older-than only what nobody can use is removed.`,
 		Example: `  pj cache gc --max-size 20GiB
   pj cache gc --older-than 30d --dry-run`,
-		Args: cobra.NoArgs,
+		Args: takes(),
 		RunE: func(c *cobra.Command, _ []string) error {
 			return a.cacheGC(c.Context(), cache.GCOptions{MaxSize: int64(maxSize), OlderThan: time.Duration(age), DryRun: dryRun})
 		},

@@ -76,7 +76,28 @@ func Main(name string, args []string, stdin io.Reader, stdout, stderr io.Writer)
 	root.SetIn(stdin)
 	root.SetOut(stdout)
 	root.SetErr(a.stderr)
-	return a.exit(ctx, root.ExecuteContext(ctx))
+	return a.exit(ctx, guard(func() error { return root.ExecuteContext(ctx) }))
+}
+
+// panicError is a mistake of the program's, found while a command ran.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (e *panicError) Error() string {
+	return fmt.Sprintf("this is a mistake of the program's, not yours: %v. What was finished is kept. Please report it, with what -v says of it", e.value)
+}
+
+// guard makes a panic an error, so that it ends as others do: with a message,
+// an exit code, and the JSON object that was asked for.
+func guard(run func() error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			err = &panicError{v, debug.Stack()}
+		}
+	}()
+	return run()
 }
 
 func newApp(name string, stdin io.Reader, stdout, stderr io.Writer) *app {
@@ -109,6 +130,10 @@ func (a *app) exit(ctx context.Context, err error) int {
 		text := diag.Clip(a.redact(err.Error()))
 		fmt.Fprintln(a.stderr, a.paint(bold+red, "Error:"), text)
 		a.diagnostics = append(a.diagnostics, diag.Diagnostic{Severity: diag.Error, Summary: text})
+		var panicked *panicError
+		if a.flags.verbose && errors.As(err, &panicked) {
+			fmt.Fprintf(a.stderr, "\n%s", panicked.stack)
+		}
 	}
 	if a.flags.json && !a.wroteJSON && a.started {
 		a.printJSON(struct {
@@ -151,6 +176,7 @@ must prove. A build runs only what changed, and gives the same bytes everywhere.
 		&cobra.Group{ID: groupModel, Title: "Models:"},
 		&cobra.Group{ID: groupOther, Title: "Other:"},
 	)
+	root.SetHelpCommand(helpCommand(root))
 	root.SetHelpCommandGroupID(groupOther)
 	for group, constructors := range a.commands() {
 		for _, construct := range constructors {
@@ -211,6 +237,35 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 		s += fmt.Sprintf("; did you mean %s?", near[0])
 	}
 	return badInput(fmt.Errorf("%s Run '%s --help' for the commands there are", ended(s), c.CommandPath()))
+}
+
+// helpCommand is --help as a command.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:   "help [COMMAND…]",
+		Short: "Say what a command does, and its flags",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, rest := root, args
+			for len(rest) > 0 {
+				next, after, err := c.Find(rest)
+				if err != nil || next == c {
+					return noSuchCommand(c, rest)
+				}
+				c, rest = next, after
+			}
+			return c.Help()
+		},
+		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) (names []string, _ cobra.ShellCompDirective) {
+			if c, rest, err := root.Find(args); err == nil && len(rest) == 0 {
+				for _, sub := range c.Commands() {
+					if sub.IsAvailableCommand() {
+						names = append(names, sub.Name())
+					}
+				}
+			}
+			return names, cobra.ShellCompDirectiveNoFileComp
+		},
+	}
 }
 
 // ended closes a sentence.

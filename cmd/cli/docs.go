@@ -21,7 +21,7 @@ func (a *app) docsCommand() *cobra.Command {
 		Long: `Explains what recipes are made of: blocks with their attributes, the language,
 functions, types of tensors and mixes. Without a topic it lists them.`,
 		Example: "  pj docs\n  pj docs stage quantize\n  pj docs policy\n  pj docs function lookup\n  pj docs types",
-		Args:    cobra.MaximumNArgs(2),
+		Args:    takes("[TOPIC]", "[NAME]"),
 		ValidArgsFunction: func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 			return completeTopics(stages.Catalog(), args), cobra.ShellCompDirectiveNoFileComp
 		},

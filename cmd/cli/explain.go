@@ -26,7 +26,7 @@ ADDRESS is an action's or block's address, or a tensor's name.`,
 		Example: `  pj explain artifact.gguf.small
   pj explain 'stage.quantize.small["blk.0.attn_q.weight"]'
   pj explain recipe.hcl blk.0.ffn_down_exps.weight`,
-		Args: cobra.RangeArgs(1, 2),
+		Args: takes("[RECIPE]", "ADDRESS"),
 		RunE: func(c *cobra.Command, args []string) error { return a.runExplain(c.Context(), args) },
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"github.com/agext/levenshtein"
@@ -37,7 +38,7 @@ func (a *app) commonFlags(root *cobra.Command) {
 	f.Var(varFlag{&a.flags.vars}, "var", "set a variable of the recipe")
 	f.Var(varFileFlag{&a.flags.vars}, "var-file", "set variables from an HCL, JSON or YAML `FILE`")
 	f.BoolVar(&a.flags.json, "json", false, "print one JSON object on standard output")
-	f.IntVarP(&a.flags.jobs, "jobs", "j", 0, "run `N` workers (default: one for each processor)")
+	f.VarP((*workers)(&a.flags.jobs), "jobs", "j", "run `N` workers (default: one for each processor)")
 	f.Var(&a.flags.memory, "memory", "budget of what runs at once, as `SIZE` (\"2GiB\")")
 	f.StringVar(&a.flags.cacheDir, "cache-dir", "", "the cache's `DIR` (default: PJ_CACHE_DIR, else the user's cache folder + /pj)")
 	f.BoolVar(&a.flags.offline, "offline", false, "use no network")
@@ -99,6 +100,27 @@ func (v varFileFlag) Set(s string) error {
 		return fmt.Errorf("want a file's name")
 	}
 	*v.to = append(*v.to, recipes.Var{File: s})
+	return nil
+}
+
+// workers is a flag that takes a number of workers.
+type workers int
+
+func (w *workers) String() string {
+	if w == nil || *w == 0 {
+		return ""
+	}
+	return strconv.Itoa(int(*w))
+}
+
+func (*workers) Type() string { return "N" }
+
+func (w *workers) Set(text string) error {
+	n, err := strconv.Atoi(text)
+	if err != nil || n < 0 {
+		return errors.New("want a whole number, of which 0 means one worker for each processor")
+	}
+	*w = workers(n)
 	return nil
 }
 

@@ -34,7 +34,7 @@ func (a *app) graphCommand() *cobra.Command {
 Mermaid flowchart, or JSON. Arrows lead from a block to what it needs. Blocks that
 nothing needs are dashed.`,
 		Example: "  pj graph | dot -Tsvg > recipe.svg\n  pj graph --format mermaid",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes("[RECIPE]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if form == "" {
 				form = "dot"

@@ -38,7 +38,7 @@ get a mix. The model's path is written as the recipe will look for it.
 
 Without a model the one in this folder is taken, else an example is written.`,
 		Example: "  pj init hf://Qwen/Qwen3-30B-A3B\n  pj init ../models/gpt-oss-20b -o gpt-oss.hcl",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes("[MODEL]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			if output != "-" && !strings.HasSuffix(output, ".hcl") {
 				return badInput(fmt.Errorf("-o %s: a recipe's name ends in .hcl", output))

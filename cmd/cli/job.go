@@ -94,6 +94,9 @@ func (j *job) lowerToBuild(ctx context.Context, known *engine.Known) (*engine.Pl
 
 // lowerQuietly leaves the plan's own warnings to the caller.
 func (j *job) lowerQuietly(ctx context.Context, known *engine.Known, addresses []string) (*engine.Plan, error) {
+	if err := j.checkAddresses(addresses); err != nil {
+		return nil, err
+	}
 	blocks, part := j.blocksOf(addresses)
 	plan, err := engine.Lower(ctx, j.catalog, j.Program, j.services, known, j.output, blocks)
 	if err != nil {

@@ -26,7 +26,7 @@ With --frozen nothing is written; where something would have to, the exit code i
 		Example: `  pj lock
   pj lock --upgrade            # ask for the newest revisions and modules
   pj lock --frozen             # in CI: is everything pinned, and as it was?`,
-		Args: cobra.MaximumNArgs(1),
+		Args: takes("[RECIPE]"),
 		RunE: func(c *cobra.Command, args []string) error { return a.runLock(c.Context(), args, upgrade) },
 	}
 	c.Flags().BoolVarP(&upgrade, "upgrade", "u", false, "resolve revisions and modules anew")

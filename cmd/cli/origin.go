@@ -13,6 +13,7 @@ import (
 
 	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/engine"
+	"github.com/llama-pajamas/pj/recipes"
 	"github.com/llama-pajamas/pj/runtime/gguf"
 	"github.com/llama-pajamas/pj/stages"
 )
@@ -44,12 +45,17 @@ type sourceValue struct {
 
 var errNoProvenance = errors.New("it does not say how it was made: pj writes recipe and pins (pj.recipe, pj.lock) into the files that it makes")
 
+var errSensitive = errors.New("it was made from sensitive values, of which it has only hashes: build it from the recipe itself, with those values")
+
 func readProvenance(f *gguf.File) (*origin, error) {
 	p := &origin{where: map[string]string{}, bodies: map[string]sourceValue{}}
 	for key, into := range map[string]any{stages.KeyRecipe: &p.recipe, stages.KeyLock: &p.locks, stages.KeyStages: &p.stages} {
 		text, ok := f.String(key)
 		if !ok {
 			return nil, errNoProvenance
+		}
+		if key == stages.KeyRecipe && recipes.HoldsSensitive(text) {
+			return nil, errSensitive
 		}
 		if err := json.Unmarshal([]byte(text), into); err != nil {
 			return nil, fmt.Errorf("its %s cannot be read: %w", key, err)

@@ -30,7 +30,7 @@ source tensors where they are small enough to know what is cached.
   pj plan --var precision=q5_k -o plan.json && pj build plan.json`,
 		RunE: func(c *cobra.Command, args []string) error { return a.runPlan(c.Context(), args, file) },
 	}
-	c.Flags().StringVarP(&file, "output", "o", "", "write the plan to `FILE`, for pj build FILE")
+	c.Flags().StringVarP(&file, "output", "o", "", "write the plan to `FILE` (- for standard output), for pj build FILE")
 	return c
 }
 
@@ -54,7 +54,11 @@ func (a *app) runPlan(ctx context.Context, args []string, file string) error {
 	}
 	n := p.need()
 	a.checkDisk(p.OutputDir, n.files, j.cache.Dir(), n.cache)
-	if file != "" {
+	switch file {
+	case "":
+	case "-":
+		return a.printPlan(plan)
+	default:
 		if err := writePlan(file, plan); err != nil {
 			return err
 		}
@@ -78,6 +82,13 @@ func (a *app) runPlan(ctx context.Context, args []string, file string) error {
 		return refuseMisses(p)
 	}
 	return nil
+}
+
+// printPlan writes what -o would to standard output, and nothing else.
+func (a *app) printPlan(plan *engine.Plan) error {
+	a.stderr.clear()
+	a.wroteJSON = true
+	return plan.Encode(a.stdout)
 }
 
 func writePlan(file string, plan *engine.Plan) error {

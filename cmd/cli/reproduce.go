@@ -37,7 +37,7 @@ says.`,
 		Example: `  pj reproduce model.gguf
   pj reproduce model.gguf --source models/nano
   pj reproduce model.gguf --source model.base=models/nano --source dataset.wiki=wiki.txt --rebuild`,
-		Args: cobra.ExactArgs(1),
+		Args: takes("FILE"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.runReproduce(c.Context(), args[0], given, rebuild)
 		},

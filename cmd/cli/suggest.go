@@ -28,15 +28,29 @@ func suggestion(given string, names []string) string {
 	return ""
 }
 
-// takes checks that a command has the arguments that it needs.
+// takes checks that a command has the arguments that it needs; names in
+// brackets may be left out, and stand first or last.
 func takes(names ...string) cobra.PositionalArgs {
+	least := 0
+	for _, n := range names {
+		if !strings.HasPrefix(n, "[") {
+			least++
+		}
+	}
 	return func(c *cobra.Command, args []string) error {
-		if len(args) == len(names) {
+		if len(args) >= least && len(args) <= len(names) {
 			return nil
 		}
 		if len(names) == 0 {
 			return fmt.Errorf("%s takes no arguments, and %q was given", c.CommandPath(), args[0])
 		}
-		return fmt.Errorf("%s takes %s: %s %s. Run '%s --help' for more", c.CommandPath(), plural(len(names), "argument"), c.CommandPath(), strings.Join(names, " "), c.CommandPath())
+		count := plural(len(names), "argument")
+		switch {
+		case least == 0:
+			count = "at most " + count
+		case least < len(names):
+			count = fmt.Sprintf("%d to %s", least, count)
+		}
+		return fmt.Errorf("%s takes %s: %s %s. Run '%s --help' for more", c.CommandPath(), count, c.CommandPath(), strings.Join(names, " "), c.CommandPath())
 	}
 }

@@ -62,8 +62,8 @@ stack are counted through. Either may be left out.`,
 			return a.completeTensors(c.Context(), args[0]), cobra.ShellCompDirectiveNoFileComp
 		},
 		RunE: func(c *cobra.Command, args []string) error {
-			if o.output == "" {
-				return badInput(errors.New("name the file to write with -o"))
+			if err := checkOutput(o.output); err != nil {
+				return badInput(err)
 			}
 			w, err := a.openWeights(c.Context(), args[0])
 			if err != nil {
@@ -77,6 +77,14 @@ stack are counted through. Either may be left out.`,
 	c.Flags().BoolVar(&o.raw, "raw", false, "the bytes as they are stored")
 	c.Flags().StringVar(&o.rows, "rows", "", "only the rows `A:B`, from A up to B")
 	return c
+}
+
+// checkOutput wants the name of a file, since what is written is no text.
+func checkOutput(path string) error {
+	if path == "" || path == "-" {
+		return errors.New("name the file to write with -o")
+	}
+	return nil
 }
 
 // completeTensors lists the tensors of a file.

@@ -132,8 +132,8 @@ func (o *quantizeOptions) parse() (*quant.Type, quant.Effort, error) {
 	if o.typ == "" {
 		return nil, 0, errors.New("name the type with --type; `pj docs types` lists them")
 	}
-	if o.output == "" {
-		return nil, 0, errors.New("name the file to write with -o")
+	if err := checkOutput(o.output); err != nil {
+		return nil, 0, err
 	}
 	t, ok := quant.Lookup(o.typ)
 	if !ok {

@@ -29,7 +29,7 @@ from git count as they were fetched and locked before.
 
 Exit code 0 where the recipe is valid, 2 where it is not.`,
 		Example: "  pj validate\n  pj validate recipes/qwen3.hcl --var precision=INT8",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    takes("[RECIPE]"),
 		RunE: func(c *cobra.Command, args []string) error {
 			a.flags.offline = true
 			r, err := a.loadOne(c.Context(), args)

@@ -21,7 +21,8 @@ const tries = 100
 // bytes go to a hidden file in the same folder, which is synced and renamed; if
 // anything fails it is removed and path is as before. What a process that was
 // killed left there goes with the next write. A new file gets the mode 0666 less
-// the umask, a replaced one keeps its mode. write must not close w.
+// the umask, a replaced one keeps its mode. A device or a pipe is an error.
+// write must not close w.
 func Write(path string, write func(w *os.File) error) (err error) {
 	mode, replaced := fs.FileMode(0), false
 	switch info, err := os.Lstat(path); {
@@ -29,6 +30,8 @@ func Write(path string, write func(w *os.File) error) (err error) {
 		return fmt.Errorf("write %s: a folder has this name: choose another path or move the folder away", path)
 	case err == nil && info.Mode().IsRegular():
 		mode, replaced = info.Mode().Perm(), true
+	case err == nil && special(path):
+		return fmt.Errorf("write %s: it is a device or a pipe, which cannot be replaced by a file: choose another path", path)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("write %s: %w", path, err)
 	}
@@ -68,6 +71,13 @@ func Write(path string, write func(w *os.File) error) (err error) {
 		return fmt.Errorf("write %s: sync its folder: %w", path, err)
 	}
 	return nil
+}
+
+// special reports whether path is, or leads to, what is neither a file nor a
+// folder: /dev/null and /dev/stdout must not be renamed over.
+func special(path string) bool {
+	info, err := os.Stat(path)
+	return err == nil && !info.Mode().IsRegular() && !info.IsDir()
 }
 
 // WriteFile is Write of data.

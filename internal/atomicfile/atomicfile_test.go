@@ -2,6 +2,7 @@ package atomicfile
 
 import (
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -79,6 +80,26 @@ func TestBadPlaces(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "sub"), 0o777))
 	require.ErrorContains(t, WriteFile(filepath.Join(dir, "sub"), nil), "a folder has this name")
 	require.Equal(t, []string{"sub"}, names(t, dir))
+}
+
+// TestSpecial checks that a device, a pipe or a socket stays what it is.
+func TestSpecial(t *testing.T) {
+	dir, err := os.MkdirTemp("", "a") // a socket's path is short
+	require.NoError(t, err)
+	defer os.RemoveAll(dir)
+	socket := filepath.Join(dir, "socket")
+	l, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Skip("no sockets here: ", err)
+	}
+	defer l.Close()
+	require.ErrorContains(t, WriteFile(socket, nil), "it is a device or a pipe, which cannot be replaced by a file")
+	link := filepath.Join(dir, "link") // as /dev/stdout is one
+	require.NoError(t, os.Symlink(socket, link))
+	require.ErrorContains(t, WriteFile(link, nil), "it is a device or a pipe")
+	info, err := os.Stat(link)
+	require.NoError(t, err)
+	require.Equal(t, os.ModeSocket, info.Mode().Type())
 }
 
 func TestProbe(t *testing.T) {

@@ -37,3 +37,16 @@ artifact "mlx" "each" {
   from     = stage.quantize.z
   path     = "dir"
 }
+artifact "gguf" "below" {
+  from = stage.quantize.z
+  path = "a.gguf/b.gguf"
+}
+report "within" { path = "dir/report" }
+artifact "gguf" "control" {
+  from = stage.quantize.z
+  path = "a\nb.gguf"
+}
+artifact "gguf" "clean" {
+  from = stage.quantize.z
+  path = "./a.gguf"
+}

@@ -13,6 +13,18 @@ dataset "d" {
   template = var.token
 }
 policy "p" { mix = var.token }
+variable "tokens" {
+  type      = number
+  default   = 4096
+  sensitive = true
+}
+policy "numbers" {
+  budget { bytes = var.tokens * 1000 }
+  kv {
+    when = context < var.tokens
+    type = "INT8"
+  }
+}
 stage "all" "a" {
   must { name = "m" }
   size = var.token
