@@ -382,3 +382,50 @@ func TestSecondVector(t *testing.T) {
 		}
 	}
 }
+
+// FuzzSecond makes moments of any floats and quantizes any floats under them:
+// refused with a reason, or finite weights that lose no more than zeros.
+func FuzzSecond(f *testing.F) {
+	for i := range encoders() {
+		f.Add(uint8(i), uint8(i), []byte{0, 0, 128, 63, 0, 0, 0, 191, 205, 204, 204, 61}, []byte{0, 0, 0, 64, 0, 0, 128, 63})
+	}
+	f.Add(uint8(0), uint8(1), []byte{255, 255, 127, 127}, []byte{1, 0, 0, 0, 255, 255, 127, 127})
+	f.Fuzz(func(t *testing.T, kind, damping uint8, weights, inputs []byte) {
+		q := encoders()[int(kind)%len(encoders())]
+		p, u := floats(weights), floats(inputs)
+		if q.lattice == nil || len(p) == 0 || len(u) == 0 {
+			return
+		}
+		// Inputs are few samples of as many numbers as there are, each a bit larger
+		// in later columns.
+		cols := 2 * max(q.Block, 32)
+		h, sample := make([]float32, cols*cols), make([]float32, cols)
+		for n := range 3 {
+			for i := range sample {
+				sample[i] = u[(i*(n+1)+n)%len(u)] * float32(1+i%7)
+			}
+			for i, a := range sample {
+				for k, b := range sample {
+					h[i*cols+k] += a * b
+				}
+			}
+		}
+		m, err := NewSecondMoments(h, cols, float64(damping)/64, nil)
+		if err != nil {
+			require.ErrorContains(t, err, "second moments: ")
+			return
+		}
+		x := make([]float32, cols)
+		for i := range x {
+			x[i] = p[i%len(p)] / float32(1+i/len(p)%5)
+		}
+		dst := make([]byte, q.RowBytes(int64(cols)))
+		var v *ValueError
+		if err := q.Quantize(dst, x, Options{Cols: cols, Second: m, Effort: Best}); err != nil {
+			require.ErrorAs(t, err, &v)
+			require.True(t, math.Float32bits(x[v.Index]) == math.Float32bits(v.Value))
+			return
+		}
+		require.Equal(t, -1, notFinite(decode(q, dst, cols)), q.Name)
+	})
+}
