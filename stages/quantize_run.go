@@ -82,7 +82,10 @@ func runQuantize(ctx context.Context, env *engine.Env) error {
 	if err != nil {
 		return err
 	}
-	j := &sliceJob{env: env, typ: typ, layout: params.Layout, name: sourceName(env), importance: importance, effort: effort, rows: rows, out: w}
+	j := &sliceJob{
+		env: env, typ: typ, layout: params.Layout, name: sourceName(env), rows: rows, out: w,
+		options: quant.Options{Cols: int(params.Layout.Cols), Importance: importance, Effort: effort},
+	}
 	if copies(params.Layout, typ) {
 		err = j.copy(ctx)
 	} else {
@@ -172,14 +175,13 @@ func readImportance(ctx context.Context, env *engine.Env, cols int64) ([]float32
 // sliceJob is one slice at work: a reader fills batches of chunks, the workers
 // quantize and measure them, and they are written in order.
 type sliceJob struct {
-	env        *engine.Env
-	typ        *quant.Type
-	layout     model.Layout
-	name       string
-	importance []float32
-	effort     quant.Effort
-	rows       *model.RowReader
-	out        cache.BlobWriter
+	env     *engine.Env
+	typ     *quant.Type
+	layout  model.Layout
+	name    string
+	options quant.Options
+	rows    *model.RowReader
+	out     cache.BlobWriter
 
 	sum   quant.ErrorSum
 	worst []worstRow
@@ -297,16 +299,16 @@ func (j *sliceJob) read(ctx context.Context, free, full chan *batch) {
 
 // encode quantizes a chunk and measures it, row by row.
 func (j *sliceJob) encode(c *chunk) error {
-	cols := int(j.layout.Cols)
+	cols := j.options.Cols
 	x, blocks := c.x[:c.rows*cols], c.blocks[:int64(c.rows)*j.typ.RowBytes(j.layout.Cols)]
-	err := j.typ.Quantize(blocks, x, quant.Options{Cols: cols, Importance: j.importance, Effort: j.effort})
+	err := j.typ.Quantize(blocks, x, j.options)
 	if err != nil {
 		return j.place(err, c.first)
 	}
 	back := c.back[:len(x)]
 	j.typ.Dequantize(back, blocks)
 	for r := range c.rows {
-		c.sum[r] = quant.Measure(x[r*cols:(r+1)*cols], back[r*cols:(r+1)*cols], j.importance, cols)
+		c.sum[r] = quant.Measure(x[r*cols:(r+1)*cols], back[r*cols:(r+1)*cols], j.options.Importance, cols)
 	}
 	return nil
 }
@@ -389,7 +391,7 @@ func (j *sliceJob) copy(ctx context.Context) error {
 
 func (j *sliceJob) meta() sliceMeta {
 	m := sliceMeta{Weights: j.sum.Weights, Sq: j.sum.Sq, Ref: j.sum.Ref, MaxAbs: j.sum.MaxAbs, WorstRows: j.worst}
-	if j.importance != nil {
+	if j.options.Importance != nil {
 		m.WSq, m.WRef = j.sum.WSq, j.sum.WRef
 	}
 	return m

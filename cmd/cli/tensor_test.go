@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
@@ -50,6 +51,52 @@ func TestTensorQuantizeBatches(t *testing.T) {
 		require.True(t, bytes.Equal(want, got))
 		require.Contains(t, text, `"relative_mse": `+jsonNumber(t, sum.RelMSE()))
 	}
+}
+
+// TestTensorQuantizeMoments rounds under second moments: the same bytes for any
+// number of workers, and less error of the products than the search alone.
+func TestTensorQuantizeMoments(t *testing.T) {
+	const rows, cols = 300, 256
+	src, h := make([]float32, rows*cols), make([]float32, cols*cols)
+	for i := range src {
+		src[i] = float32(math.Sin(float64(i)*0.7)) * float32(1+i%7)
+	}
+	for i := range cols {
+		for k := range cols {
+			h[i*cols+k] = 1 / float32(1+max(i-k, k-i))
+		}
+	}
+	in, moments := writeArray(t, rows, cols, src), writeArray(t, cols, cols, h)
+	m, err := quant.NewSecondMoments(h, cols, 0.03, nil)
+	require.NoError(t, err)
+	typ, _ := quant.Lookup("q3_k")
+	lost := func(opt quant.Options) ([]byte, float64) {
+		blocks, decoded := make([]byte, rows*typ.RowBytes(cols)), make([]float32, len(src))
+		require.NoError(t, typ.Quantize(blocks, src, opt))
+		typ.Dequantize(decoded, blocks)
+		return blocks, m.Error(src, decoded) / m.Error(src, nil)
+	}
+	want, matrix := lost(quant.Options{Cols: cols, Second: m, Effort: quant.Best})
+	_, search := lost(quant.Options{Cols: cols, Importance: m.Diagonal(), Effort: quant.Best})
+	require.Less(t, matrix, search)
+	for _, workers := range []string{"1", "3"} {
+		out := filepath.Join(t.TempDir(), "out.bin")
+		code, text, errs := runPJ(t, "tensor", "quantize", in, "--type", "q3_k", "--effort", "best", "--second-moments", moments, "--damping", "0.03", "-o", out, "-j", workers)
+		require.Equal(t, exitOK, code, errs)
+		got, err := os.ReadFile(out)
+		require.NoError(t, err)
+		require.True(t, bytes.Equal(want, got))
+		require.Contains(t, text, fmt.Sprintf(", under the second moments %.6g,", matrix))
+	}
+	refused := func(want string, flags ...string) {
+		code, _, errs := runPJ(t, append([]string{"tensor", "quantize", in, "--type", "q3_k", "-o", filepath.Join(t.TempDir(), "x.bin")}, flags...)...)
+		require.Equal(t, exitBadInput, code)
+		require.Contains(t, errs, want)
+	}
+	refused("add --effort best", "--second-moments", moments)
+	refused("give one of them", "--second-moments", moments, "--importance", moments, "--effort", "best")
+	refused("300 x 256 numbers; the second moments of 256 columns are 256 x 256", "--second-moments", in, "--effort", "best")
+	refused("damping is -1", "--second-moments", moments, "--effort", "best", "--damping", "-1")
 }
 
 func jsonNumber(t *testing.T, x float64) string {

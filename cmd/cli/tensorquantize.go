@@ -20,7 +20,10 @@ import (
 )
 
 // quantizeOptions are the flags of pj tensor quantize.
-type quantizeOptions struct{ typ, importance, effort, output string }
+type quantizeOptions struct {
+	typ, importance, moments, effort, output string
+	damping                                  float64
+}
 
 // quantizeResult is the JSON object of pj tensor quantize.
 type quantizeResult struct {
@@ -33,6 +36,8 @@ type quantizeResult struct {
 	RelativeMSE         *float64 `json:"relative_mse"`
 	WeightedRelativeMSE *float64 `json:"weighted_relative_mse"`
 	MaxError            *float64 `json:"max_error"`
+	// MatrixRelativeMSE is there with second moments.
+	MatrixRelativeMSE *float64 `json:"matrix_relative_mse,omitempty"`
 }
 
 func (a *app) tensorQuantizeCommand() *cobra.Command {
@@ -43,8 +48,13 @@ func (a *app) tensorQuantizeCommand() *cobra.Command {
 		Long: `Quantizes a matrix of floats (NumPy's .npy; one dimension is one row) row by row, and
 writes the blocks as a GGUF file has them. Says the relative mean squared error,
 sum (x-y)^2 / sum x^2, also weighted by the importance of the columns: an array with
-a number for each column, the mean square of what the column is multiplied with.`,
-		Example: "  pj tensor quantize q.npy --type q4_k -o q.bin\n  pj tensor quantize q.npy --type iq2_xs --importance im.npy --effort best -o q.bin --json",
+a number for each column, the mean square of what the column is multiplied with.
+
+Second moments H, a square array of the mean products of what columns are multiplied
+with, say how errors of columns add up: with them the best effort rounds one column
+after the other, each making good for those before, and the relative error of the
+products is said, too: sum (x-y)^T H (x-y) / sum x^T H x.`,
+		Example: "  pj tensor quantize q.npy --type q4_k -o q.bin\n  pj tensor quantize q.npy --type iq2_xs --importance im.npy --effort best -o q.bin --json\n  pj tensor quantize q.npy --type q4_k --second-moments h.npy --effort best -o q.bin",
 		Args:    takes("IN.npy"),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.quantizeMatrix(c.Context(), args[0], o)
@@ -52,6 +62,8 @@ a number for each column, the mean square of what the column is multiplied with.
 	}
 	c.Flags().StringVar(&o.typ, "type", "", "the `TYPE` to store (pj docs types)")
 	c.Flags().StringVar(&o.importance, "importance", "", "weigh columns by the `FILE.npy`")
+	c.Flags().StringVar(&o.moments, "second-moments", "", "round under the matrix in `FILE.npy`; wants --effort best")
+	c.Flags().Float64Var(&o.damping, "damping", 0.01, "add `SHARE` of its mean to the diagonal of the second moments")
 	c.Flags().StringVar(&o.effort, "effort", "normal", "how hard to search: `fast`, normal or best")
 	c.Flags().StringVarP(&o.output, "output", "o", "", "the `FILE` to write")
 	mustComplete(c, "type", writableTypes()...)
@@ -77,6 +89,8 @@ type matrixJob struct {
 	options quant.Options
 	workers int
 	sum     quant.ErrorSum
+	// Sums under second moments.
+	matrixError, matrixWhole float64
 }
 
 func (a *app) quantizeMatrix(ctx context.Context, path string, o quantizeOptions) error {
@@ -95,15 +109,20 @@ func (a *app) quantizeMatrix(ctx context.Context, path string, o quantizeOptions
 		return badInput(fmt.Errorf("%s: rows of %d weights, and %s takes multiples of %d: take another type, or pad the rows", path, in.Cols, job.typ, job.typ.Block))
 	}
 	job.options.Cols = int(in.Cols)
-	if o.importance != "" {
+	if job.workers <= 0 {
+		job.workers = runtime.GOMAXPROCS(0)
+	}
+	switch {
+	case o.moments != "":
+		if job.options.Second, err = o.readMoments(ctx, in.Cols, job.workers); err != nil {
+			return badInput(err)
+		}
+	case o.importance != "":
 		if job.options.Importance, err = readImportance(o.importance, in.Cols); err != nil {
 			return badInput(err)
 		}
-	} else if job.typ.NeedsImportance {
+	case job.typ.NeedsImportance:
 		a.warn("%s without an importance gives poor results; give one with --importance", job.typ)
-	}
-	if job.workers <= 0 {
-		job.workers = runtime.GOMAXPROCS(0)
 	}
 	err = atomicfile.Write(o.output, func(f *os.File) error {
 		job.out = f
@@ -120,11 +139,16 @@ func (a *app) sayQuantized(job *matrixJob, o quantizeOptions) error {
 		Type: job.typ.Name, Rows: job.in.Rows, Cols: job.in.Cols, Bytes: job.typ.RowBytes(job.in.Cols) * job.in.Rows,
 		BitsPerWeight: job.typ.BitsPerWeight(), RelativeMSE: finite(job.sum.RelMSE()), WeightedRelativeMSE: finite(job.sum.WeightedRelMSE()), MaxError: finite(job.sum.MaxAbs),
 	}
+	matrix := ""
+	if job.options.Second != nil && job.matrixWhole > 0 {
+		e := job.matrixError / job.matrixWhole
+		r.MatrixRelativeMSE, matrix = &e, fmt.Sprintf(", under the second moments %.6g", e)
+	}
 	if a.flags.json {
 		return a.printJSON(r)
 	}
-	return a.print(fmt.Sprintf("%s: %s, %g bits per weight; relative MSE %.6g, weighted %.6g, largest error %.4g\n",
-		r.Type, bytesize.Format(r.Bytes), r.BitsPerWeight, job.sum.RelMSE(), job.sum.WeightedRelMSE(), job.sum.MaxAbs))
+	return a.print(fmt.Sprintf("%s: %s, %g bits per weight; relative MSE %.6g, weighted %.6g%s, largest error %.4g\n",
+		r.Type, bytesize.Format(r.Bytes), r.BitsPerWeight, job.sum.RelMSE(), job.sum.WeightedRelMSE(), matrix, job.sum.MaxAbs))
 }
 
 // parse checks the flags.
@@ -141,6 +165,12 @@ func (o *quantizeOptions) parse() (*quant.Type, quant.Effort, error) {
 	}
 	if t.Quantize == nil {
 		return nil, 0, fmt.Errorf("--type %s: this type can only be read", o.typ)
+	}
+	switch {
+	case o.moments != "" && o.importance != "":
+		return nil, 0, errors.New("--importance and --second-moments: give one of them; the moments' diagonal is an importance")
+	case o.moments != "" && o.effort != "best":
+		return nil, 0, errors.New("--second-moments is for the best effort; add --effort best")
 	}
 	switch o.effort {
 	case "fast":
@@ -199,12 +229,50 @@ func readImportance(path string, cols int64) ([]float32, error) {
 	return out, nil
 }
 
+// readMoments reads the matrix of second moments of cols columns.
+func (o *quantizeOptions) readMoments(ctx context.Context, cols int64, workers int) (*quant.SecondMoments, error) {
+	in, err := openArray(o.moments)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	if in.Rows != cols || in.Cols != cols {
+		return nil, fmt.Errorf("%s: %d x %d numbers; the second moments of %d columns are %[4]d x %[4]d", o.moments, in.Rows, in.Cols, cols)
+	}
+	h := make([]float32, cols*cols)
+	if _, err = in.Read(h); err == nil {
+		err = in.AtEnd()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.moments, err)
+	}
+	m, err := quant.NewSecondMoments(h, int(cols), o.damping, func(n int, do func(int) error) error {
+		g, ctx := errgroup.WithContext(ctx)
+		g.SetLimit(workers)
+		for i := range n {
+			g.Go(func() error {
+				if err := ctx.Err(); err != nil {
+					return err
+				}
+				return do(i)
+			})
+		}
+		return g.Wait()
+	})
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", o.moments, err)
+	}
+	return m, nil
+}
+
 // batch is some rows of a matrix.
 type batch struct {
 	first   int64 // row
 	weights []float32
 	decoded []float32
 	blocks  []byte
+
+	matrixError, matrixWhole float64
 }
 
 // run quantizes the matrix: several batches of rows at a time, written and
@@ -234,7 +302,13 @@ func (j *matrixJob) run(ctx context.Context) error {
 		}
 		for i := range batches[:n] {
 			b := &batches[i]
-			j.sum.Add(b.weights, b.decoded, j.options.Importance, int(cols))
+			importance := j.options.Importance
+			if j.options.Second != nil {
+				importance = j.options.Second.Diagonal()
+				j.matrixError += b.matrixError
+				j.matrixWhole += b.matrixWhole
+			}
+			j.sum.Add(b.weights, b.decoded, importance, int(cols))
 			if _, err := j.out.Write(b.blocks); err != nil {
 				return err
 			}
@@ -262,5 +336,9 @@ func (j *matrixJob) quantize(b *batch) error {
 		return err
 	}
 	j.typ.Dequantize(b.decoded, b.blocks)
+	if m := j.options.Second; m != nil {
+		b.matrixError = m.Error(b.weights, b.decoded)
+		b.matrixWhole = m.Error(b.weights, nil)
+	}
 	return nil
 }

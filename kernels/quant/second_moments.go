@@ -78,24 +78,26 @@ func (m *SecondMoments) Cols() int { return m.cols }
 // one: an importance. It must not be changed.
 func (m *SecondMoments) Diagonal() []float32 { return m.diag }
 
-// Error is the sum of (y-w)^T H (y-w) over rows of weights w that became y. H is
-// the damped matrix with a mean diagonal of 1.
+// Error is the sum of (y-w)^T H (y-w) over rows of weights w that became y; nil
+// stands for zeros. H is the damped matrix with a mean diagonal of 1.
 func (m *SecondMoments) Error(w, y []float32) float64 {
-	if len(w)%m.cols != 0 || len(y) != len(w) {
+	if len(w)%m.cols != 0 || y != nil && len(y) != len(w) {
 		panic(fmt.Sprintf("quant: %d and %d weights in rows of %d", len(w), len(y), m.cols))
 	}
-	sum := 0.0
-	e := make([]float64, m.cols)
-	for ; len(w) > 0; w, y = w[m.cols:], y[m.cols:] {
-		for i := range e {
-			e[i] = float64(y[i]) - float64(w[i])
+	sum, e := 0.0, make([]float64, m.cols)
+	for at := 0; at < len(w); at += m.cols {
+		for i, v := range w[at:][:m.cols] {
+			e[i] = -float64(v)
+			if y != nil {
+				e[i] += float64(y[at+i])
+			}
 		}
 		for i, ei := range e {
-			row, dot := m.h[i*m.cols:][:m.cols], 0.0
-			for k, ek := range e {
-				dot += float64(float64(row[k]) * ek)
+			left := 0.0
+			for k, h := range m.h[i*m.cols:][:i] {
+				left += float64(float64(h) * e[k])
 			}
-			sum += float64(ei * dot)
+			sum += float64(ei * (float64(ei*float64(m.diag[i])) + float64(2*left)))
 		}
 	}
 	return sum

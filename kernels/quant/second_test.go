@@ -91,7 +91,7 @@ func TestSecondSteps(t *testing.T) {
 			var errs [descended + 1]float64
 			for row := range c.rows {
 				x := c.input[row*c.cols:][:c.cols]
-				whole := m.Error(x, make([]float32, c.cols))
+				whole := m.Error(x, nil)
 				blocks := make([]byte, q.RowBytes(int64(c.cols)))
 				opt := Options{Cols: c.cols, Second: m, Effort: Best}
 				for step := range errs {
@@ -314,7 +314,7 @@ func TestSecondOdd(t *testing.T) {
 				}
 				y := decode(q, encode(t, q, x, Options{Cols: cols, Second: m, Effort: Best}), cols)
 				require.Equal(t, -1, notFinite(y), "%s %s, matrix: %s", q, what, name)
-				after, zeros := m.Error(x, y), m.Error(x, make([]float32, cols))
+				after, zeros := m.Error(x, y), m.Error(x, nil)
 				if !(after <= zeros*(1+1e-6)) {
 					t.Errorf("%s %s, matrix: %s: %.6g times the error of zeros", q, what, name, after/zeros)
 				}
