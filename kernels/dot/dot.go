@@ -95,6 +95,11 @@ type product struct {
 type scratch struct {
 	unit   unit
 	floats [chunk]float32
+
+	panel   panel
+	sums    [manyVectors][RowStep]float32
+	offsets [manyVectors]int
+	padded  []byte // fewer than RowStep rows, and rows of zeros
 }
 
 // products are kept for calls to come.

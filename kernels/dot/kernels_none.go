@@ -1,3 +1,5 @@
+//go:build !amd64 || noasm
+
 package dot
 
 // impls are the implementations besides scalar, best first.

@@ -1,0 +1,169 @@
+//go:build !noasm
+
+package dot
+
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
+
+//go:generate go -C gen run . -out ../kernels_amd64.s
+
+// impls are the implementations besides scalar, best first.
+var impls = []kernels{
+	{
+		name: "avx512",
+		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
+			cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512GFNI,
+		mul:        avx512.mul,
+		roundSuper: roundSuper,
+		roundSmall: roundSmall,
+	},
+}
+
+// The assembly trusts in these offsets; where one is wrong, an array here has
+// a negative length or an index is out of range.
+var (
+	_ = [1]byte{}[unsafe.Sizeof(superRecord{})-320]
+	_ = [1]byte{}[unsafe.Offsetof(superRecord{}.sums16)-256]
+	_ = [1]byte{}[unsafe.Offsetof(superRecord{}.sums32)-288]
+	_ = [1]byte{}[unsafe.Offsetof(superRecord{}.d)-304]
+	_ = [1]byte{}[unsafe.Sizeof(smallRecord{})-320]
+	_ = [1]byte{}[unsafe.Offsetof(smallRecord{}.d)-256]
+	_ = [1]byte{}[unsafe.Offsetof(smallRecord{}.sums)-288]
+)
+
+var avx512 = panels{
+	one: [kinds]oneFunc{
+		kindQ2K:   oneQ2KAVX512,
+		kindQ3K:   oneQ3KAVX512,
+		kindQ4K:   oneQ4KAVX512,
+		kindQ5K:   oneQ5KAVX512,
+		kindQ6K:   oneQ6KAVX512,
+		kindIQ4XS: oneIQ4XSAVX512,
+		kindQ4_0:  oneQ4_0AVX512,
+		kindQ4_1:  oneQ4_1AVX512,
+		kindQ5_0:  oneQ5_0AVX512,
+		kindQ5_1:  oneQ5_1AVX512,
+		kindQ8_0:  oneQ8_0AVX512,
+		kindIQ4NL: oneIQ4NLAVX512,
+		kindMXFP4: oneMXFP4AVX512,
+	},
+	fillSuper: [kinds]func(to *panel, w *byte, stride int){
+		kindQ2K:   fillQ2KAVX512,
+		kindQ3K:   fillQ3KAVX512,
+		kindQ4K:   fillQ4KAVX512,
+		kindQ5K:   fillQ5KAVX512,
+		kindQ6K:   fillQ6KAVX512,
+		kindIQ4XS: fillIQ4XSAVX512,
+	},
+	fillSmall: [kinds]func(to *panel, w *byte, stride, blocks int){
+		kindQ4_0:  fillQ4_0AVX512,
+		kindQ4_1:  fillQ4_1AVX512,
+		kindQ5_0:  fillQ5_0AVX512,
+		kindQ5_1:  fillQ5_1AVX512,
+		kindQ8_0:  fillQ8_0AVX512,
+		kindIQ4NL: fillIQ4NLAVX512,
+		kindMXFP4: fillMXFP4AVX512,
+	},
+	product16: product16AVX512, product16Mins: product16MinsAVX512,
+	product32: product32AVX512, product32Mins: product32MinsAVX512,
+	productSmall: productSmallAVX512, productSmallMins: productSmallMinsAVX512,
+}
+
+//go:noescape
+func oneQ2KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+
+//go:noescape
+func fillQ2KAVX512(to *panel, w *byte, stride int)
+
+//go:noescape
+func oneQ3KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+
+//go:noescape
+func fillQ3KAVX512(to *panel, w *byte, stride int)
+
+//go:noescape
+func oneQ4KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+
+//go:noescape
+func fillQ4KAVX512(to *panel, w *byte, stride int)
+
+//go:noescape
+func oneQ5KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+
+//go:noescape
+func fillQ5KAVX512(to *panel, w *byte, stride int)
+
+//go:noescape
+func oneQ6KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+
+//go:noescape
+func fillQ6KAVX512(to *panel, w *byte, stride int)
+
+//go:noescape
+func oneIQ4XSAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+
+//go:noescape
+func fillIQ4XSAVX512(to *panel, w *byte, stride int)
+
+//go:noescape
+func oneQ4_0AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillQ4_0AVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func oneQ4_1AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillQ4_1AVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func oneQ5_0AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillQ5_0AVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func oneQ5_1AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillQ5_1AVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func oneQ8_0AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillQ8_0AVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func oneIQ4NLAVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillIQ4NLAVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func oneMXFP4AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+
+//go:noescape
+func fillMXFP4AVX512(to *panel, w *byte, stride, blocks int)
+
+//go:noescape
+func product16AVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+
+//go:noescape
+func product16MinsAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+
+//go:noescape
+func product32AVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+
+//go:noescape
+func product32MinsAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+
+//go:noescape
+func productSmallAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n, blocks int)
+
+//go:noescape
+func productSmallMinsAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n, blocks int)
