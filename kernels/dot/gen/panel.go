@@ -19,6 +19,9 @@ type panel struct {
 	stride  GPVirtual
 	stride3 GPVirtual
 	lane    [4]Op // masks of the four lanes of a vector, but the first
+
+	asked      GPVirtual // what prefetch is at
+	ask, block int
 }
 
 // newPanel reads from w on; rows are stride bytes apart.
@@ -59,6 +62,53 @@ func (p *panel) nextPanel(row Mem) {
 	}
 }
 
+// first asks for the first 16 rows, which no rows before them have asked for.
+func (p *panel) first(row Mem) {
+	at, end := GP64(), GP64()
+	MOVQ(row, at)
+	MOVQ(p.stride, end)
+	SHLQ(Imm(4), end)
+	ADDQ(at, end)
+	Label("first")
+	PREFETCHT0(Mem{Base: at})
+	ADDQ(Imm(64), at)
+	CMPQ(at, end)
+	JLT(LabelRef("first"))
+}
+
+// ahead is the start of the 16 rows behind those that start at row.
+func (p *panel) ahead(row Mem) GPVirtual {
+	r := GP64()
+	MOVQ(p.stride, r)
+	SHLQ(Imm(4), r)
+	ADDQ(row, r)
+	return r
+}
+
+// prefetch makes loads, from now on, ask for the next 16 rows: as many bytes of
+// them as a block has, in their order in memory, so that the machine foresees
+// one stream and not the 16 of the rows; and a line at a time among the loads,
+// which would wait for more.
+func (p *panel) prefetch(ahead GPVirtual, bytes int) {
+	p.asked, p.ask, p.block = ahead, 0, rows*bytes
+}
+
+// prefetchRest is for what there were too few loads for.
+func (p *panel) prefetchRest() {
+	for p.ask < p.block {
+		p.prefetchLine()
+	}
+	ADDQ(U32(uint32(p.block)), p.asked)
+	p.block = 0
+}
+
+func (p *panel) prefetchLine() {
+	if p.ask < p.block {
+		PREFETCHT0(Mem{Base: p.asked, Disp: p.ask})
+		p.ask += 64
+	}
+}
+
 // at is a place in row i, from the row's present place on.
 func (p *panel) at(i, disp int) Mem {
 	m := Mem{Base: p.base[i/4], Disp: disp}
@@ -80,6 +130,7 @@ func (p *panel) load(disp int) (v [4]VecVirtual) {
 		for lane := 1; lane < 4; lane++ {
 			VBROADCASTI32X4(p.at(4*lane+g, disp), p.lane[lane], v[g])
 		}
+		p.prefetchLine()
 	}
 	return v
 }

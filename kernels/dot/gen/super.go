@@ -62,11 +62,14 @@ func (t *superType) one() {
 	MOVQ(n, panels)
 	MOVQ(w, row)
 	p := newPanel(w, stride)
+	p.first(row)
 	head, codes := t.begin(p)
 	Label("panel")
 	total := zero()
 	a, chunks := param("rec"), param("chunks")
+	ahead := p.ahead(row)
 	Label("chunk")
+	p.prefetch(ahead, t.bytes)
 	h := head()
 	mins := zero()
 	for g := range t.groups() / 2 {
@@ -91,6 +94,7 @@ func (t *superType) one() {
 		}
 	})
 	t.add(total, sum, mins, h.d, h.m, Mem{Base: a, Disp: superD})
+	p.prefetchRest()
 	p.next(t.bytes)
 	ADDQ(NewParamAddr("step", 48), a)
 	DECQ(chunks)
