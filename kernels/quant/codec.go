@@ -20,6 +20,8 @@ type work struct {
 	super   superState
 	affine  affineState
 	grid    gridState
+	columns columns
+	turned  *[superBlock]float32 // w as columns, for codecs that search these
 }
 
 // superBlock is the number of weights in a block of the K types.
@@ -117,6 +119,11 @@ func errorWeights(importance []float32) []float32 {
 
 // encodeBlocks makes a Type's Quantize of a function that encodes one block.
 func encodeBlocks(name string, block, bytes int, fn blockEncoder) func([]byte, []float32, Options) error {
+	return encodeColumns(name, block, bytes, noColumns, fn)
+}
+
+// encodeColumns is encodeBlocks for blocks that are searched by columns.
+func encodeColumns(name string, block, bytes int, kind columnKind, fn blockEncoder) func([]byte, []float32, Options) error {
 	return func(dst []byte, src []float32, opt Options) error {
 		if err := checkEncode(name, block, bytes, dst, src, opt); err != nil {
 			return err
@@ -130,10 +137,14 @@ func encodeBlocks(name string, block, bytes int, fn blockEncoder) func([]byte, [
 				k.w[i] = 1
 			}
 		}
+		turned := kind.turnAll(weights)
 		for at := 0; at < len(src); at += block {
+			col := at % opt.Cols
 			if weights != nil {
-				col := at % opt.Cols
 				k.w = weights[col : col+block]
+			}
+			if kind != noColumns {
+				k.turned = &turned[col/superBlock%len(turned)]
 			}
 			x := src[at : at+block]
 			if i := k.load(x); i >= 0 {

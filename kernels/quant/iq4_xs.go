@@ -7,7 +7,7 @@ var _ = register(&Type{
 	Dot: "q8_k", Error: 0.074,
 	Doc:        "4-bit codes of 16 uneven levels, 6-bit scales per 32 weights under one scale per 256",
 	Dequantize: decodeBlocks(256, 136, decodeIQ4XS),
-	Quantize:   encodeBlocks("iq4_xs", 256, 136, encodeIQ4XS),
+	Quantize:   encodeColumns("iq4_xs", 256, 136, columnsTable32, encodeIQ4XS),
 	lattice:    &iq4XSLattice,
 })
 
@@ -54,11 +54,11 @@ var iq4XSCodec = superScaleCodec{
 	levels: iq4Levels,
 	scales: levels{lo: -32, hi: 31},
 	sub:    32,
-	plans:  iq4NLCodec.plans,
-	super: [3]superScalePlan{
-		Fast:   {plan: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
-		Normal: {plan: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
-		Best:   {plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
+	plan:   iq4NLCodec.plans[Best],
+	super:  superScalePlan{plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
+	columns: [2]superColumnPlan{
+		Fast:   {runs: scaleTops(iq4Tops(0.85, 1.1, 4), 0, 0, 1), super: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Normal: {runs: scaleTops(iq4Tops(0.8, 1.2, 12), 0, 0, 2), super: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
 	},
 }
 
@@ -72,7 +72,7 @@ func encodeIQ4XS(dst []byte, k *work) bool {
 		sc := uint16(s.sc[run] + 32)
 		high |= sc >> 4 << (2 * run)
 		dst[4+run/2] |= uint8(sc&15) << (run % 2 * 4)
-		packNibbles(dst[8+16*run:], s.codes[32*run:])
+		packNibbles(dst[8+16*run:], s.codes[32*run:][:32])
 	}
 	binary.LittleEndian.PutUint16(dst[2:], high)
 	return ok

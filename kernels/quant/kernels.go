@@ -28,6 +28,14 @@ type kernels struct {
 	chooseScales func(c *choice, n, count int, most float32)
 	chooseMinima func(c *choice, k, n, count int, most float32)
 
+	// What searches blocks by columns; see there.
+	turn16, turn32 func(dst *[superBlock]float32, x []float32)
+	searchScales   [columnKinds]func(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+	integerScales  [columnKinds]func(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+	searchAffine   [columnsTable32]func(c *columns, w *[superBlock]float32, n float32, p *columnAffinePlan)
+	integerGrids   [columnsTable32]func(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
+	columnCodes    [columnsTable32]func(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
+
 	// Sums of a row whose length is a positive multiple of 8.
 	measure         func(s *rowSums, x, y []float32)
 	measureWeighted func(s *rowSums, x, y, w []float32)

@@ -23,7 +23,13 @@ var impls = []kernels{
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
 		measure: measureAVX512, measureWeighted: measureWeightedAVX512,
-		unpack: unpackAVX512,
+		turn16: turn16AVX512, turn32: turn32AVX512,
+		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX512, searchScales32AVX512, searchTable32AVX512},
+		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX512, integerScales32AVX512, integerTable32AVX512},
+		searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16AVX512, searchAffine32AVX512},
+		integerGrids:  [columnsTable32]func(*columns, *[superBlock]float32, float32, float32, float32, float32){integerGrids16AVX512, integerGrids32AVX512},
+		columnCodes:   [columnsTable32]func(*[superBlock]uint8, []float32, *columns, float32, float32){columnCodes16AVX512, columnCodes32AVX512},
+		unpack:        unpackAVX512,
 	},
 	{
 		name: "avx2",
@@ -35,7 +41,13 @@ var impls = []kernels{
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
 		measure: measureAVX2, measureWeighted: measureWeightedAVX2,
-		unpack: unpackAVX2,
+		turn16: turn16AVX2, turn32: turn32AVX2,
+		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX2, searchScales32AVX2, searchTable32AVX2},
+		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX2, integerScales32AVX2, integerTable32AVX2},
+		searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16AVX2, searchAffine32AVX2},
+		integerGrids:  [columnsTable32]func(*columns, *[superBlock]float32, float32, float32, float32, float32){integerGrids16AVX2, integerGrids32AVX2},
+		columnCodes:   [columnsTable32]func(*[superBlock]uint8, []float32, *columns, float32, float32){columnCodes16AVX2, columnCodes32AVX2},
+		unpack:        unpackAVX2,
 	},
 }
 
@@ -54,6 +66,14 @@ var (
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.d)-448]
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.minima)-960]
 	_ = [1]byte{}[unsafe.Offsetof(levels{}.hi)-4]
+	_ = [1]byte{}[unsafe.Offsetof(levels{}.table)-8]
+	_ = [1]byte{}[unsafe.Offsetof(columns{}.b)-1024]
+	_ = [1]byte{}[unsafe.Offsetof(columns{}.gain)-1344]
+	_ = [1]byte{}[unsafe.Offsetof(columns{}.base)-1600]
+	_ = [1]byte{}[unsafe.Offsetof(columns{}.room)-1920]
+	_ = [1]byte{}[unsafe.Offsetof(columnScalePlan{}.count)-256]
+	_ = [1]byte{}[unsafe.Offsetof(columnScalePlan{}.from)-280]
+	_ = [1]byte{}[unsafe.Offsetof(columnAffinePlan{}.count)-256]
 	_ = [1]byte{}[unsafe.Offsetof(levelTable{}.turn)-64]
 	_ = [1]byte{}[unsafe.Offsetof(levelTable{}.first)-448]
 	_ = [1]byte{}[unsafe.Offsetof(levelTable{}.near)-464]
@@ -160,3 +180,87 @@ func measureAVX2(s *rowSums, x, y []float32)
 
 //go:noescape
 func measureWeightedAVX2(s *rowSums, x, y, w []float32)
+
+//go:noescape
+func searchScales16AVX512(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+
+//go:noescape
+func searchScales16AVX2(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+
+//go:noescape
+func searchScales32AVX512(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+
+//go:noescape
+func searchScales32AVX2(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+
+//go:noescape
+func searchTable32AVX512(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+
+//go:noescape
+func searchTable32AVX2(c *columns, w *[superBlock]float32, v *levels, p *columnScalePlan)
+
+//go:noescape
+func integerScales16AVX512(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+
+//go:noescape
+func integerScales16AVX2(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+
+//go:noescape
+func integerScales32AVX512(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+
+//go:noescape
+func integerScales32AVX2(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+
+//go:noescape
+func integerTable32AVX512(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+
+//go:noescape
+func integerTable32AVX2(c *columns, w *[superBlock]float32, v *levels, d, lo, hi float32, reach int)
+
+//go:noescape
+func searchAffine16AVX512(c *columns, w *[superBlock]float32, n float32, p *columnAffinePlan)
+
+//go:noescape
+func searchAffine16AVX2(c *columns, w *[superBlock]float32, n float32, p *columnAffinePlan)
+
+//go:noescape
+func searchAffine32AVX512(c *columns, w *[superBlock]float32, n float32, p *columnAffinePlan)
+
+//go:noescape
+func searchAffine32AVX2(c *columns, w *[superBlock]float32, n float32, p *columnAffinePlan)
+
+//go:noescape
+func integerGrids16AVX512(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
+
+//go:noescape
+func integerGrids16AVX2(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
+
+//go:noescape
+func integerGrids32AVX512(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
+
+//go:noescape
+func integerGrids32AVX2(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
+
+//go:noescape
+func columnCodes16AVX512(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
+
+//go:noescape
+func columnCodes16AVX2(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
+
+//go:noescape
+func columnCodes32AVX512(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
+
+//go:noescape
+func columnCodes32AVX2(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
+
+//go:noescape
+func turn16AVX512(dst *[superBlock]float32, x []float32)
+
+//go:noescape
+func turn16AVX2(dst *[superBlock]float32, x []float32)
+
+//go:noescape
+func turn32AVX512(dst *[superBlock]float32, x []float32)
+
+//go:noescape
+func turn32AVX2(dst *[superBlock]float32, x []float32)

@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_k", Error: 0.261,
 	Doc:        "2-bit integers 0..3, 4-bit scales and minima per 16 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ2K, 256, 84, decodeQ2K),
-	Quantize:   encodeBlocks("q2_k", 256, 84, encodeQ2K),
+	Quantize:   encodeColumns("q2_k", 256, 84, columns16, encodeQ2K),
 	lattice:    &q2KLattice,
 })
 
@@ -56,15 +56,14 @@ func decodeQ2K(dst []float32, src []byte) {
 var q2KCodec = superAffineCodec{
 	n: 3, most: 15, sub: 16,
 	plans: [3]affinePlan{
-		Fast:   {grid: clips(3, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: [2]int{1, 1}, reach: [2]float32{0.8, 1.4}, rounds: 1},
 		Normal: {grid: clips(3, span(-0.3, 1.2, 5), span(-0.3, 1.2, 5)), pairs: 2, shift: [2]int{1, 1}, reach: [2]float32{0.7, 1.6}, rounds: 1},
 		Best:   {grid: clips(3, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	super: [3]superAffinePlan{
-		Fast:   {factors: []float32{0.9, 0.95, 1, 1.05, 1.1}, turns: 2},
 		Normal: {factors: span(0.7, 1.3, 13), corners: true, turns: 3},
 		Best:   {factors: span(0.6, 1.4, 31), corners: true, turns: 6},
 	},
+	fast: superAffineColumnPlan{runs: affineTries(clips(3, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), 1), factors: []float32{0.9, 0.95, 1, 1.05, 1.1}},
 }
 
 func encodeQ2K(dst []byte, k *work) bool {
@@ -73,10 +72,7 @@ func encodeQ2K(dst []byte, k *work) bool {
 	for j := range 16 {
 		dst[j] = uint8(s.sc[j] | s.mn[j]<<4)
 	}
-	clear(dst[16:80])
-	for i, q := range s.codes {
-		dst[16+i/128*32+i%32] |= q & 3 << (i / 32 % 4 * 2)
-	}
+	packPairs(dst[16:80], &s.codes)
 	putHalf(dst[80:], s.d)
 	putHalf(dst[82:], s.dmin)
 	return ok

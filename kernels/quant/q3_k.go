@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_k", Error: 0.143,
 	Doc:        "3-bit integers -4..3, 6-bit scales per 16 weights under one scale per 256",
 	Dequantize: decodeVectors(unpackQ3K, 256, 110, decodeQ3K),
-	Quantize:   encodeBlocks("q3_k", 256, 110, encodeQ3K),
+	Quantize:   encodeColumns("q3_k", 256, 110, columns16, encodeQ3K),
 	lattice:    &q3KLattice,
 })
 
@@ -51,27 +51,19 @@ var q3KCodec = superScaleCodec{
 	levels: levels{lo: -4, hi: 3},
 	scales: levels{lo: -32, hi: 31},
 	sub:    16,
-	plans: [3]scalePlan{
-		Fast:   {tops: bySign(4, 0.7, 1.05, 4), heavy: [2]int{0, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
-		Normal: {tops: bySign(4, 0.6, 1.1, 9), heavy: [2]int{0, 2}, reach: [2]float32{0.4, 2}, rounds: 2},
-		Best:   {tops: bySign(4, .5, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
-	},
-	super: [3]superScalePlan{
-		Fast:   {plan: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 2, turns: 1},
-		Normal: {plan: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 8, turns: 3},
-		Best:   {plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 8, turns: 5, spread: []float32{0.9, 1.1}},
+	plan:   scalePlan{tops: bySign(4, .5, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
+	super:  superScalePlan{plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 8, turns: 5, spread: []float32{0.9, 1.1}},
+	columns: [2]superColumnPlan{
+		Fast:   {runs: scaleTops(bySign(4, 0.7, 1.05, 4), 0, 0, 1), super: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Normal: {runs: scaleTops(bySign(4, 0.6, 1.1, 12), 3, 3.2, 2), super: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
 	},
 }
 
 func encodeQ3K(dst []byte, k *work) bool {
 	ok := q3KCodec.encode(k)
 	s := &k.super
-	clear(dst)
-	for i, q := range s.codes {
-		run, l := i/32, i%32
-		dst[32+run/4*32+l] |= q & 3 << (run % 4 * 2)
-		dst[l] |= q >> 2 << run
-	}
+	packBit(dst[:32], &s.codes, 2)
+	packPairs(dst[32:96], &s.codes)
 	putQ3KScales(dst[96:108], &s.sc)
 	putHalf(dst[108:], s.d)
 	return ok

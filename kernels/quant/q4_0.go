@@ -42,12 +42,3 @@ func encodeQ4_0(dst []byte, k *work) bool {
 	packNibbles(dst[2:], codes[:])
 	return ok
 }
-
-// packNibbles writes 32 codes as ggml's small blocks have them: byte j holds
-// code j below code j+16.
-func packNibbles(dst []byte, codes []uint8) {
-	lo, hi := codes[:16], codes[16:32]
-	for j := range dst[:16] {
-		dst[j] = lo[j]&15 | hi[j]<<4
-	}
-}

@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_k", Error: 0.07,
 	Doc:        "4-bit integers 0..15, 6-bit scales and minima per 32 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ4K, 256, 144, decodeQ4K),
-	Quantize:   encodeBlocks("q4_k", 256, 144, encodeQ4K),
+	Quantize:   encodeColumns("q4_k", 256, 144, columns32, encodeQ4K),
 	lattice:    &q4KLattice,
 })
 
@@ -65,15 +65,14 @@ func putScaleMins(b []byte, sc, mn *[16]int32) {
 var q4KCodec = superAffineCodec{
 	n: 15, most: 63, sub: 32,
 	plans: [3]affinePlan{
-		Fast:   {grid: clips(15, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: [2]int{0, 1}, reach: [2]float32{0.8, 1.4}, rounds: 1},
 		Normal: {grid: clips(15, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: [2]int{0, 1}, reach: [2]float32{0.7, 1.6}, rounds: 1},
 		Best:   {grid: clips(15, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	super: [3]superAffinePlan{
-		Fast:   {factors: span(0.96, 1.06, 6), turns: 1},
 		Normal: {factors: span(0.94, 1.15, 16), corners: true, turns: 3},
 		Best:   {factors: span(0.9, 1.2, 31), corners: true, turns: 6},
 	},
+	fast: superAffineColumnPlan{runs: affineTries(clips(15, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), 1), factors: span(0.96, 1.06, 6)},
 }
 
 func encodeQ4K(dst []byte, k *work) bool {
@@ -83,10 +82,7 @@ func encodeQ4K(dst []byte, k *work) bool {
 	putHalf(dst[2:], s.dmin)
 	putScaleMins(dst[4:16], &s.sc, &s.mn)
 	for j := range 4 {
-		lo, hi, to := s.codes[64*j:][:32], s.codes[64*j+32:][:32], dst[16+32*j:][:32]
-		for l := range to {
-			to[l] = lo[l]&15 | hi[l]<<4
-		}
+		packNibbles(dst[16+32*j:], s.codes[64*j:][:64])
 	}
 	return ok
 }

@@ -43,17 +43,8 @@ func encodeQ5_0(dst []byte, k *work) bool {
 	var codes [32]uint8
 	q5_0Codec.levels.codes(codes[:], k.x, inverse(d))
 	packFifthBits(dst[2:6], codes[:])
-	packNibbles(dst[6:], codes[:])
+	packLowNibbles(dst[6:], codes[:])
 	return ok
-}
-
-// packFifthBits writes bit 4 of 32 codes, code j at bit j.
-func packFifthBits(dst []byte, codes []uint8) {
-	var high uint32
-	for j, q := range codes[:32] {
-		high |= uint32(q) >> 4 & 1 << j
-	}
-	binary.LittleEndian.PutUint32(dst, high)
 }
 
 // withFifthBits adds bit 4 of 32 codes, that of code j being bit j from byte at

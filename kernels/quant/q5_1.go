@@ -44,6 +44,6 @@ func encodeQ5_1(dst []byte, k *work) bool {
 	putHalf(dst, d)
 	putHalf(dst[2:], m)
 	packFifthBits(dst[4:8], codes[:])
-	packNibbles(dst[8:], codes[:])
+	packLowNibbles(dst[8:], codes[:])
 	return ok
 }

@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_k", Error: 0.034,
 	Doc:        "5-bit integers 0..31, 6-bit scales and minima per 32 weights under a scale each per 256",
 	Dequantize: decodeVectors(unpackQ5K, 256, 176, decodeQ5K),
-	Quantize:   encodeBlocks("q5_k", 256, 176, encodeQ5K),
+	Quantize:   encodeColumns("q5_k", 256, 176, columns32, encodeQ5K),
 	lattice:    &q5KLattice,
 })
 
@@ -35,15 +35,14 @@ func decodeQ5K(dst []float32, src []byte) {
 var q5KCodec = superAffineCodec{
 	n: 31, most: 63, sub: 32,
 	plans: [3]affinePlan{
-		Fast:   {grid: clips(31, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), pairs: 1, shift: [2]int{0, 1}, reach: [2]float32{0.9, 1.3}, rounds: 1},
 		Normal: {grid: clips(31, span(-0.2, 1, 4), span(-0.2, 1, 4)), pairs: 2, shift: [2]int{0, 1}, reach: [2]float32{0.85, 1.4}, rounds: 1},
 		Best:   {grid: clips(31, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	super: [3]superAffinePlan{
-		Fast:   {factors: span(0.96, 1.06, 6), turns: 1},
 		Normal: {factors: span(0.94, 1.15, 16), corners: true, turns: 3},
 		Best:   {factors: span(0.9, 1.2, 31), corners: true, turns: 6},
 	},
+	fast: superAffineColumnPlan{runs: affineTries(clips(31, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), 1), factors: span(0.96, 1.06, 6)},
 }
 
 func encodeQ5K(dst []byte, k *work) bool {
@@ -52,15 +51,9 @@ func encodeQ5K(dst []byte, k *work) bool {
 	putHalf(dst, s.d)
 	putHalf(dst[2:], s.dmin)
 	putScaleMins(dst[4:16], &s.sc, &s.mn)
-	clear(dst[16:48])
-	for i, q := range s.codes {
-		dst[16+i%32] |= q >> 4 & 1 << (i / 32)
-	}
+	packBit(dst[16:48], &s.codes, 4)
 	for j := range 4 {
-		lo, hi, to := s.codes[64*j:][:32], s.codes[64*j+32:][:32], dst[48+32*j:][:32]
-		for l := range to {
-			to[l] = lo[l]&15 | hi[l]<<4
-		}
+		packLowNibbles(dst[48+32*j:], s.codes[64*j:][:64])
 	}
 	return ok
 }

@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_k", Error: 0.0165,
 	Doc:        "6-bit integers -32..31, 8-bit scales per 16 weights under one scale per 256",
 	Dequantize: decodeVectors(unpackQ6K, 256, 210, decodeQ6K),
-	Quantize:   encodeBlocks("q6_k", 256, 210, encodeQ6K),
+	Quantize:   encodeColumns("q6_k", 256, 210, columns16, encodeQ6K),
 	lattice:    &q6KLattice,
 })
 
@@ -53,15 +53,11 @@ var q6KCodec = superScaleCodec{
 	levels: levels{lo: -32, hi: 31},
 	scales: levels{lo: -128, hi: 127},
 	sub:    16,
-	plans: [3]scalePlan{
-		Fast:   {tops: bySign(32, 0.95, 1.05, 4), heavy: [2]int{1, 1}, reach: [2]float32{0.5, 2}, rounds: 1},
-		Normal: {tops: bySign(32, 0.9, 1.1, 12), heavy: [2]int{1, 2}, reach: [2]float32{0.4, 2}, rounds: 2},
-		Best:   {tops: bySign(32, 0.9, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
-	},
-	super: [3]superScalePlan{
-		Fast:   {plan: scalePlan{tops: bySign(128, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
-		Normal: {plan: scalePlan{tops: bySign(128, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
-		Best:   {plan: scalePlan{tops: bySign(128, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
+	plan:   scalePlan{tops: bySign(32, 0.9, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
+	super:  superScalePlan{plan: scalePlan{tops: bySign(128, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
+	columns: [2]superColumnPlan{
+		Fast:   {runs: scaleTops(bySign(32, 0.95, 1.05, 4), 0, 0, 1), super: scalePlan{tops: bySign(128, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Normal: {runs: scaleTops(bySign(32, 0.85, 1.1, 12), 3, 25.6, 2), super: scalePlan{tops: bySign(128, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
 	},
 }
 
@@ -70,11 +66,11 @@ func encodeQ6K(dst []byte, k *work) bool {
 	s := &k.super
 	for n := range 2 {
 		low, high, codes := dst[64*n:][:64], dst[128+32*n:][:32], s.codes[128*n:][:128]
-		for l := range 32 {
-			a, b, c, d := codes[l], codes[l+32], codes[l+64], codes[l+96]
-			low[l] = a&15 | c&15<<4
-			low[l+32] = b&15 | d&15<<4
-			high[l] = a>>4 | b>>4<<2 | c>>4<<4 | d>>4<<6
+		packLowNibbles(low, codes)
+		for l := 0; l < 32; l += 8 {
+			a, b, c, d := word(codes[l:]), word(codes[l+32:]), word(codes[l+64:]), word(codes[l+96:])
+			const pair = 3 * everyByte
+			putWord(high[l:], a>>4&pair|b>>4&pair<<2|c>>4&pair<<4|d>>4&pair<<6)
 		}
 	}
 	for j, q := range s.sc {

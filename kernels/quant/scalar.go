@@ -12,6 +12,12 @@ var scalar = kernels{
 	fitTable: fitTable, rateTable: rateTable,
 	measure: measure, measureWeighted: measureWeighted,
 	chooseScales: chooseScales, chooseMinima: chooseMinima,
+	turn16: turn16, turn32: turn32,
+	searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16, searchScales32, searchTable32},
+	integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16, integerScales32, integerTable32},
+	searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16, searchAffine32},
+	integerGrids:  [columnsTable32]func(*columns, *[superBlock]float32, float32, float32, float32, float32){integerGrids16, integerGrids32},
+	columnCodes:   [columnsTable32]func(*[superBlock]uint8, []float32, *columns, float32, float32){columnCodes16, columnCodes32},
 }
 
 func fitAffine(l *lanes, z, w []float32, f *affineFacts) int {

@@ -9,6 +9,7 @@ type superAffineCodec struct {
 	sub   int     // weights in a sub-block
 	plans [3]affinePlan
 	super [3]superAffinePlan
+	fast  superAffineColumnPlan
 }
 
 // superAffinePlan says how d, dmin and the integers are searched.
@@ -54,6 +55,21 @@ func (c *superAffineCodec) encode(k *work) bool {
 			k.x[i] = -v
 		}
 	}
+	ok := true
+	if k.effort == Fast {
+		ok = c.encodeColumns(k, &c.fast)
+	} else {
+		ok = c.encodeRuns(k)
+	}
+	if mirror {
+		k.super.d ^= 0x8000
+		k.super.dmin ^= 0x8000
+	}
+	return ok
+}
+
+// encodeRuns searches run after run.
+func (c *superAffineCodec) encodeRuns(k *work) bool {
 	s, as, p := &k.super, &k.affine, &c.super[k.effort]
 	n := superBlock / c.sub
 	var topB, topM float32
@@ -67,7 +83,13 @@ func (c *superAffineCodec) encode(k *work) bool {
 	}
 	s.d, s.dmin, s.dv, s.dminv = 0, 0, 0, 0
 	s.sc, s.mn = [16]int32{}, [16]int32{}
-	d, dmin := c.choose(as, topB/c.most, topM/c.most, p.factors)
+	t := &as.choice
+	for j := range n {
+		f := &as.block[j]
+		t.b[j], t.q[j], t.qq[j], t.qz[j] = f.b, f.q, f.qq, f.qz
+		t.sw[j], t.swz[j], t.base[j] = f.sw, f.swz, f.base
+	}
+	d, dmin := t.pick(n, c.most, topB/c.most, topM/c.most, p.factors)
 	if !c.settle(k, d, dmin, p) {
 		return false
 	}
@@ -75,10 +97,6 @@ func (c *superAffineCodec) encode(k *work) bool {
 		f := &as.block[j]
 		a := -float32(s.dminv*float32(s.mn[j])) - f.base
 		f.codes(s.codes[j*c.sub:][:c.sub], s.dv*float32(s.sc[j]), a)
-	}
-	if mirror {
-		s.d ^= 0x8000
-		s.dmin ^= 0x8000
 	}
 	return true
 }
@@ -89,21 +107,14 @@ func (f *affineFacts) minimumFor(b, q float32) float32 {
 	return max(-(f.swz-float32(b*q))/f.sw-f.base, 0)
 }
 
-// choose picks d and dmin by the error that rounding the sub-blocks' scales
-// and minima adds while codes stay as they are. What d alone adds is the least
+// pick chooses d and dmin by the error that rounding the scales and minima of
+// n sub-blocks adds while codes stay as they are. What d alone adds is the least
 // that it can come to, so that most d need no look at every dmin.
-func (c *superAffineCodec) choose(as *affineState, d0, dmin0 float32, factors []float32) (d, dmin float32) {
-	n := superBlock / c.sub
-	t := &as.choice
-	for j := range n {
-		f := &as.block[j]
-		t.b[j], t.q[j], t.qq[j], t.qz[j] = f.b, f.q, f.qq, f.qz
-		t.sw[j], t.swz[j], t.base[j] = f.sw, f.swz, f.base
-	}
+func (t *choice) pick(n int, most, d0, dmin0 float32, factors []float32) (d, dmin float32) {
 	for i, f := range factors {
 		t.d[i], t.dmin[i] = d0*f, dmin0*f
 	}
-	use.chooseScales(t, n, len(factors), c.most)
+	use.chooseScales(t, n, len(factors), most)
 	least, errs := t.least[:len(factors)], t.errs[:len(factors)]
 	best := float32(0x1p120)
 	d, dmin = d0, dmin0
@@ -117,7 +128,7 @@ func (c *superAffineCodec) choose(as *affineState, d0, dmin0 float32, factors []
 		if least[k] >= best {
 			break
 		}
-		use.chooseMinima(t, k, n, len(factors), c.most)
+		use.chooseMinima(t, k, n, len(factors), most)
 		for i, e := range errs {
 			if e += least[k]; e < best {
 				best, d, dmin = e, t.d[k], t.dmin[i]

@@ -15,11 +15,12 @@ type superState struct {
 // superScaleCodec encodes blocks of 256 with one scale d, an integer scale for
 // each sub-block and no minima: weight = d * sc * level.
 type superScaleCodec struct {
-	levels levels
-	scales levels // the integer scales
-	sub    int    // weights in a sub-block
-	plans  [3]scalePlan
-	super  [3]superScalePlan
+	levels  levels
+	scales  levels             // the integer scales
+	sub     int                // weights in a sub-block
+	plan    scalePlan          // of the best effort
+	super   superScalePlan     // likewise
+	columns [2]superColumnPlan // by effort; best searches run after run
 }
 
 // superScalePlan says how d and the integer scales are searched.
@@ -32,12 +33,15 @@ type superScalePlan struct {
 
 // encode fills k.super. It gives false where d overflows.
 func (c *superScaleCodec) encode(k *work) bool {
-	s, p := &k.super, &c.super[k.effort]
+	if k.effort < Best {
+		return c.encodeColumns(k, &c.columns[k.effort])
+	}
+	s, p := &k.super, &c.super
 	n := superBlock / c.sub
 	search := scaleSearch{levels: &c.levels, weighed: k.weighed, lanes: &k.lanes}
 	for j := range n {
 		search.x, search.w = k.x[j*c.sub:][:c.sub], k.w[j*c.sub:][:c.sub]
-		search.run(&c.plans[k.effort])
+		search.run(&c.plan)
 		s.free[j], s.weigh[j] = search.d, search.qq
 	}
 	s.err, s.d, s.dv, s.sc = 0, 0, 0, [16]int32{}

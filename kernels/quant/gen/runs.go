@@ -36,10 +36,11 @@ func base(name string) Register { return Load(Param(name).Base(), GP64()) }
 
 // scalarParam repeats a float32 parameter.
 func (t tier) scalarParam(name string) VecVirtual {
-	x, v := XMM(), t.vec()
-	Load(Param(name), x)
-	VBROADCASTSS(x, v)
-	return v
+	p, err := Param(name).Resolve()
+	if err != nil {
+		panic(err)
+	}
+	return t.every(p.Addr)
 }
 
 // firstOf gives the index of the first element of x whose magnitude is that of

@@ -31,8 +31,9 @@ const (
 	factsD       = 28
 	factsDMin    = 32
 
-	levelsLo = 0
-	levelsHi = 4
+	levelsLo    = 0
+	levelsHi    = 4
+	levelsTable = 8
 
 	tableTurn  = 64
 	tableBelow = 192
@@ -294,7 +295,8 @@ func (t tier) tableLevel(at Register) func(x, inv VecVirtual) VecVirtual {
 		MOVQ(field(tableNear), near)
 		return func(x, inv VecVirtual) VecVirtual {
 			i, all, r := index(x, inv), t.vec(), t.vec()
-			VPCMPEQD(all, all, all)
+			VPCMPEQD(lo, lo, all)
+			t.zero(r)
 			VGATHERDPS(all, Mem{Base: near, Index: i, Scale: 4}, r)
 			return r
 		}

@@ -1,0 +1,74 @@
+package quant
+
+// superColumnPlan says how columns of scales are searched.
+type superColumnPlan struct {
+	runs  columnScalePlan // for each run's own scale
+	super scalePlan       // for d over these
+	reach int             // integer scales tried on each side of the run's own
+	turns int             // turns of: integers for d, d for the integers
+}
+
+// scaleTops makes a plan of tries. The heaviest weight is also tried on heavy
+// levels of each sign, where the extreme one lies beyond level from.
+func scaleTops(tops []float32, heavy int, from float32, rounds int) columnScalePlan {
+	p := columnScalePlan{count: len(tops), heavy: heavy, from: from, rounds: rounds}
+	copy(p.tops[:], tops)
+	return p
+}
+
+// kind is that of the codec's columns.
+func (c *superScaleCodec) kind() columnKind {
+	switch {
+	case c.levels.table != nil:
+		return columnsTable32
+	case c.sub == 32:
+		return columns32
+	}
+	return columns16
+}
+
+// encodeColumns fills k.super. It gives false where d overflows.
+func (c *superScaleCodec) encodeColumns(k *work, p *superColumnPlan) bool {
+	s, cs, kind := &k.super, &k.columns, c.kind()
+	n := kind.runs()
+	kind.turn(&cs.x, k.x)
+	use.searchScales[kind](cs, k.turned, &c.levels, &p.runs)
+	s.err, s.d, s.dv, s.sc = 0, 0, 0, [16]int32{}
+	search := scaleSearch{levels: &c.scales, x: cs.b[:n], w: cs.qq[:n], lanes: &k.lanes}
+	search.run(&p.super)
+	d := search.d
+	for turn := 0; turn < p.turns && d != 0; turn++ {
+		h, dv, ok := k.scale(d)
+		if !ok {
+			return false
+		}
+		use.integerScales[kind](cs, k.turned, &c.levels, dv, c.scales.lo, c.scales.hi, p.reach)
+		var err, num, den float32
+		for j, q := range cs.sc[:n] {
+			err -= cs.gain[j]
+			num += float32(q * cs.qx[j])
+			den += float32(float32(q*q) * cs.q[j])
+		}
+		if !(err < s.err) {
+			break
+		}
+		s.err, s.d, s.dv = err, h, dv
+		for j, q := range cs.sc[:n] {
+			s.sc[j] = int32(q)
+		}
+		if d = num / den; F32ToF16(d*k.up) == h {
+			break
+		}
+	}
+	if kind == columnsTable32 {
+		for j := range n {
+			c.levels.codes(s.codes[j*c.sub:][:c.sub], k.x[j*c.sub:], inverse(s.dv*float32(s.sc[j])))
+		}
+		return true
+	}
+	for j, q := range s.sc[:n] {
+		cs.base[j], cs.inv[j], cs.off[j] = 0, inverse(s.dv*float32(q)), 0
+	}
+	use.columnCodes[kind](&s.codes, k.x, cs, c.levels.lo, c.levels.hi)
+	return true
+}
