@@ -17,7 +17,7 @@ type quantizeParams struct {
 }
 
 var _ = register(&engine.Stage{
-	Block: "stage", Name: "quantize", Version: 2, Yields: "weights", Params: &quantizeParams{},
+	Block: "stage", Name: "quantize", Version: 3, Yields: "weights", Params: &quantizeParams{},
 	Doc: "Weights at the precision that a policy decides. Types are chosen for each artifact; every tensor, and every expert's projection, is an action of its own.",
 	Lower: func(_ context.Context, p *engine.Planner, b *engine.Block) error {
 		q := &weights{block: b, others: map[sliceKey]int{}, taken: map[string]bool{}, params: map[paramsKey]engine.Params{}}

@@ -186,9 +186,10 @@ func (f *affineBlock) codes(codes []uint8, b, a float32) {
 // affineCodec encodes blocks of one scale and one minimum, both halves:
 // weight = d*q + m.
 type affineCodec struct {
-	n     float32
-	plans [3]affinePlan
-	turns [3]int
+	n       float32
+	plans   [3]affinePlan
+	turns   [3]int
+	columns [2]columnAffinePlan // by effort below the best
 }
 
 // encode gives the stored halves and writes the codes; false where one

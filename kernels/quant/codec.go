@@ -21,6 +21,7 @@ type work struct {
 	affine  affineState
 	grid    gridState
 	columns columns
+	small   smallState
 	turned  *[superBlock]float32 // w as columns, for codecs that search these
 }
 
@@ -167,9 +168,7 @@ func (k *work) load(x []float32) int {
 	if top >= 0x7f800000 {
 		return notFinite(x)
 	}
-	e := min(max(int(top>>23), 1), 253) // biased exponent of the largest
-	k.down = math.Float32frombits(uint32(254-e) << 23)
-	k.up = math.Float32frombits(uint32(e) << 23)
+	k.up, k.down = powers(top)
 	k.x = k.buf[:len(x)]
 	if len(x)%vectorRun == 0 {
 		use.times(k.x, x, k.down)
@@ -177,6 +176,13 @@ func (k *work) load(x []float32) int {
 		times(k.x, x, k.down)
 	}
 	return -1
+}
+
+// powers are the power of two next below a magnitude, given by its bits, and
+// its inverse; both are normal numbers.
+func powers(top uint32) (up, down float32) {
+	e := min(max(top>>23, 1), 253)
+	return math.Float32frombits(e << 23), math.Float32frombits((254 - e) << 23)
 }
 
 // notFinite is the index of the first NaN or infinity, -1 if there is none.

@@ -1,6 +1,9 @@
 package quant
 
-import "math"
+import (
+	"math"
+	"slices"
+)
 
 // columns is a block of 256 weights, turned for kernels that look at 16 runs
 // of weights at once: row r holds weight r of each of 16 columns. Runs of 32
@@ -15,6 +18,7 @@ type columns struct {
 	sc, mn                [16]float32 // integer scales and minima
 	inv, off              [16]float32 // codes are (x-base)*inv + off, rounded
 	room                  [2][16]float32
+	up, down              [16]float32 // of each run, as in work
 }
 
 // columnKind says how the runs of a block lie in columns, and whether their
@@ -49,19 +53,18 @@ func (k columnKind) turn(dst *[superBlock]float32, x []float32) {
 	}
 }
 
-// turnAll makes columns of a row of weights of errors, one block of ones where
-// there are none.
+// turnAll makes columns of a row of weights of errors, with ones where a block
+// has no more.
 func (k columnKind) turnAll(w []float32) [][superBlock]float32 {
 	if k == noColumns {
 		return nil
 	}
-	turned := make([][superBlock]float32, max(len(w)/superBlock, 1))
-	if w == nil {
-		for i := range turned[0] {
-			turned[0][i] = 1
-		}
-		return turned
+	n := max((len(w)+superBlock-1)/superBlock, 1)
+	w = slices.Clone(w)
+	for len(w) < n*superBlock {
+		w = append(w, 1)
 	}
+	turned := make([][superBlock]float32, n)
 	for i := range turned {
 		k.turn(&turned[i], w[superBlock*i:])
 	}
@@ -100,6 +103,19 @@ func column(dst *[32]float32, x *[superBlock]float32, j int, paired bool) int {
 		dst[16+r] = x[16*r+j+8]
 	}
 	return 32
+}
+
+// level32 brings 8 runs of 32 weights to a magnitude of about 1, each by its
+// own power of two. It gives the bits of the largest magnitude.
+func level32(dst *[superBlock]float32, x []float32, c *columns) (most uint32) {
+	for j := range 8 {
+		run := x[32*j:][:32]
+		bits := math.Float32bits(run[top(run)]) & 0x7fffffff
+		most = max(most, bits)
+		c.up[j], c.down[j] = powers(bits)
+		times(dst[32*j:], run, c.down[j])
+	}
+	return most
 }
 
 // columnScalePlan says which scales a search of columns tries.
@@ -368,6 +384,13 @@ func integerGrids(c *columns, w *[superBlock]float32, n, d, dmin, most float32, 
 		c.q[j] = q
 		c.qq[j] = qq
 		c.qx[j] = qz
+	}
+}
+
+// tableCodes32 is columnCodes32 for levels of a table.
+func tableCodes32(dst *[superBlock]uint8, x []float32, c *columns, t *levelTable) {
+	for j := range 8 {
+		t.codes(dst[32*j:][:32], x[32*j:][:32], c.inv[j])
 	}
 }
 

@@ -2,16 +2,16 @@ package quant
 
 // superColumnPlan says how columns of scales are searched.
 type superColumnPlan struct {
-	runs  columnScalePlan // for each run's own scale
-	super scalePlan       // for d over these
-	reach int             // integer scales tried on each side of the run's own
-	turns int             // turns of: integers for d, d for the integers
+	runs  [2]columnScalePlan // for each run's own scale: without and with an importance
+	super scalePlan          // for d over these
+	reach int                // integer scales tried on each side of the run's own
+	turns int                // turns of: integers for d, d for the integers
 }
 
-// scaleTops makes a plan of tries. The heaviest weight is also tried on heavy
+// withTops makes a plan of tries. The heaviest weight is also tried on heavy
 // levels of each sign, where the extreme one lies beyond level from.
-func scaleTops(tops []float32, heavy int, from float32, rounds int) columnScalePlan {
-	p := columnScalePlan{count: len(tops), heavy: heavy, from: from, rounds: rounds}
+func withTops(tops []float32, heavy int, from float32, rounds int) columnScalePlan {
+	p := columnScalePlan{count: len(tops), rounds: rounds, heavy: heavy, from: from}
 	copy(p.tops[:], tops)
 	return p
 }
@@ -27,13 +27,13 @@ func (c *superScaleCodec) kind() columnKind {
 	return columns16
 }
 
-// encodeColumns fills k.super. It gives false where d overflows.
+// encodeColumns fills k.super, with what is better than what is there. It gives
+// false where d overflows.
 func (c *superScaleCodec) encodeColumns(k *work, p *superColumnPlan) bool {
 	s, cs, kind := &k.super, &k.columns, c.kind()
 	n := kind.runs()
 	kind.turn(&cs.x, k.x)
-	use.searchScales[kind](cs, k.turned, &c.levels, &p.runs)
-	s.err, s.d, s.dv, s.sc = 0, 0, 0, [16]int32{}
+	use.searchScales[kind](cs, k.turned, &c.levels, &p.runs[k.weighed])
 	search := scaleSearch{levels: &c.scales, x: cs.b[:n], w: cs.qq[:n], lanes: &k.lanes}
 	search.run(&p.super)
 	d := search.d
@@ -60,15 +60,18 @@ func (c *superScaleCodec) encodeColumns(k *work, p *superColumnPlan) bool {
 			break
 		}
 	}
-	if kind == columnsTable32 {
-		for j := range n {
-			c.levels.codes(s.codes[j*c.sub:][:c.sub], k.x[j*c.sub:], inverse(s.dv*float32(s.sc[j])))
-		}
-		return true
-	}
 	for j, q := range s.sc[:n] {
 		cs.base[j], cs.inv[j], cs.off[j] = 0, inverse(s.dv*float32(q)), 0
 	}
-	use.columnCodes[kind](&s.codes, k.x, cs, c.levels.lo, c.levels.hi)
+	c.levels.columnCodes(kind, k)
 	return true
+}
+
+// columnCodes fills k.super.codes.
+func (v *levels) columnCodes(kind columnKind, k *work) {
+	if kind == columnsTable32 {
+		use.tableCodes32(&k.super.codes, k.x, &k.columns, v.table)
+	} else {
+		use.columnCodes[kind](&k.super.codes, k.x, &k.columns, v.lo, v.hi)
+	}
 }

@@ -169,19 +169,24 @@ func TestDequantizeGolden(t *testing.T) {
 }
 
 // TestQuantizeGolden holds every encoder to the error of ggml's, per case, at
-// the default effort.
+// every effort.
 func TestQuantizeGolden(t *testing.T) {
-	t.Logf("%-8s %-6s %-3s %12s %12s %7s", "type", "case", "im", "ours", "ggml", "ratio")
+	t.Logf("%-8s %-6s %-6s %-5s %12s %12s %7s", "type", "effort", "case", "im", "ours", "ggml", "ratio")
 	for _, c := range goldenCases(t) {
 		for _, g := range c.types {
 			q, _ := Lookup(g.Type)
 			if q.Quantize == nil {
 				continue
 			}
-			ours, theirs := compareRows(t, q, c, &g)
-			t.Logf("%-8s %-6s %-3t %12.6g %12.6g %7.4f", q, c.name, g.Imatrix, ours, theirs, ratio(ours, theirs))
-			if !(ours <= theirs) {
-				t.Errorf("%s %s im=%t: error %.9g, ggml's is %.9g", q, c.name, g.Imatrix, ours, theirs)
+			for effort, name := range effortNames {
+				if testing.Short() && Effort(effort) == Best {
+					continue
+				}
+				ours, theirs := compareRows(t, q, c, &g, Effort(effort))
+				t.Logf("%-8s %-6s %-6s %-5t %12.6g %12.6g %7.4f", q, name, c.name, g.Imatrix, ours, theirs, ratio(ours, theirs))
+				if !(ours <= theirs) {
+					t.Errorf("%s %s %s im=%t: error %.9g, ggml's is %.9g", q, name, c.name, g.Imatrix, ours, theirs)
+				}
 			}
 		}
 	}
@@ -189,8 +194,8 @@ func TestQuantizeGolden(t *testing.T) {
 
 // compareRows gives the error of our encoder and of ggml's, over the rows that
 // ours accepts.
-func compareRows(t *testing.T, q *Type, c *goldenCase, g *goldenType) (ours, theirs float64) {
-	opt := Options{Cols: c.cols, Importance: g.importance(c), Effort: Normal}
+func compareRows(t *testing.T, q *Type, c *goldenCase, g *goldenType, effort Effort) (ours, theirs float64) {
+	opt := Options{Cols: c.cols, Importance: g.importance(c), Effort: effort}
 	var a, b ErrorSum
 	blocks := make([]byte, q.RowBytes(int64(c.cols)))
 	for row := range c.rows {

@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_0", Error: 0.073,
 	Doc:        "4-bit codes of 16 uneven levels times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackIQ4NL, 32, 18, decodeIQ4NL),
-	Quantize:   encodeBlocks("iq4_nl", 32, 18, encodeIQ4NL),
+	Quantize:   iq4NLCodec.quantizer("iq4_nl", 18, putIQ4NL),
 	lattice:    &iq4NLLattice,
 })
 
@@ -35,6 +35,10 @@ var iq4NLCodec = scaleCodec{
 		Normal: {tops: iq4Tops(0.8, 1.2, 9), heavy: [2]int{1, 2}, reach: [2]float32{0.4, 2}, rounds: 3},
 		Best:   {tops: iq4Tops(0.6, 1.3, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 5},
 	},
+	columns: [2][2]columnScalePlan{
+		Fast:   {withTops(iq4Tops(0.85, 1.1, 4), 0, 0, 1), withTops(iq4Tops(0.85, 1.1, 4), 0, 0, 1)},
+		Normal: {withTops(iq4Tops(0.8, 1.2, 16), 0, 0, 2), withTops(iq4Tops(0.75, 1.25, 24), 0, 0, 2)},
+	},
 }
 
 // iq4Tops gives tries for both signs of the scale.
@@ -46,11 +50,7 @@ func iq4Tops(lo, hi float32, count int) []float32 {
 	return s
 }
 
-func encodeIQ4NL(dst []byte, k *work) bool {
-	h, d, ok := iq4NLCodec.fit(k)
-	putHalf(dst, h)
-	var codes [32]uint8
-	iq4Levels.codes(codes[:], k.x, inverse(d))
-	packNibbles(dst[2:], codes[:])
-	return ok
+func putIQ4NL(dst, codes []uint8, d, _ uint16) {
+	putHalf(dst, d)
+	packNibbles(dst[2:], codes)
 }

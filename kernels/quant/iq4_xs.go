@@ -57,8 +57,8 @@ var iq4XSCodec = superScaleCodec{
 	plan:   iq4NLCodec.plans[Best],
 	super:  superScalePlan{plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
 	columns: [2]superColumnPlan{
-		Fast:   {runs: scaleTops(iq4Tops(0.85, 1.1, 4), 0, 0, 1), super: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
-		Normal: {runs: scaleTops(iq4Tops(0.8, 1.2, 12), 0, 0, 2), super: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
+		Fast:   {runs: [2]columnScalePlan{withTops(iq4Tops(0.85, 1.1, 4), 0, 0, 1), withTops(iq4Tops(0.85, 1.1, 4), 0, 0, 1)}, super: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Normal: {runs: [2]columnScalePlan{withTops(iq4Tops(0.8, 1.2, 12), 0, 0, 2), withTops(iq4Tops(0.8, 1.2, 12), 0, 0, 2)}, super: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
 	},
 }
 

@@ -35,6 +35,8 @@ type kernels struct {
 	searchAffine   [columnsTable32]func(c *columns, w *[superBlock]float32, n float32, p *columnAffinePlan)
 	integerGrids   [columnsTable32]func(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
 	columnCodes    [columnsTable32]func(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
+	tableCodes32   func(dst *[superBlock]uint8, x []float32, c *columns, t *levelTable)
+	level32        func(dst *[superBlock]float32, x []float32, c *columns) (most uint32)
 
 	// Sums of a row whose length is a positive multiple of 8.
 	measure         func(s *rowSums, x, y []float32)

@@ -23,7 +23,7 @@ var impls = []kernels{
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
 		measure: measureAVX512, measureWeighted: measureWeightedAVX512,
-		turn16: turn16AVX512, turn32: turn32AVX512,
+		turn16: turn16AVX512, turn32: turn32AVX512, tableCodes32: tableCodes32AVX512, level32: level32AVX512,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX512, searchScales32AVX512, searchTable32AVX512},
 		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX512, integerScales32AVX512, integerTable32AVX512},
 		searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16AVX512, searchAffine32AVX512},
@@ -41,7 +41,7 @@ var impls = []kernels{
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
 		measure: measureAVX2, measureWeighted: measureWeightedAVX2,
-		turn16: turn16AVX2, turn32: turn32AVX2,
+		turn16: turn16AVX2, turn32: turn32AVX2, tableCodes32: tableCodes32AVX2, level32: level32AVX2,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX2, searchScales32AVX2, searchTable32AVX2},
 		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX2, integerScales32AVX2, integerTable32AVX2},
 		searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16AVX2, searchAffine32AVX2},
@@ -71,6 +71,8 @@ var (
 	_ = [1]byte{}[unsafe.Offsetof(columns{}.gain)-1344]
 	_ = [1]byte{}[unsafe.Offsetof(columns{}.base)-1600]
 	_ = [1]byte{}[unsafe.Offsetof(columns{}.room)-1920]
+	_ = [1]byte{}[unsafe.Offsetof(columns{}.up)-2048]
+	_ = [1]byte{}[unsafe.Offsetof(levelTable{}.lower)-520]
 	_ = [1]byte{}[unsafe.Offsetof(columnScalePlan{}.count)-256]
 	_ = [1]byte{}[unsafe.Offsetof(columnScalePlan{}.from)-280]
 	_ = [1]byte{}[unsafe.Offsetof(columnAffinePlan{}.count)-256]
@@ -264,3 +266,15 @@ func turn32AVX512(dst *[superBlock]float32, x []float32)
 
 //go:noescape
 func turn32AVX2(dst *[superBlock]float32, x []float32)
+
+//go:noescape
+func tableCodes32AVX512(dst *[superBlock]uint8, x []float32, c *columns, t *levelTable)
+
+//go:noescape
+func level32AVX512(dst *[superBlock]float32, x []float32, c *columns) (most uint32)
+
+//go:noescape
+func tableCodes32AVX2(dst *[superBlock]uint8, x []float32, c *columns, t *levelTable)
+
+//go:noescape
+func level32AVX2(dst *[superBlock]float32, x []float32, c *columns) (most uint32)

@@ -17,7 +17,7 @@ type levelTable struct {
 	// What rounds to i from first to last has code[i-first] and the level
 	// near[i-first]. As there is one midpoint at most in 1<<shift of these, a
 	// bucket b = (i-first)>>shift holds one level, below[b], up to turn[b] and
-	// another, above[b], from there on.
+	// another, above[b], from there on; their codes are lower[b] and the next.
 	turn         [32]int32
 	below, above [32]float32
 	first, last  int32
@@ -26,6 +26,7 @@ type levelTable struct {
 	near         []float32 // value[code]
 	code         []uint8
 	count        int
+	lower        [32]int32
 }
 
 // newLevels makes levels of ascending values.
@@ -48,11 +49,13 @@ func newLevels(res float32, values []float32) levels {
 	for len(t.near)>>t.shift >= len(t.turn) {
 		t.shift++
 	}
+	const never = 1 << 16
 	for i, v := range t.near {
 		b := i >> t.shift
 		switch first := i == b<<t.shift; {
 		case first:
-			t.below[b], t.above[b], t.turn[b] = v, v, int32(i)
+			t.below[b], t.above[b], t.turn[b] = v, v, never
+			t.lower[b] = int32(t.code[i])
 		case v != t.above[b]:
 			if t.above[b] != t.below[b] {
 				panic("quant: levels too close for their table")
@@ -80,17 +83,21 @@ func roundTo(v float32, lo, hi int32) int32 {
 
 // codes rounds every x*inv to the number of its nearest level, counted from 0.
 func (l *levels) codes(codes []uint8, x []float32, inv float32) {
-	codes = codes[:len(x)]
-	if t := l.table; t != nil {
-		lo, hi := magicBits+t.first, magicBits+t.first+int32(len(t.near)-1)
-		inv *= t.res
-		for i, v := range x {
-			q := int32(math.Float32bits(float32(v*inv) - 0.5 + magic))
-			codes[i] = t.code[min(max(q, lo), hi)-lo]
-		}
+	if l.table != nil {
+		l.table.codes(codes, x, inv)
 		return
 	}
 	kernelCodes(codes, x, inv, 0, l.lo, l.hi)
+}
+
+func (t *levelTable) codes(codes []uint8, x []float32, inv float32) {
+	codes = codes[:len(x)]
+	lo, hi := magicBits+t.first, magicBits+t.last
+	inv *= t.res
+	for i, v := range x {
+		q := int32(math.Float32bits(float32(v*inv) - 0.5 + magic))
+		codes[i] = t.code[min(max(q, lo), hi)-lo]
+	}
 }
 
 // inverse is 1/d, and 0 where that is too large to count with.

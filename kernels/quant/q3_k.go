@@ -54,8 +54,8 @@ var q3KCodec = superScaleCodec{
 	plan:   scalePlan{tops: bySign(4, .5, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
 	super:  superScalePlan{plan: scalePlan{tops: bySign(32, 0.7, 1.05, 50), rounds: 2}, reach: 8, turns: 5, spread: []float32{0.9, 1.1}},
 	columns: [2]superColumnPlan{
-		Fast:   {runs: scaleTops(bySign(4, 0.7, 1.05, 4), 0, 0, 1), super: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
-		Normal: {runs: scaleTops(bySign(4, 0.6, 1.1, 12), 3, 3.2, 2), super: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
+		Fast:   {runs: [2]columnScalePlan{withTops(bySign(4, 0.7, 1.05, 4), 0, 0, 1), withTops(bySign(4, 0.7, 1.05, 4), 3, 3.2, 1)}, super: scalePlan{tops: bySign(32, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Normal: {runs: [2]columnScalePlan{withTops(bySign(4, 0.6, 1.1, 12), 3, 3.2, 2), withTops(bySign(4, 0.6, 1.1, 12), 3, 3.2, 2)}, super: scalePlan{tops: bySign(32, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
 	},
 }
 
@@ -64,6 +64,7 @@ func encodeQ3K(dst []byte, k *work) bool {
 	s := &k.super
 	packBit(dst[:32], &s.codes, 2)
 	packPairs(dst[32:96], &s.codes)
+	clear(dst[96:108])
 	putQ3KScales(dst[96:108], &s.sc)
 	putHalf(dst[108:], s.d)
 	return ok

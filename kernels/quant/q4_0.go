@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_0", Error: 0.081,
 	Doc:        "4-bit integers -8..7 times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ4_0, 32, 18, decodeQ4_0),
-	Quantize:   encodeBlocks("q4_0", 32, 18, encodeQ4_0),
+	Quantize:   q4_0Codec.quantizer("q4_0", 18, putQ4_0),
 	lattice:    &q4_0Lattice,
 })
 
@@ -32,13 +32,13 @@ var q4_0Codec = scaleCodec{
 		Normal: {tops: bySign(8, 0.8, 1.1, 9), heavy: [2]int{0, 2}, reach: [2]float32{0.4, 2}, rounds: 3},
 		Best:   {tops: bySign(8, 0.6, 1.15, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 5},
 	},
+	columns: [2][2]columnScalePlan{
+		Fast:   {withTops(bySign(8, 0.85, 1.05, 4), 0, 0, 1), withTops(bySign(8, 0.85, 1.05, 4), 4, 6.4, 1)},
+		Normal: {withTops(bySign(8, 0.75, 1.1, 16), 8, 5.6, 2), withTops(bySign(8, 0.75, 1.1, 16), 8, 4.8, 2)},
+	},
 }
 
-func encodeQ4_0(dst []byte, k *work) bool {
-	h, d, ok := q4_0Codec.fit(k)
-	putHalf(dst, h)
-	var codes [32]uint8
-	q4_0Codec.levels.codes(codes[:], k.x, inverse(d))
-	packNibbles(dst[2:], codes[:])
-	return ok
+func putQ4_0(dst, codes []uint8, d, _ uint16) {
+	putHalf(dst, d)
+	packNibbles(dst[2:], codes)
 }

@@ -5,7 +5,7 @@ var _ = register(&Type{
 	Dot: "q8_1", Error: 0.069,
 	Doc:        "4-bit integers 0..15 times a scale plus a minimum per 32 weights",
 	Dequantize: decodeVectors(unpackQ4_1, 32, 20, decodeQ4_1),
-	Quantize:   encodeBlocks("q4_1", 32, 20, encodeQ4_1),
+	Quantize:   q4_1Codec.quantizer("q4_1", 20, putQ4_1),
 	lattice:    &q4_1Lattice,
 })
 
@@ -33,15 +33,16 @@ var q4_1Codec = affineCodec{
 		Best:   {grid: clips(15, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	turns: [3]int{1, 2, 4},
+	columns: [2]columnAffinePlan{
+		Fast:   affineTries(clips(15, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), 1),
+		Normal: affineTries(clips(15, span(-0.2, 1, 5), span(-0.2, 1, 5)), 2),
+	},
 }
 
-func encodeQ4_1(dst []byte, k *work) bool {
-	var codes [32]uint8
-	d, m, ok := q4_1Codec.encode(k, codes[:])
+func putQ4_1(dst, codes []uint8, d, m uint16) {
 	putHalf(dst, d)
 	putHalf(dst[2:], m)
-	packNibbles(dst[4:], codes[:])
-	return ok
+	packNibbles(dst[4:], codes)
 }
 
 func readHalves(p *parts, b []byte) {

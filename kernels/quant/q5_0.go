@@ -7,7 +7,7 @@ var _ = register(&Type{
 	Dot: "q8_0", Error: 0.04,
 	Doc:        "5-bit integers -16..15 times one scale per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ5_0, 32, 22, decodeQ5_0),
-	Quantize:   encodeBlocks("q5_0", 32, 22, encodeQ5_0),
+	Quantize:   q5_0Codec.quantizer("q5_0", 22, putQ5_0),
 	lattice:    &q5_0Lattice,
 })
 
@@ -35,16 +35,16 @@ var q5_0Codec = scaleCodec{
 		Normal: {tops: bySign(16, 0.8, 1.1, 9), heavy: [2]int{1, 2}, reach: [2]float32{0.4, 2}, rounds: 3},
 		Best:   {tops: bySign(16, 0.6, 1.15, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 5},
 	},
+	columns: [2][2]columnScalePlan{
+		Fast:   {withTops(bySign(16, 0.85, 1.05, 4), 0, 0, 1), withTops(bySign(16, 0.85, 1.05, 4), 8, 12.8, 1)},
+		Normal: {withTops(bySign(16, 0.75, 1.1, 16), 8, 11.2, 2), withTops(bySign(16, 0.75, 1.1, 16), 16, 9.6, 2)},
+	},
 }
 
-func encodeQ5_0(dst []byte, k *work) bool {
-	h, d, ok := q5_0Codec.fit(k)
-	putHalf(dst, h)
-	var codes [32]uint8
-	q5_0Codec.levels.codes(codes[:], k.x, inverse(d))
-	packFifthBits(dst[2:6], codes[:])
-	packLowNibbles(dst[6:], codes[:])
-	return ok
+func putQ5_0(dst, codes []uint8, d, _ uint16) {
+	putHalf(dst, d)
+	packFifthBits(dst[2:], codes)
+	packLowNibbles(dst[6:], codes)
 }
 
 // withFifthBits adds bit 4 of 32 codes, that of code j being bit j from byte at

@@ -7,7 +7,7 @@ var _ = register(&Type{
 	Dot: "q8_1", Error: 0.033,
 	Doc:        "5-bit integers 0..31 times a scale plus a minimum per 32 weights; for rows that 256 does not divide",
 	Dequantize: decodeVectors(unpackQ5_1, 32, 24, decodeQ5_1),
-	Quantize:   encodeBlocks("q5_1", 32, 24, encodeQ5_1),
+	Quantize:   q5_1Codec.quantizer("q5_1", 24, putQ5_1),
 	lattice:    &q5_1Lattice,
 })
 
@@ -36,14 +36,15 @@ var q5_1Codec = affineCodec{
 		Best:   {grid: clips(31, span(-0.4, 2, 12), span(-0.4, 2, 12)), pairs: 4, shift: [2]int{1, 2}, reach: [2]float32{0.6, 2}, rounds: 5},
 	},
 	turns: [3]int{1, 2, 4},
+	columns: [2]columnAffinePlan{
+		Fast:   affineTries(clips(31, span(-0.2, 0.7, 4), span(-0.2, 0.7, 4)), 1),
+		Normal: affineTries(clips(31, span(-0.2, 1, 5), span(-0.2, 1, 5)), 2),
+	},
 }
 
-func encodeQ5_1(dst []byte, k *work) bool {
-	var codes [32]uint8
-	d, m, ok := q5_1Codec.encode(k, codes[:])
+func putQ5_1(dst, codes []uint8, d, m uint16) {
 	putHalf(dst, d)
 	putHalf(dst[2:], m)
-	packFifthBits(dst[4:8], codes[:])
-	packLowNibbles(dst[8:], codes[:])
-	return ok
+	packFifthBits(dst[4:], codes)
+	packLowNibbles(dst[8:], codes)
 }

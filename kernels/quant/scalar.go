@@ -12,7 +12,7 @@ var scalar = kernels{
 	fitTable: fitTable, rateTable: rateTable,
 	measure: measure, measureWeighted: measureWeighted,
 	chooseScales: chooseScales, chooseMinima: chooseMinima,
-	turn16: turn16, turn32: turn32,
+	turn16: turn16, turn32: turn32, tableCodes32: tableCodes32, level32: level32,
 	searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16, searchScales32, searchTable32},
 	integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16, integerScales32, integerTable32},
 	searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16, searchAffine32},

@@ -155,8 +155,9 @@ func (l *levels) at(i int) float32 {
 
 // scaleCodec encodes blocks of one scale and no minimum: weight = d * level.
 type scaleCodec struct {
-	levels levels
-	plans  [3]scalePlan // by effort
+	levels  levels
+	plans   [3]scalePlan          // by effort
+	columns [2][2]columnScalePlan // by effort below the best; without and with an importance
 }
 
 // fit finds the block's scale: the stored half and its value in units of k.x.

@@ -33,10 +33,11 @@ type superScalePlan struct {
 
 // encode fills k.super. It gives false where d overflows.
 func (c *superScaleCodec) encode(k *work) bool {
+	s, p := &k.super, &c.super
+	s.err, s.d, s.dv, s.sc = 0, 0, 0, [16]int32{}
 	if k.effort < Best {
 		return c.encodeColumns(k, &c.columns[k.effort])
 	}
-	s, p := &k.super, &c.super
 	n := superBlock / c.sub
 	search := scaleSearch{levels: &c.levels, weighed: k.weighed, lanes: &k.lanes}
 	for j := range n {
@@ -44,7 +45,6 @@ func (c *superScaleCodec) encode(k *work) bool {
 		search.run(&c.plan)
 		s.free[j], s.weigh[j] = search.d, search.qq
 	}
-	s.err, s.d, s.dv, s.sc = 0, 0, 0, [16]int32{}
 	search = scaleSearch{levels: &c.scales, x: s.free[:n], w: s.weigh[:n], lanes: &k.lanes}
 	search.run(&p.plan)
 	if d := search.d; d != 0 {
@@ -57,10 +57,7 @@ func (c *superScaleCodec) encode(k *work) bool {
 			}
 		}
 	}
-	for j := range n {
-		c.levels.codes(s.codes[j*c.sub:][:c.sub], k.x[j*c.sub:], inverse(s.dv*float32(s.sc[j])))
-	}
-	return true
+	return c.encodeColumns(k, &c.columns[Normal])
 }
 
 // settle alternates between the integer scales that suit d and the d that

@@ -24,6 +24,8 @@ const (
 	columnInv  = 1792
 	columnOff  = 1856
 	columnRoom = 1920 // two fields of scratch
+	columnUp   = 2048
+	columnDown = 2112
 
 	planCount  = 256
 	planRounds = 264
@@ -701,18 +703,125 @@ func (t tier) columnCodes(name string, paired bool) {
 			inv = t.every(Mem{Base: c, Disp: columnInv + 4*j})
 			off = t.every(Mem{Base: c, Disp: columnOff + 4*j})
 		}
-		to := Mem{Base: dst, Disp: 16 * run}
-		if t.wide() {
-			VPMOVDB(code(16*run), to)
-			continue
-		}
-		a := code(16 * run)
-		VPACKUSDW(code(16*run+8), a, a)
-		VPERMQ(Imm(0xd8), a, a)
-		high := XMM()
-		VEXTRACTI128(Imm(1), a, high)
-		VPACKUSWB(high, a.AsX(), high)
-		VMOVDQU(high, to)
+		t.bytes16(code, 16*run, Mem{Base: dst, Disp: 16 * run})
 	}
+	finish()
+}
+
+// tableCodes32 writes the codes of levels of a table.
+func (t tier) tableCodes32() {
+	t.begin("tableCodes32", "does what tableCodes does", "func(dst *byte, x []float32, c, t *byte)")
+	dst, x, c, table := Load(Param("dst"), GP64()), base("x"), Load(Param("c"), GP64()), Load(Param("t"), GP64())
+	field := func(disp int) Mem { return Mem{Base: table, Disp: disp} }
+	round, half := t.float(magic), t.float(0.5)
+	lo, hi, res := t.every(field(tableFirst)), t.every(field(tableLast)), t.every(field(tableRes))
+	bits := t.word(magicBits)
+	VPADDD(bits, lo, lo)
+	VPADDD(bits, hi, hi)
+	shift, one := XMM(), t.word(1)
+	VMOVD(field(tableShift), shift)
+	var turn, lower [2]VecVirtual
+	if t.wide() {
+		for i := range 2 {
+			turn[i], lower[i] = t.load(field(tableTurn+64*i)), t.load(field(tableLower+64*i))
+		}
+	}
+	var inv VecVirtual
+	code := func(at int) VecVirtual {
+		i, b := t.load(Mem{Base: x, Disp: 4 * at}), t.vec()
+		VMULPS(inv, i, i)
+		VSUBPS(half, i, i)
+		VADDPS(round, i, i)
+		t.clamp(i, lo, hi)
+		VPSUBD(lo, i, i)
+		VPSRLD(shift, i, b)
+		if t.wide() {
+			when, k := t.vec(), K()
+			VMOVDQA32(b, when)
+			VPERMI2D(turn[1], turn[0], when)
+			VPERMI2D(lower[1], lower[0], b)
+			VPCMPD(Imm(5), when, i, k) // i >= when
+			VPADDD(one, b, k, b)
+			return b
+		}
+		gather := func(disp int) VecVirtual {
+			all, r := t.vec(), t.vec()
+			VPCMPEQD(one, one, all)
+			t.zero(r)
+			VPGATHERDD(all, Mem{Base: table, Disp: disp, Index: b, Scale: 4}, r)
+			return r
+		}
+		when, r := gather(tableTurn), gather(tableLower)
+		VPCMPGTD(i, when, when)
+		VPADDD(one, r, r)
+		VPADDD(when, r, r)
+		return r
+	}
+	for run := range 16 {
+		if run%2 == 0 {
+			inv = t.mul(res, t.every(Mem{Base: c, Disp: columnInv + 4*(run/2)}))
+		}
+		t.bytes16(code, 16*run, Mem{Base: dst, Disp: 16 * run})
+	}
+	finish()
+}
+
+// bytes16 stores 16 integers that code makes, from weight at on, as bytes.
+func (t tier) bytes16(code func(at int) VecVirtual, at int, to Mem) {
+	if t.wide() {
+		VPMOVDB(code(at), to)
+		return
+	}
+	a := code(at)
+	VPACKUSDW(code(at+8), a, a)
+	VPERMQ(Imm(0xd8), a, a)
+	high := XMM()
+	VEXTRACTI128(Imm(1), a, high)
+	VPACKUSWB(high, a.AsX(), high)
+	VMOVDQU(high, to)
+}
+
+// level32 writes the kernel that brings 8 runs of 32 weights to a magnitude of
+// about 1.
+func (t tier) level32() {
+	t.begin("level32", "does what level32 does", "func(dst *byte, x []float32, c *byte) (most uint32)")
+	dst, x, c := Load(Param("dst"), GP64()), base("x"), Load(Param("c"), GP64())
+	mask, all := t.word(0x7fffffff), t.vec()
+	t.zero(all)
+	least, most, ends := t.word(1), t.word(253), t.word(254)
+	for run := range 8 {
+		var v []VecVirtual
+		top := t.vec()
+		t.zero(top)
+		for i := 0; i < 32; i += t.bytes / 4 {
+			w := t.load(Mem{Base: x, Disp: 128*run + 4*i})
+			v = append(v, w)
+			a := t.vec()
+			if t.wide() {
+				VPANDD(mask, w, a)
+			} else {
+				VPAND(mask, w, a)
+			}
+			VPMAXSD(a, top, top)
+		}
+		t.spread(top, maxInt)
+		VPMAXSD(top, all, all)
+		VPSRLD(Imm(23), top, top)
+		VPMAXSD(least, top, top)
+		VPMINSD(most, top, top)
+		down := t.vec()
+		VPSUBD(top, ends, down)
+		VPSLLD(Imm(23), down, down)
+		VPSLLD(Imm(23), top, top)
+		VMOVSS(top.AsX(), Mem{Base: c, Disp: columnUp + 4*run})
+		VMOVSS(down.AsX(), Mem{Base: c, Disp: columnDown + 4*run})
+		for i, w := range v {
+			VMULPS(down, w, w)
+			t.store(w, Mem{Base: dst, Disp: 128*run + t.bytes*i})
+		}
+	}
+	r := GP32()
+	VMOVD(all.AsX(), r)
+	Store(r, ReturnIndex(0))
 	finish()
 }

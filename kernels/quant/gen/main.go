@@ -37,6 +37,8 @@ func main() {
 		t.integerGrids("integerGrids32", true)
 		t.columnCodes("columnCodes16", false)
 		t.columnCodes("columnCodes32", true)
+		t.tableCodes32()
+		t.level32()
 		t.chooseScales()
 		t.chooseMinima()
 		t.measure("measure", false)

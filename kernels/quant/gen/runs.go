@@ -215,26 +215,16 @@ func (t tier) codes() {
 		VPSUBD(lo, v, v)
 		return v
 	}
-	if t.wide() {
-		r.each("weights", func() {
-			VPMOVDB(round16(r.here(x)), Mem{Base: dst})
-			ADDQ(Imm(16), dst)
-		})
-		finish()
-		return
-	}
-	Label("weights")
-	a := round16(r.here(x))
-	ADDQ(Imm(32), r.at)
-	VPACKUSDW(round16(r.here(x)), a, a)
-	VPERMQ(Imm(0xd8), a, a)
-	high := XMM()
-	VEXTRACTI128(Imm(1), a, high)
-	VPACKUSWB(high, a.AsX(), high)
-	VMOVDQU(high, Mem{Base: dst})
-	ADDQ(Imm(16), dst)
-	ADDQ(Imm(32), r.at)
-	CMPQ(r.at, r.size)
-	JLT(LabelRef("weights"))
+	r.each("weights", func() {
+		first := true
+		t.bytes16(func(int) VecVirtual {
+			if !first {
+				ADDQ(Imm(uint64(t.bytes)), r.at)
+			}
+			first = false
+			return round16(r.here(x))
+		}, 0, Mem{Base: dst})
+		ADDQ(Imm(16), dst)
+	})
 	finish()
 }

@@ -43,6 +43,7 @@ const (
 	tableRes   = 456
 	tableShift = 460
 	tableNear  = 464
+	tableLower = 520
 )
 
 const (
