@@ -179,7 +179,7 @@ func TestProvenance(t *testing.T) {
 	stages, _ := f.String(KeyStages)
 	var versions map[string]int
 	require.NoError(t, json.Unmarshal([]byte(stages), &versions))
-	require.Equal(t, map[string]int{"artifact gguf": 1, "model": 1, "stage quantize": 2}, versions)
+	require.Equal(t, map[string]int{"artifact gguf": 1, "model": 1, "stage quantize": 3}, versions)
 	require.Equal(t, "x "+digest+" y "+digest, fillIn("x "+standIn(0)+" y "+standIn(0), []string{digest}))
 	_, ok := f.String("quantize.imatrix.file")
 	require.False(t, ok)

@@ -76,7 +76,7 @@ func TestReport(t *testing.T) {
 	require.NotNil(t, worstOf(t, a, "blk.0.ffn_up_exps.weight").Rows[0].Expert)
 	require.Nil(t, worstOf(t, tiered, "blk.0.expert.1.up.weight").Rows[0].Expert)
 	require.Contains(t, string(a.Provenance.Recipe), `"source": "blake3:`)
-	require.JSONEq(t, `{"artifact gguf": 1, "model": 1, "stage quantize": 2}`, string(a.Provenance.Stages))
+	require.JSONEq(t, `{"artifact gguf": 1, "model": 1, "stage quantize": 3}`, string(a.Provenance.Stages))
 
 	// The error of a tensor is that of its weights, over all slices.
 	up := moe()[6].values
