@@ -72,6 +72,7 @@ type ggufPlan struct {
 	tensors   []ggufTensor
 	pending   bool
 	notes     []string
+	kv        [][]kvRow // by layer; nil: no rules
 }
 
 // ggufTensor is one tensor of the file.
@@ -132,6 +133,10 @@ func (g *ggufPlan) decide() error {
 	if g.alignment() != gguf.DefaultAlignment && g.params.Experts != "tiered" {
 		g.notes = append(g.notes, fmt.Sprintf("tensors are aligned to %d bytes", g.alignment()))
 	}
+	if g.kv, err = g.kvRows(); err != nil {
+		return err
+	}
+	g.notes = append(g.notes, kvNotes(g.kv)...)
 	return nil
 }
 

@@ -73,7 +73,7 @@ func (g *ggufPlan) pack(_ context.Context, infos []gguf.TensorInfo) (*packer, er
 		k.params.Imatrix = &packImatrix{Dataset: e.Dataset, Entries: e.Entries, Chunks: e.Chunks}
 	}
 	var err error
-	if k.params.KV, err = g.kvTable(); err != nil {
+	if k.params.KV, err = kvTable(g.kv); err != nil {
 		return nil, err
 	}
 	return k, k.provenance()
@@ -130,54 +130,6 @@ func (k *packer) provenance() error {
 	}
 	k.params.Recipe, k.params.Lock, k.params.Stages = string(recipe), string(lock), string(versions)
 	return nil
-}
-
-// kvTable is the policy's table of the KV cache's types: for each layer its
-// rows. nil where the policy has no kv rules.
-func (g *ggufPlan) kvTable() (json.RawMessage, error) {
-	type row struct {
-		MaxContext int64  `json:"max_context,omitempty"`
-		MinAge     int64  `json:"min_age,omitempty"`
-		Key        string `json:"key"`
-		Value      string `json:"value"`
-	}
-	var table [][]row
-	any := false
-	for layer := range g.q.model.Layers {
-		attrs := engine.TensorAttrs{Layer: layer, Layers: g.q.model.Layers}
-		if layer < len(g.q.model.Attention) {
-			attrs.Attention = g.q.model.Attention[layer]
-		}
-		rules, err := g.q.policy.KV(&attrs)
-		if err != nil {
-			return nil, diag.Errorf(g.q.policy.Range(), "A kv rule fails", "%v", err)
-		}
-		rows := []row{}
-		for _, r := range rules {
-			rows = append(rows, row{r.MaxContext, r.MinAge, kvType(r.Key), kvType(r.Value)})
-			any = true
-		}
-		table = append(table, rows)
-	}
-	if !any {
-		return nil, nil
-	}
-	return json.Marshal(table)
-}
-
-// kvType is the type that a name means in a KV cache.
-func kvType(name string) string {
-	switch strings.ToLower(name) {
-	case "fp16":
-		return "f16"
-	case "int8":
-		return "q8_0"
-	case "fp8":
-		return "e4m3"
-	case "int4":
-		return "q4_0"
-	}
-	return strings.ToLower(name)
 }
 
 // fileType is general.file_type: the mix's number, else that of the type which

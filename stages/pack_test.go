@@ -259,11 +259,11 @@ func TestBounds(t *testing.T) {
 			require.Empty(t, tensor.Actions, "its importance is not known")
 		}
 	}
-	// Only the rule on the output never matches: that on norms does, though
-	// they are kept as floats.
+	// The rule on the output never matches; that on norms does, but they are kept
+	// as floats.
 	var warned []string
 	for _, d := range plan.Diagnostics {
 		warned = append(warned, d.Summary+" "+d.Range.String())
 	}
-	require.Equal(t, []string{"Rule never matches recipe.hcl:23"}, warned)
+	require.Equal(t, []string{"Rule decides nothing recipe.hcl:22", "Rule never matches recipe.hcl:23"}, warned)
 }

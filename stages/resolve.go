@@ -54,8 +54,9 @@ type resolver struct {
 	q        *weights
 	at       diag.Range // of the artifact, for what has no better place
 	choices  []mix.Choice
-	mix      *mix.Mix // nil if the policy has none
-	matched  map[int]bool
+	mix      *mix.Mix     // nil if the policy has none
+	matched  map[int]bool // rules, by index
+	applied  map[int]bool // those whose type some tensor got
 	problems diag.Diagnostics
 	// decided keeps what rules gave, so that experts of one rule share it.
 	decided map[decidedKey]*decision
@@ -68,7 +69,7 @@ type decidedKey struct {
 
 // resolve decides on every tensor.
 func (q *weights) resolve(at diag.Range) ([]tensorDecision, *resolver, error) {
-	r := &resolver{q: q, at: at, matched: map[int]bool{}, decided: map[decidedKey]*decision{}}
+	r := &resolver{q: q, at: at, matched: map[int]bool{}, applied: map[int]bool{}, decided: map[decidedKey]*decision{}}
 	if err := r.assign(); err != nil {
 		return nil, nil, err
 	}
@@ -196,6 +197,7 @@ func (r *resolver) ruled(i int, rule *engine.Rule) (*decision, error) {
 	}
 	d := &decision{effort: rule.Effort, rule: rule.Range.String(), label: rule.Label}
 	if rule.Type == "" {
+		r.applied[rule.Index] = true
 		return r.bounded(i, rule)
 	}
 	typ, fallback, err := ggufType(rule.Type, t.Type, t.Dims[0])
@@ -208,6 +210,7 @@ func (r *resolver) ruled(i int, rule *engine.Rule) (*decision, error) {
 		d, err := r.uncovered(i)
 		return d, err
 	}
+	r.applied[rule.Index] = true
 	d.typ, d.fallback = typ, fallback
 	if !strings.EqualFold(rule.Type, typ.Name) && fallback == "" {
 		d.asked = rule.Type
@@ -361,7 +364,10 @@ func (r *resolver) summary() diag.Diagnostics {
 // unmatched warns of rules that no tensor met.
 func (r *resolver) unmatched(p *engine.Planner) {
 	for _, rule := range r.q.policy.Rules() {
-		if !r.matched[rule.Index] {
+		switch {
+		case r.matched[rule.Index] && !r.applied[rule.Index]:
+			p.Warn(diag.Warnf(rule.Range, "Rule decides nothing", "%s: all that it matches stays as it is, since every runtime reads vectors such as norms as floats. Ask for f32, f16 or bf16, or remove the rule.", rule.Label))
+		case !r.matched[rule.Index]:
 			p.Warn(diag.Warnf(rule.Range, "Rule never matches", "%s: no tensor of %s meets it, or an earlier rule takes them all. `pj info --tensors` lists the tensors.", rule.Label, r.q.model.address))
 		}
 	}

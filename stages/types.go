@@ -10,6 +10,30 @@ import (
 // ggufWidths are the types that names of precision stand for in GGUF files.
 var ggufWidths = map[string]string{"fp16": "f16", "int8": "q8_0", "fp8": "q8_0", "int4": "q4_k", "int3": "q3_k", "int2": "q2_k"}
 
+// Width is a name of precision, and the types that it stands for.
+type Width struct {
+	Name    string `json:"name"`
+	Weights string `json:"gguf"` // of weights in GGUF files, where rows allow it
+	KV      string `json:"kv"`   // of keys and values
+	Except  string `json:"except,omitempty"`
+}
+
+// Widths describes the names of precision.
+func Widths() []Width {
+	var out []Width
+	for _, name := range widthNames {
+		w := Width{Name: name, Weights: ggufWidths[strings.ToLower(name)], KV: kvType(name)}
+		switch name {
+		case "INT4":
+			w.Except = "mxfp4 where the source is, iq4_nl where 256 does not divide a row"
+		case "INT3", "INT2":
+			w.Except = "an error where 256 does not divide a row"
+		}
+		out = append(out, w)
+	}
+	return out
+}
+
 // ggufType is the type that a name as written means for a tensor with rows of
 // cols weights. fallback says why it is not what was asked for, "" if it is.
 func ggufType(name string, source *quant.Type, cols int64) (t *quant.Type, fallback string, err error) {

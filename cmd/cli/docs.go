@@ -65,8 +65,8 @@ func findPage(c *engine.Catalog, args []string) (docPage, error) {
 		}
 		return docPage{}, unknownTopic("function", name, functionNames())
 	case "type":
-		if t, ok := quant.Lookup(name); ok {
-			return typePage(t), nil
+		if p, ok := typeOrWidth(name); ok {
+			return p, nil
 		}
 		return docPage{}, unknownTopic("type", name, typeNames())
 	}
@@ -97,8 +97,8 @@ func findWord(c *engine.Catalog, word string) (docPage, error) {
 	if slices.Contains(functionNames(), word) {
 		return findPage(c, []string{"function", word})
 	}
-	if t, ok := quant.Lookup(word); ok {
-		return typePage(t), nil
+	if p, ok := typeOrWidth(word); ok {
+		return p, nil
 	}
 	var names []string
 	for _, p := range docPages(c) {
@@ -106,6 +106,21 @@ func findWord(c *engine.Catalog, word string) (docPage, error) {
 	}
 	names = append(append(append(names, functionNames()...), typeNames()...), "stage", "artifact")
 	return docPage{}, unknownTopic("topic", word, names)
+}
+
+// typeOrWidth explains a type, or a name that stands for several.
+func typeOrWidth(name string) (docPage, bool) {
+	if t, ok := quant.Lookup(name); ok && t.Name == strings.ToLower(name) {
+		return typePage(t), true
+	}
+	if p, ok := widthPage(name); ok {
+		return p, true
+	}
+	t, ok := quant.Lookup(name)
+	if !ok {
+		return docPage{}, false
+	}
+	return typePage(t), true
 }
 
 // unknownTopic is the error for a name that is not known.
@@ -128,7 +143,7 @@ func docPages(c *engine.Catalog) []docPage {
 	for _, g := range guidePages() {
 		out = append(out, guidePage(g[0], g[1]))
 	}
-	return append(out, functionsPage(), typesPage(c), mixesPage(), kvTypesPage(c))
+	return append(out, functionsPage(), typesPage(), mixesPage(), kvTypesPage(c))
 }
 
 // topicDoc is a topic in a list.

@@ -69,3 +69,24 @@ func TestBlockDocs(t *testing.T) {
 		require.Equal(t, d.Example, string(again))
 	}
 }
+
+// TestTypePages checks names that are a type in one place and a width in another.
+func TestTypePages(t *testing.T) {
+	c := stages.Catalog()
+	for name, want := range map[string]string{
+		"int3":  "As a type of weights the name is a width, and means q3_k.",
+		"INT2":  "As a type of weights the name is a width, and means q2_k.",
+		"INT4":  "weights   q4_k; mxfp4 where the source is, iq4_nl where 256 does not divide a row\nKV cache  q4_0\n",
+		"fp8":   "weights   q8_0\nKV cache  e4m3\n",
+		"FP16":  "weights   f16\nKV cache  f16\n",
+		"bf16":  "GGUF type        30",
+		"q4_k":  "GGUF type        12",
+		"types": "INT3   q3_k     int3",
+	} {
+		p, err := findPage(c, []string{name})
+		require.NoError(t, err, name)
+		require.Contains(t, p.text, want, name)
+	}
+	_, err := findPage(c, []string{"type", "INT9"})
+	require.ErrorContains(t, err, `there is no type "INT9"`)
+}

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/llama-pajamas/pj/engine"
+	"github.com/llama-pajamas/pj/stages"
 )
 
 // markdownReference is all blocks, types and mixes in Markdown.
@@ -88,7 +89,12 @@ func markdownTypes(b *strings.Builder, c *engine.Catalog) {
 	for _, t := range typesBySize() {
 		markdownRow(b, mdCode(t.Name), bitsText(t.BitsPerWeight()), strconv.Itoa(t.Block), placesOf(t), map[bool]string{true: "needed"}[t.NeedsImportance], t.Doc)
 	}
-	b.WriteString("\nThe names " + mdCodes(c.Widths) + " stand for a width: each tensor gets the type of that width which fits it and the format.\n")
+	b.WriteString("\nWeights in a policy take the types of GGUF that are not read only, `kv` rules [those of the KV cache](#types-of-the-kv-cache); the types of MLX can be measured by `pj tensor quantize`.\n")
+	b.WriteString("\nSome names stand for a width, and become the type of that width which fits the tensor; a plan shows which. So `int3` and `int2` are types in `kv` rules, and widths for weights.\n\n")
+	b.WriteString("| width | weights in GGUF | KV cache | |\n|---|---|---|---|\n")
+	for _, w := range stages.Widths() {
+		markdownRow(b, mdCode(w.Name), mdCode(w.Weights), mdCode(w.KV), w.Except)
+	}
 }
 
 func markdownRow(b *strings.Builder, cells ...string) {

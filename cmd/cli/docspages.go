@@ -11,6 +11,7 @@ import (
 	"github.com/llama-pajamas/pj/kernels/quant"
 	"github.com/llama-pajamas/pj/recipes/function"
 	"github.com/llama-pajamas/pj/runtime/mix"
+	"github.com/llama-pajamas/pj/stages"
 )
 
 // docPage is something that pj docs shows.
@@ -180,7 +181,12 @@ func typesBySize() []*quant.Type {
 	return types
 }
 
-func typesPage(c *engine.Catalog) docPage {
+// typesText says which of the types recipes may use where.
+const typesText = `Weights in a policy take the types of GGUF that are not read only, kv rules those of
+the KV cache; the types of MLX can be measured by pj tensor quantize. These names
+stand for a width, and become the type of that width which fits the tensor:`
+
+func typesPage() docPage {
 	t := table{header: []string{"type", ">bits", ">block", "stored in", "importance", ""}}
 	data := []quantDoc{}
 	for _, q := range typesBySize() {
@@ -188,11 +194,15 @@ func typesPage(c *engine.Catalog) docPage {
 			map[bool]string{true: "needed"}[q.NeedsImportance], q.Doc)
 		data = append(data, quantData(q))
 	}
-	text := t.String() + "\nNames of a width, which become a type that fits each tensor and format: " + strings.Join(c.Widths, ", ") + ".\n"
+	widths := table{header: []string{"width", "weights", "KV cache", ""}}
+	for _, w := range stages.Widths() {
+		widths.add(w.Name, w.Weights, w.KV, w.Except)
+	}
+	text := t.String() + "\n" + typesText + "\n\n" + widths.String()
 	return docPage{title: "types", doc: "the types of tensors, and what each costs", text: text, data: struct {
-		Types  []quantDoc `json:"types"`
-		Widths []string   `json:"widths"`
-	}{data, c.Widths}}
+		Types  []quantDoc     `json:"types"`
+		Widths []stages.Width `json:"widths"`
+	}{data, stages.Widths()}}
 }
 
 func typePage(t *quant.Type) docPage {
@@ -221,7 +231,28 @@ func typePage(t *quant.Type) docPage {
 	if t.Quantize == nil {
 		b.WriteString("read only\n")
 	}
+	for _, w := range stages.Widths() {
+		if strings.EqualFold(w.Name, t.Name) && w.Weights != t.Name {
+			fmt.Fprintf(&b, "\nAs a type of weights the name is a width, and means %s.\n", w.Weights)
+		}
+	}
 	return docPage{title: t.Name, doc: t.Doc, text: b.String(), data: quantData(t)}
+}
+
+// widthPage explains a name of precision that is no type's.
+func widthPage(name string) (docPage, bool) {
+	for _, w := range stages.Widths() {
+		if !strings.EqualFold(w.Name, name) {
+			continue
+		}
+		weights := w.Weights
+		if w.Except != "" {
+			weights += "; " + w.Except
+		}
+		text := fmt.Sprintf("%s\n\nA width: tensors get the type of it that fits them.\n\nweights   %s\nKV cache  %s\n", w.Name, weights, w.KV)
+		return docPage{title: w.Name, doc: "A width", text: text, data: w}, true
+	}
+	return docPage{}, false
 }
 
 // mixDoc documents a mix.

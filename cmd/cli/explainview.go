@@ -73,7 +73,11 @@ func (a *app) explainTensor(b *strings.Builder, t *engine.TensorPlan, files map[
 		b.WriteString(blockLines(files[file], line))
 	}
 	if t.Asked != "" && t.Type != nil && t.Asked != *t.Type {
-		fmt.Fprintf(b, "  %s is %s here\n", t.Asked, *t.Type)
+		if experts, ok := severalAsked(t.Asked); ok {
+			fmt.Fprintf(b, "  %s %s\n", experts, *t.Type)
+		} else {
+			fmt.Fprintf(b, "  %s is %s here\n", t.Asked, *t.Type)
+		}
 	}
 	if t.Fallback != nil {
 		fmt.Fprintf(b, "  %s %s\n", a.ink(yellow, "fallback:"), *t.Fallback)

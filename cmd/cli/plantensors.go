@@ -110,13 +110,27 @@ func (v *planView) fallbacks(tensors []*engine.TensorPlan) {
 	}
 	sort.Strings(asked)
 	for _, a := range asked {
+		one, what := "tensor", a+" is"
+		if experts, ok := severalAsked(a); ok {
+			one, what = "stack", experts
+		}
 		var types []string
 		for t, n := range became[a] {
-			types = append(types, fmt.Sprintf("%s in %s", t, plural(n, "tensor")))
+			types = append(types, fmt.Sprintf("%s in %s", t, plural(n, one)))
 		}
 		sort.Strings(types)
-		v.printf("  %s is %s\n", a, strings.Join(types, ", "))
+		v.printf("  %s %s\n", what, strings.Join(types, ", "))
 	}
+}
+
+// severalAsked words the names that experts of one stack were to have; false
+// where it is one name.
+func severalAsked(asked string) (string, bool) {
+	i := strings.LastIndex(asked, ", ")
+	if i < 0 {
+		return "", false
+	}
+	return "experts of one layer are to be " + asked[:i] + " and " + asked[i+2:] + ", and share", true
 }
 
 // tensorTable lists an artifact's tensors with the rule of each.

@@ -59,6 +59,7 @@ func waitingPlan() *planned {
 	tensor(engine.TensorPlan{Name: "b", Role: "router", Type: name("q8_0"), Bytes: 1060, Asked: "INT8"})
 	tensor(engine.TensorPlan{Name: "c", Role: "ffn", Type: name("q5_0"), Bytes: 690, Fallback: name("q4_k: 256 does not divide 320")})
 	tensor(engine.TensorPlan{Name: "d", Role: "ffn", Type: name("q5_0"), Bytes: 690, Fallback: name("q4_k: 256 does not divide 320")})
+	tensor(engine.TensorPlan{Name: "e", Role: "expert", Type: name("q8_0"), Bytes: 1060, Asked: "q4_k, q6_k, q8_0"})
 	p.Artifacts = []engine.ArtifactPlan{
 		{Address: "artifact.gguf.a", Path: "a.gguf", Action: -1, BytesMin: 2770, BytesMax: 3500, Elements: 4000, Notes: []string{"stock llama.cpp does not load this file"}},
 	}
@@ -78,7 +79,7 @@ func TestPlanView(t *testing.T) {
 func TestNeed(t *testing.T) {
 	p := waitingPlan()
 	n := p.need()
-	require.EqualValues(t, 1060+1060+690+690, n.cache)
+	require.EqualValues(t, 1060+1060+690+690+1060, n.cache)
 	require.EqualValues(t, 3500, n.files)
 	require.EqualValues(t, programMemory+2*(10<<20), n.memory)
 	p.budget = 15 << 20
