@@ -24,7 +24,11 @@ func (j *secondJob) improve(block []byte, first, r, sweep int) {
 	for at := 0; at < j.t.Block; at += j.l.run {
 		j.improveRun(first, at, r, sweep)
 	}
-	j.improveCodes(first, j.down[r])
+	if j.l.codec != nil {
+		j.improvePoints(first, r)
+	} else {
+		j.improveCodes(first, j.down[r])
+	}
 	if shared, ok := j.l.scales.(sharedRule); ok {
 		shared.improve(j, first, r)
 	}
@@ -41,6 +45,10 @@ func (j *secondJob) values(y []float32, down float32) {
 	for at := 0; at < j.t.Block; at += j.l.run {
 		b, a := j.l.scales.value(&s.parts, pair{s.sc[at/j.l.run], s.mn[at/j.l.run]})
 		b, a = float32(b*down), float32(a*down)
+		if j.l.codec != nil {
+			j.l.codec.values(y[at:][:j.l.run], s.point[at/8:], b)
+			continue
+		}
 		for i, c := range s.code[at:][:j.l.run] {
 			y[at+i] = float32(b*j.l.levels.level[c]) + a
 		}
@@ -52,32 +60,13 @@ func (j *secondJob) values(y []float32, down float32) {
 func (j *secondJob) improveRun(first, at, r, sweep int) {
 	s, run := &j.block, j.l.run
 	tri := j.runs.of(first + at)
-	y, g := s.y[at:at+run], s.g[at:at+run]
-	// z = H^-1 g within the run; g*z is what the present codes cost.
-	var z [superBlock]float32
-	copy(z[:], g)
-	for i := run - 1; i > 0; i-- {
-		for k, l := range tri.before(i) {
-			z[k] -= float32(l * z[i])
-		}
-	}
-	for i := range run {
-		z[i] /= tri.d[i]
-	}
-	cost := float32(0)
-	for i := range run {
-		for k, l := range tri.after(i) {
-			z[i+1+k] -= float32(l * z[i])
-		}
-		cost += float32(z[i] * g[i])
-		s.t[i] = y[i] - z[i]
-	}
-	t := s.t[:run]
+	y, t := s.y[at:at+run], s.t[:run]
+	cost := tri.targets(t, y, s.g[at:at+run])
 	n := at / run
 	now := pair{s.sc[n], s.mn[n]}
 	better := false
 	s.try.pair = now
-	if c, ok := j.code(&s.try, tri, t, t, j.down[r], cost); ok {
+	if c, ok := j.code(s.try, tri, t, t, j.down[r], cost); ok {
 		cost, better = c, true
 		s.best, s.try = s.try, s.best
 	}
@@ -88,12 +77,34 @@ func (j *secondJob) improveRun(first, at, r, sweep int) {
 	for i, v := range s.best.y[:run] {
 		s.step[at+i] = v - y[i]
 	}
-	if !j.accept(first, at, at+run) {
-		return
+	if j.accept(first, at, at+run) {
+		s.keep(at, run)
 	}
-	copy(y, s.best.y[:run])
-	copy(s.code[at:], s.best.code[:run])
-	s.sc[n], s.mn[n] = s.best.sc, s.best.mn
+}
+
+// targets sets t to the values that would be best if any could be stored, y
+// being the present ones and g H times the error: y - H^-1 g. It gives what the
+// present ones cost beside them, g^T H^-1 g.
+func (tri triangle) targets(t, y, g []float32) (cost float32) {
+	var room [superBlock]float32
+	z := room[:tri.n]
+	copy(z, g)
+	for i := tri.n - 1; i > 0; i-- {
+		for k, l := range tri.before(i) {
+			z[k] -= float32(l * z[i])
+		}
+	}
+	for i := range z {
+		z[i] /= tri.d[i]
+	}
+	for i := range z {
+		for k, l := range tri.after(i) {
+			z[i+1+k] -= float32(l * z[i])
+		}
+		cost += float32(z[i] * g[i])
+		t[i] = y[i] - z[i]
+	}
+	return cost
 }
 
 // accept takes a step in columns from..to-1 of the block if the error falls, and
@@ -163,21 +174,30 @@ type sharedRule interface {
 
 func (sharedAffine) improve(j *secondJob, first, r int) {
 	s := &j.block
-	j.improveShared(&s.d, first, r, func(run int, level float32) float32 { return float32(s.sc[run]) * level })
-	j.improveShared(&s.dmin, first, r, func(run int, _ float32) float32 { return -float32(s.mn[run]) })
+	j.improveShared(&s.d, first, r, func(i int) float32 {
+		return float32(s.sc[i/j.l.run]) * j.l.levels.level[s.code[i]]
+	})
+	j.improveShared(&s.dmin, first, r, func(i int) float32 { return -float32(s.mn[i/j.l.run]) })
 }
 
-func (sharedScale) improve(j *secondJob, first, r int) {
+func (sharedScale) improve(j *secondJob, first, r int) { j.improveD(first, r) }
+
+func (gridScale) improve(j *secondJob, first, r int) { j.improveD(first, r) }
+
+// improveD moves d where all weights are in proportion to it.
+func (j *secondJob) improveD(first, r int) {
 	s := &j.block
-	j.improveShared(&s.d, first, r, func(run int, level float32) float32 { return float32(s.sc[run]) * level })
+	inv := inverse(F16ToF32(s.d) * j.down[r])
+	j.improveShared(&s.d, first, r, func(i int) float32 { return s.y[i] * inv })
 }
 
 // improveShared moves a scale that all runs share to what suits their codes
-// best; slope is by how much a weight grows with it.
-func (j *secondJob) improveShared(scale *uint16, first, r int, slope func(run int, level float32) float32) {
+// best; slope is by how much weight i
+// grows with it.
+func (j *secondJob) improveShared(scale *uint16, first, r int, slope func(i int) float32) {
 	s, size := &j.block, j.t.Block
-	for i, c := range s.code[:size] {
-		s.step[i] = slope(i/j.l.run, j.l.levels.level[c])
+	for i := range size {
+		s.step[i] = slope(i)
 	}
 	j.multiply(first, 0, size)
 	var down, curve float32
@@ -204,4 +224,37 @@ func (j *secondJob) improveShared(scale *uint16, first, r int, slope func(run in
 		return
 	}
 	copy(s.y[:], y)
+}
+
+// improvePoints moves units of a codebook to other points.
+func (j *secondJob) improvePoints(first, r int) {
+	s, c := &j.block, j.l.codec
+	units := j.m.factorsOf(8)
+	var t [8]float32
+	for at := 0; at < j.t.Block; at += 8 {
+		run := at / j.l.run
+		b, _ := j.l.scales.value(&s.parts, pair{s.sc[run], s.mn[run]})
+		tri := units.of(first + at)
+		y := s.y[at:][:8]
+		cost := tri.targets(t[:], y, s.g[at:][:8])
+		j.unit.load(tri, 0, t[:], t[:])
+		shift := 0
+		if c.signs == inGrid && !c.shifts {
+			shift = 1
+			if s.point[at/8].minus {
+				shift = -1
+			}
+		}
+		if _, ok := j.unit.choose(c, float32(b*j.down[r]), cost, shift, &s.best.point[0], s.best.y[:]); !ok {
+			continue
+		}
+		clear(s.step[:j.t.Block])
+		for i, v := range s.best.y[:8] {
+			s.step[at+i] = v - y[i]
+		}
+		if j.accept(first, at, at+8) {
+			copy(y, s.best.y[:8])
+			s.point[at/8] = s.best.point[0]
+		}
+	}
 }

@@ -6,9 +6,9 @@ import (
 	"math"
 )
 
-// Rounding under second moments, for types with a lattice (the algorithm is put
-// together from GPTQ's error feedback and from coordinate descent as in QuIP#
-// and CDQuant, with the scales of the block formats in both):
+// Rounding under second moments, for types with a lattice. It is put together
+// from the error feedback of GPTQ and LDLQ and from coordinate descent (as in
+// CDQuant, Nair and Suggala, 2024), with the scales of the block formats in both:
 //
 //  1. Blocks from left to right. What the errors of the columns before ask of a
 //     block's weights is added to them, and the weighted search of the type,
@@ -62,6 +62,8 @@ type secondJob struct {
 	tri    []float32
 	block  blockState
 	pairs  []pair
+	asked  [superBlock]float32
+	unit   pointSearch
 }
 
 // blockState is a block of one row at work, in units of the row.
@@ -69,8 +71,8 @@ type blockState struct {
 	parts
 	x, t, y [superBlock]float32
 	g       [superBlock]float32
-	try     runTry // what was tried last
-	best    runTry // the best so far
+	try     *runTry // what was tried last
+	best    *runTry // the best so far
 	step    [superBlock]float32
 	product [superBlock]float32
 }
@@ -78,8 +80,20 @@ type blockState struct {
 // runTry is a run coded with some scale.
 type runTry struct {
 	pair
-	code [superBlock]uint8
-	y    [superBlock]float32
+	code  [superBlock]uint8
+	point [4]gridPoint
+	y     [superBlock]float32
+}
+
+// keep makes the best code of a run that of the block.
+func (s *blockState) keep(at, run int) {
+	n := at / run
+	s.sc[n], s.mn[n] = s.best.sc, s.best.mn
+	copy(s.code[at:], s.best.code[:run])
+	copy(s.y[at:], s.best.y[:run])
+	if points := run / 8; points <= len(s.best.point) {
+		copy(s.point[at/8:], s.best.point[:points])
+	}
 }
 
 // quantizeSecond is a Quantize under second moments.
@@ -95,7 +109,7 @@ func (t *Type) quantizeSecond(dst []byte, src []float32, opt Options, step secon
 		fields: t.lattice.fields(t.Block), runs: opt.Second.factorsOf(t.lattice.run),
 		x: make([]float32, opt.Cols*rowLanes), e: make([]float32, opt.Cols*rowLanes),
 		target: make([]float32, rowLanes*t.Block), found: make([]byte, rowLanes*t.Bytes),
-		tri: make([]float32, t.Block*t.lattice.run),
+		tri: make([]float32, t.Block*t.lattice.run), block: blockState{try: new(runTry), best: new(runTry)},
 	}
 	size := int(t.RowBytes(int64(opt.Cols)))
 	for row := 0; row*opt.Cols < len(src); row += j.n {
@@ -282,12 +296,11 @@ func (j *secondJob) roundBlock(block []byte, first, r int) {
 		now := pair{s.sc[n], s.mn[n]}
 		tri := j.triangle(first, at)
 		s.best.pair = now
-		cost, _ := j.code(&s.best, tri, x, t, j.down[r], float32(math.Inf(1)))
+		cost, _ := j.code(s.best, tri, x, t, j.down[r], float32(math.Inf(1)))
 		if j.step > heldScales {
 			j.choose(tri, x, t, now, 0, j.down[r], cost)
 		}
-		s.sc[n], s.mn[n] = s.best.sc, s.best.mn
-		copy(s.code[at:], s.best.code[:run])
+		s.keep(at, run)
 		for i, y := range s.best.y[:run] {
 			e[at+i] = x[i] - y
 			j.e[(first+at+i)*rowLanes+r] = e[at+i]
@@ -302,7 +315,7 @@ func (j *secondJob) choose(tri triangle, x, t []float32, now pair, fine int, dow
 	j.pairs = j.l.scales.near(&s.parts, now, fine, j.pairs[:0])
 	for _, p := range j.pairs {
 		s.try.pair = p
-		if c, ok := j.code(&s.try, tri, x, t, down, cost); ok {
+		if c, ok := j.code(s.try, tri, x, t, down, cost); ok {
 			cost, better = c, true
 			s.best, s.try = s.try, s.best
 		}
@@ -316,9 +329,12 @@ func (j *secondJob) choose(tri triangle, x, t []float32, now pair, fine int, dow
 func (j *secondJob) code(to *runTry, tri triangle, x, t []float32, down, limit float32) (cost float32, ok bool) {
 	b, a := j.l.scales.value(&j.block.parts, to.pair)
 	b, a = float32(b*down), float32(a*down)
+	if j.l.codec != nil {
+		return j.codePoints(to, tri, x, t, b, limit)
+	}
 	inv := inverse(b)
-	var asked [superBlock]float32
-	copy(asked[:], t)
+	asked := j.asked[:len(t)]
+	copy(asked, t)
 	levels := j.l.levels
 	for i, x := range x {
 		v := asked[i]

@@ -23,6 +23,7 @@ type grid struct {
 	head   []uint8
 	tail   []uint8
 	number []uint16     // in the file format
+	place  []uint16     // by number
 	point  [][8]float32 // levels of the weights
 }
 
@@ -58,7 +59,9 @@ func newGrid(packed []uint16, level []float32, weights, width int, pattern func(
 	slices.SortStableFunc(g.number, func(a, b uint16) int {
 		return int(pattern(packed[a])) - int(pattern(packed[b]))
 	})
-	for _, i := range g.number {
+	g.place = make([]uint16, len(packed))
+	for place, i := range g.number {
+		g.place[i] = uint16(place)
 		p := packed[i]
 		h := pattern(p)
 		g.head = append(g.head, h)

@@ -29,14 +29,19 @@ type gridPlan struct {
 	joint bool
 }
 
-// gridState is what a gridCodec finds, and its scratch.
-type gridState struct {
+// gridBlock is what a block stores: d, the integers and the points.
+type gridBlock struct {
 	grid  *grid
 	d     uint16
-	dv    float32 // d in units of work.x
 	n     [16]float32
 	point [32]gridPoint
-	err   float32 // squared error, less a constant
+}
+
+// gridState is what a gridCodec finds, and its scratch.
+type gridState struct {
+	gridBlock
+	dv  float32 // d in units of work.x
+	err float32 // squared error, less a constant
 
 	costs [2]gridCosts
 	tries [16]gridTries
@@ -216,8 +221,15 @@ func (c *gridCodec) integer(k *work, j int, step, n float32, reach int) (best, e
 }
 
 // putIntegers packs pairs of integers of 4 bits.
-func (s *gridState) putIntegers(dst []byte) {
+func (s *gridBlock) putIntegers(dst []byte) {
 	for i := range dst {
 		dst[i] = uint8(s.n[2*i]) | uint8(s.n[2*i+1])<<4
+	}
+}
+
+// takeIntegers is the way back.
+func (s *gridBlock) takeIntegers(src []byte) {
+	for i, b := range src {
+		s.n[2*i], s.n[2*i+1] = float32(b&15), float32(b>>4)
 	}
 }

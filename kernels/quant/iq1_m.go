@@ -8,6 +8,7 @@ var _ = register(&Type{
 	Doc:        "1.75 bits: as iq1_s with 3-bit scales per 16 weights and a shift per 8",
 	Dequantize: decodeBlocks(256, 56, decodeIQ1M),
 	Quantize:   encodeBlocks("iq1_m", 256, 56, encodeIQ1M),
+	lattice:    gridLattice(&iq1MCodec, takeIQ1M, putIQ1M),
 })
 
 // A block: 32 low bytes of codeword numbers, 16 bytes of nibbles (3 upper
@@ -40,7 +41,11 @@ var iq1MCodec = gridCodec{
 
 func encodeIQ1M(dst []byte, k *work) bool {
 	ok := iq1MCodec.encode(k)
-	s := &k.grid
+	putIQ1M(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ1M(dst []byte, s *gridBlock) {
 	clear(dst[32:48])
 	for i, p := range s.point {
 		codeword := s.grid.number[p.at[0]]
@@ -58,5 +63,20 @@ func encodeIQ1M(dst []byte, k *work) bool {
 		}
 		binary.LittleEndian.PutUint16(dst[48+2*i:], word)
 	}
-	return ok
+}
+
+func takeIQ1M(s *gridBlock, src []byte) {
+	s.d = 0
+	for i := range 4 {
+		word := binary.LittleEndian.Uint16(src[48+2*i:])
+		s.d |= word >> 12 << (4 * i)
+		for j := range 4 {
+			s.n[4*i+j] = float32(word >> (3 * j) & 7)
+		}
+	}
+	for i := range s.point {
+		nibble := src[32+i/2] >> (i % 2 * 4)
+		s.point[i].at[0] = s.grid.place[int(src[i])|int(nibble&7)<<8]
+		s.point[i].minus = nibble&8 != 0
+	}
 }

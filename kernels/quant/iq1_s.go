@@ -8,6 +8,7 @@ var _ = register(&Type{
 	Doc:        "1.56 bits: 2048 codewords of 8 values -1, 0, 1, shifted by an eighth; 3-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 50, decodeIQ1S),
 	Quantize:   encodeBlocks("iq1_s", 256, 50, encodeIQ1S),
+	lattice:    gridLattice(&iq1SCodec, takeIQ1S, putIQ1S),
 })
 
 // A block: d, 32 low bytes of codeword numbers, and for each 32 weights a word
@@ -56,7 +57,11 @@ var iq1Plans = [3]gridPlan{
 
 func encodeIQ1S(dst []byte, k *work) bool {
 	ok := iq1SCodec.encode(k)
-	s := &k.grid
+	putIQ1S(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ1S(dst []byte, s *gridBlock) {
 	putHalf(dst, s.d)
 	for run := range 8 {
 		points := s.point[4*run:][:4]
@@ -71,5 +76,17 @@ func encodeIQ1S(dst []byte, k *work) bool {
 		}
 		binary.LittleEndian.PutUint16(dst[34+2*run:], word)
 	}
-	return ok
+}
+
+func takeIQ1S(s *gridBlock, src []byte) {
+	s.d = getHalf(src)
+	for run := range 8 {
+		word := binary.LittleEndian.Uint16(src[34+2*run:])
+		s.n[run] = float32(word >> 12 & 7)
+		for l := range 4 {
+			p := &s.point[4*run+l]
+			p.at[0] = s.grid.place[int(src[2+4*run+l])|int(word>>(3*l)&7)<<8]
+			p.minus = word>>15 != 0
+		}
+	}
 }

@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Doc:        "2.56 bits: 1024 codewords of 8 magnitudes, free signs, 4-bit scales per 16 weights",
 	Dequantize: decodeBlocks(256, 82, decodeIQ2S),
 	Quantize:   encodeBlocks("iq2_s", 256, 82, encodeIQ2S),
+	lattice:    gridLattice(&iq2SCodec, takeIQ2S, putIQ2S),
 })
 
 // A block: d, 32 low bytes of codeword numbers, 32 bytes of signs, 8 bytes of
@@ -31,7 +32,11 @@ var iq2SCodec = gridCodec{
 
 func encodeIQ2S(dst []byte, k *work) bool {
 	ok := iq2SCodec.encode(k)
-	s := &k.grid
+	putIQ2S(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ2S(dst []byte, s *gridBlock) {
 	putHalf(dst, s.d)
 	low, signs, high := dst[2:34], dst[34:66], dst[66:74]
 	clear(high)
@@ -41,5 +46,14 @@ func encodeIQ2S(dst []byte, k *work) bool {
 		high[i/4] |= uint8(word>>8) << (i % 4 * 2)
 	}
 	s.putIntegers(dst[74:82])
-	return ok
+}
+
+func takeIQ2S(s *gridBlock, src []byte) {
+	s.d = getHalf(src)
+	low, signs, high := src[2:34], src[34:66], src[66:74]
+	for i := range s.point {
+		word := int(low[i]) | int(high[i/4]>>(i%4*2)&3)<<8
+		s.point[i] = gridPoint{at: [2]uint16{s.grid.place[word]}, signs: signs[i]}
+	}
+	s.takeIntegers(src[74:82])
 }

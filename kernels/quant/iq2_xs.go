@@ -8,6 +8,7 @@ var _ = register(&Type{
 	Doc:        "2.31 bits: 512 codewords of 8 magnitudes, even signs, 4-bit scales per 16 weights",
 	Dequantize: decodeBlocks(256, 74, decodeIQ2XS),
 	Quantize:   encodeBlocks("iq2_xs", 256, 74, encodeIQ2XS),
+	lattice:    gridLattice(&iq2XSCodec, takeIQ2XS, putIQ2XS),
 })
 
 // A block: d, 32 words of a codeword's number (9 bits) and 7 sign bits, 8
@@ -32,11 +33,23 @@ var iq2XSCodec = gridCodec{
 
 func encodeIQ2XS(dst []byte, k *work) bool {
 	ok := iq2XSCodec.encode(k)
-	s := &k.grid
+	putIQ2XS(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ2XS(dst []byte, s *gridBlock) {
 	putHalf(dst, s.d)
 	for i, p := range s.point {
 		binary.LittleEndian.PutUint16(dst[2+2*i:], s.grid.number[p.at[0]]|uint16(p.signs&127)<<9)
 	}
 	s.putIntegers(dst[66:74])
-	return ok
+}
+
+func takeIQ2XS(s *gridBlock, src []byte) {
+	s.d = getHalf(src)
+	for i := range s.point {
+		word := binary.LittleEndian.Uint16(src[2+2*i:])
+		s.point[i] = gridPoint{at: [2]uint16{s.grid.place[word&511]}, signs: evenSigns(uint32(word >> 9))}
+	}
+	s.takeIntegers(src[66:74])
 }

@@ -8,6 +8,7 @@ var _ = register(&Type{
 	Doc:        "2.06 bits: 256 codewords of 8 magnitudes, even signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 66, decodeIQ2XXS),
 	Quantize:   encodeBlocks("iq2_xxs", 256, 66, encodeIQ2XXS),
+	lattice:    gridLattice(&iq2XXSCodec, takeIQ2XXS, putIQ2XXS),
 })
 
 // A block: d, then 8 bytes for each 32 weights: 4 codewords, and a word of
@@ -42,7 +43,11 @@ var iq2Plans = [3]gridPlan{
 
 func encodeIQ2XXS(dst []byte, k *work) bool {
 	ok := iq2XXSCodec.encode(k)
-	s := &k.grid
+	putIQ2XXS(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ2XXS(dst []byte, s *gridBlock) {
 	putHalf(dst, s.d)
 	for run := range 8 {
 		word := uint32(s.n[run]) << 28
@@ -53,5 +58,16 @@ func encodeIQ2XXS(dst []byte, k *work) bool {
 		}
 		binary.LittleEndian.PutUint32(b[4:], word)
 	}
-	return ok
+}
+
+func takeIQ2XXS(s *gridBlock, src []byte) {
+	s.d = getHalf(src)
+	for run := range 8 {
+		b := src[2+8*run:][:8]
+		word := binary.LittleEndian.Uint32(b[4:])
+		s.n[run] = float32(word >> 28)
+		for l := range 4 {
+			s.point[4*run+l] = gridPoint{at: [2]uint16{s.grid.place[b[l]]}, signs: evenSigns(word >> (7 * l))}
+		}
+	}
 }

@@ -6,6 +6,7 @@ var _ = register(&Type{
 	Doc:        "3.44 bits: 512 codewords of 4 magnitudes, free signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 110, decodeIQ3S),
 	Quantize:   encodeBlocks("iq3_s", 256, 110, encodeIQ3S),
+	lattice:    gridLattice(&iq3SCodec, takeIQ3S, putIQ3S),
 })
 
 // A block: d, 64 low bytes of codeword numbers, 8 bytes of their ninth bits,
@@ -31,7 +32,11 @@ var iq3SCodec = gridCodec{
 
 func encodeIQ3S(dst []byte, k *work) bool {
 	ok := iq3SCodec.encode(k)
-	s := &k.grid
+	putIQ3S(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ3S(dst []byte, s *gridBlock) {
 	putHalf(dst, s.d)
 	low, high, signs := dst[2:66], dst[66:74], dst[74:106]
 	clear(high)
@@ -45,5 +50,18 @@ func encodeIQ3S(dst []byte, k *work) bool {
 		}
 	}
 	s.putIntegers(dst[106:110])
-	return ok
+}
+
+func takeIQ3S(s *gridBlock, src []byte) {
+	s.d = getHalf(src)
+	low, high, signs := src[2:66], src[66:74], src[74:106]
+	for i := range s.point {
+		p := &s.point[i]
+		p.signs = signs[i]
+		for half := range p.at {
+			j := 2*i + half
+			p.at[half] = s.grid.place[int(low[j])|int(high[j/8]>>(j%8)&1)<<8]
+		}
+	}
+	s.takeIntegers(src[106:110])
 }

@@ -8,6 +8,7 @@ var _ = register(&Type{
 	Doc:        "3.06 bits: 256 codewords of 4 magnitudes, even signs, 4-bit scales per 32 weights",
 	Dequantize: decodeBlocks(256, 98, decodeIQ3XXS),
 	Quantize:   encodeBlocks("iq3_xxs", 256, 98, encodeIQ3XXS),
+	lattice:    gridLattice(&iq3XXSCodec, takeIQ3XXS, putIQ3XXS),
 })
 
 // A block: d, 64 codewords, and for each 32 weights a word of four times 7
@@ -45,7 +46,11 @@ var iq3Plans = [3]gridPlan{
 
 func encodeIQ3XXS(dst []byte, k *work) bool {
 	ok := iq3XXSCodec.encode(k)
-	s := &k.grid
+	putIQ3XXS(dst, &k.grid.gridBlock)
+	return ok
+}
+
+func putIQ3XXS(dst []byte, s *gridBlock) {
 	putHalf(dst, s.d)
 	for run := range 8 {
 		word := uint32(s.n[run]) << 28
@@ -57,5 +62,19 @@ func encodeIQ3XXS(dst []byte, k *work) bool {
 		}
 		binary.LittleEndian.PutUint32(dst[66+4*run:], word)
 	}
-	return ok
+}
+
+func takeIQ3XXS(s *gridBlock, src []byte) {
+	s.d = getHalf(src)
+	for run := range 8 {
+		word := binary.LittleEndian.Uint32(src[66+4*run:])
+		s.n[run] = float32(word >> 28)
+		for l := range 4 {
+			p := &s.point[4*run+l]
+			p.signs = evenSigns(word >> (7 * l))
+			for half := range p.at {
+				p.at[half] = s.grid.place[src[2+8*run+2*l+half]]
+			}
+		}
+	}
 }

@@ -8,9 +8,12 @@ import "math"
 type lattice struct {
 	run    int // weights that share b and a
 	levels *codeLevels
+	// codec has the codebook of types whose weights share codes; they have no
+	// levels, and b is that of the codebook's values.
+	codec  *gridCodec
 	scales scaleRule
 	// code tells which bits of a block are those of weight i's code. Where codes
-	// are no bits of their own, get and put read and write all of a block's.
+	// are no bits of their own, get and put read and write all of a block's; those with a codebook have neither.
 	code     func(i int) []codeField
 	get, put func(p *parts, block []byte)
 	// read and write are for what a block stores besides codes; write need not
@@ -24,6 +27,7 @@ type parts struct {
 	d, dmin uint16    // halves that all runs share
 	sc, mn  [16]int32 // what is stored for each run: integers, or the bits of floats
 	code    [superBlock]uint8
+	point   [superBlock / 8]gridPoint // of types with a codebook, of 8 weights each
 }
 
 // codeField is a part of a code: its bits from low on, width of them, are those
@@ -172,7 +176,12 @@ func (r sharedScale) value(p *parts, s pair) (b, a float32) {
 }
 
 func (r sharedScale) near(_ *parts, s pair, _ int, to []pair) []pair {
-	for sc := max(s.sc-3, r.lo); sc <= min(s.sc+3, r.hi); sc++ {
+	return integersAround(s, 3, r.lo, r.hi, to)
+}
+
+// integersAround lists the scales lo..hi up to reach from that of s.
+func integersAround(s pair, reach, lo, hi int32, to []pair) []pair {
+	for sc := max(s.sc-reach, lo); sc <= min(s.sc+reach, hi); sc++ {
 		if sc != s.sc {
 			to = append(to, pair{sc, 0})
 		}
@@ -233,10 +242,5 @@ type ownByte struct {
 func (r ownByte) value(_ *parts, s pair) (b, a float32) { return r.scale(uint8(s.sc)), 0 }
 
 func (r ownByte) near(_ *parts, s pair, _ int, to []pair) []pair {
-	for sc := max(s.sc-r.reach, 0); sc <= min(s.sc+r.reach, r.most); sc++ {
-		if sc != s.sc {
-			to = append(to, pair{sc, 0})
-		}
-	}
-	return to
+	return integersAround(s, r.reach, 0, r.most, to)
 }

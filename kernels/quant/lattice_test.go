@@ -27,10 +27,16 @@ func TestLatticeTakes(t *testing.T) {
 			var p parts
 			block := blocks[:q.Bytes]
 			l.take(&p, block, fields)
+			var values [superBlock]float32
 			for i := range q.Block {
 				run := i / l.run
 				b, a := l.scales.value(&p, pair{p.sc[run], p.mn[run]})
-				got := float32(b*l.levels.level[p.code[i]]) + a
+				if l.codec != nil {
+					l.codec.values(values[i/8*8:][:8], p.point[i/8:], b)
+				} else {
+					values[i] = float32(b*l.levels.level[p.code[i]]) + a
+				}
+				got := values[i]
 				if got != y[at+i] {
 					t.Fatalf("%s: weight %d is %v, not %v", q, at+i, got, y[at+i])
 				}
@@ -48,7 +54,7 @@ func TestLatticeTakes(t *testing.T) {
 func TestLatticeNearest(t *testing.T) {
 	for _, q := range encoders() {
 		l := q.lattice
-		if l == nil {
+		if l == nil || l.codec != nil {
 			continue
 		}
 		var p parts

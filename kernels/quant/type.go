@@ -47,8 +47,8 @@ type Type struct {
 	// represent (NaN, infinities, overflow) are a *ValueError.
 	Quantize func(dst []byte, src []float32, opt Options) error
 
-	// lattice is what rounding under second moments needs; nil where the type's
-	// values don't come one by one.
+	// lattice is what rounding under second moments needs; nil where the type is
+	// not rounded so.
 	lattice *lattice
 	plain   func([]byte, []float32, Options) error // Quantize without second moments
 }
