@@ -88,17 +88,18 @@ type product struct {
 	in     *Input
 	idx    []int // nil: all vectors
 	n      int
+
+	dequantize bool // weights before they are multiplied
 	*scratch
 }
 
 // scratch is what a call needs room for.
 type scratch struct {
-	unit   unit
-	floats [chunk]float32
-
-	panel   panel
+	panel   panel // first, so that it lies as the allocator's sizes do: well
 	sums    [manyVectors][RowStep]float32
 	offsets [manyVectors]int
+	decoded [RowStep][chunk]float32
+	unit    unit
 	padded  []byte // fewer than RowStep rows, and rows of zeros
 }
 

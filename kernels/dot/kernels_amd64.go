@@ -35,7 +35,10 @@ var (
 )
 
 var avx512 = panels{
-	one: [kinds]oneFunc{
+	one: [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int){
+		kindF32:   oneF32AVX512,
+		kindF16:   oneF16AVX512,
+		kindBF16:  oneBF16AVX512,
 		kindQ2K:   oneQ2KAVX512,
 		kindQ3K:   oneQ3KAVX512,
 		kindQ4K:   oneQ4KAVX512,
@@ -50,15 +53,16 @@ var avx512 = panels{
 		kindIQ4NL: oneIQ4NLAVX512,
 		kindMXFP4: oneMXFP4AVX512,
 	},
-	fillSuper: [kinds]func(to *panel, w *byte, stride int){
+	fill: [kinds]func(to *panel, w *byte, stride, units int){
+		kindF32:   fillF32AVX512,
+		kindF16:   fillF16AVX512,
+		kindBF16:  fillBF16AVX512,
 		kindQ2K:   fillQ2KAVX512,
 		kindQ3K:   fillQ3KAVX512,
 		kindQ4K:   fillQ4KAVX512,
 		kindQ5K:   fillQ5KAVX512,
 		kindQ6K:   fillQ6KAVX512,
 		kindIQ4XS: fillIQ4XSAVX512,
-	},
-	fillSmall: [kinds]func(to *panel, w *byte, stride, blocks int){
 		kindQ4_0:  fillQ4_0AVX512,
 		kindQ4_1:  fillQ4_1AVX512,
 		kindQ5_0:  fillQ5_0AVX512,
@@ -67,103 +71,130 @@ var avx512 = panels{
 		kindIQ4NL: fillIQ4NLAVX512,
 		kindMXFP4: fillMXFP4AVX512,
 	},
-	product16: product16AVX512, product16Mins: product16MinsAVX512,
-	product32: product32AVX512, product32Mins: product32MinsAVX512,
-	productSmall: productSmallAVX512, productSmallMins: productSmallMinsAVX512,
+	product: [methods]func(sums *float32, from *panel, recs *byte, offsets *int, n, units int){
+		methodFloats:    productFloatsAVX512,
+		method16:        product16AVX512,
+		method16Mins:    product16MinsAVX512,
+		method32:        product32AVX512,
+		method32Mins:    product32MinsAVX512,
+		methodSmall:     productSmallAVX512,
+		methodSmallMins: productSmallMinsAVX512,
+	},
 }
 
 //go:noescape
-func oneQ2KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+func oneF32AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ2KAVX512(to *panel, w *byte, stride int)
+func fillF32AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ3KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+func oneF16AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ3KAVX512(to *panel, w *byte, stride int)
+func fillF16AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ4KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+func oneBF16AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ4KAVX512(to *panel, w *byte, stride int)
+func fillBF16AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ5KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+func oneQ2KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ5KAVX512(to *panel, w *byte, stride int)
+func fillQ2KAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ6KAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+func oneQ3KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ6KAVX512(to *panel, w *byte, stride int)
+func fillQ3KAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneIQ4XSAVX512(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)
+func oneQ4KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillIQ4XSAVX512(to *panel, w *byte, stride int)
+func fillQ4KAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ4_0AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneQ5KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ4_0AVX512(to *panel, w *byte, stride, blocks int)
+func fillQ5KAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ4_1AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneQ6KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ4_1AVX512(to *panel, w *byte, stride, blocks int)
+func fillQ6KAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ5_0AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneIQ4XSAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ5_0AVX512(to *panel, w *byte, stride, blocks int)
+func fillIQ4XSAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ5_1AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneQ4_0AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ5_1AVX512(to *panel, w *byte, stride, blocks int)
+func fillQ4_0AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneQ8_0AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneQ4_1AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillQ8_0AVX512(to *panel, w *byte, stride, blocks int)
+func fillQ4_1AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneIQ4NLAVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneQ5_0AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillIQ4NLAVX512(to *panel, w *byte, stride, blocks int)
+func fillQ5_0AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func oneMXFP4AVX512(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
+func oneQ5_1AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func fillMXFP4AVX512(to *panel, w *byte, stride, blocks int)
+func fillQ5_1AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func product16AVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+func oneQ8_0AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func product16MinsAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+func fillQ8_0AVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func product32AVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+func oneIQ4NLAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func product32MinsAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n int)
+func fillIQ4NLAVX512(to *panel, w *byte, stride, units int)
 
 //go:noescape
-func productSmallAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n, blocks int)
+func oneMXFP4AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 
 //go:noescape
-func productSmallMinsAVX512(sums *float32, panel *panel, recs *byte, offsets *int, n, blocks int)
+func fillMXFP4AVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func productFloatsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func product16AVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func product16MinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func product32AVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func product32MinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func productSmallAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func productSmallMinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)

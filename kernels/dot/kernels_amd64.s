@@ -4,13 +4,13 @@
 
 #include "textflag.h"
 
-// func oneQ2KAVX512(dst *float32, w *byte, stride int, panels int, chunks int, rec *byte, step int)
+// func oneQ2KAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ2KAVX512(SB), NOSPLIT, $16-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -37,7 +37,7 @@ first:
 panel:
 	VPXORD Z31, Z31, Z0
 	MOVQ   rec+40(FP), R9
-	MOVQ   chunks+32(FP), R10
+	MOVQ   units+32(FP), R10
 	MOVQ   CX, R11
 	SHLQ   $0x04, R11
 	ADDQ   8(SP), R11
@@ -902,9 +902,9 @@ DATA byteOf3<>+62(SB)/1, $0x80
 DATA byteOf3<>+63(SB)/1, $0x80
 GLOBL byteOf3<>(SB), RODATA|NOPTR, $64
 
-// func fillQ2KAVX512(to *byte, w *byte, stride int)
+// func fillQ2KAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-24
+TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-32
 	MOVQ                to+0(FP), AX
 	MOVQ                w+8(FP), CX
 	MOVQ                stride+16(FP), DX
@@ -1253,13 +1253,13 @@ TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
-// func oneQ3KAVX512(dst *float32, w *byte, stride int, panels int, chunks int, rec *byte, step int)
+// func oneQ3KAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ3KAVX512(SB), NOSPLIT, $16-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -1286,7 +1286,7 @@ first:
 panel:
 	VPXORD Z31, Z31, Z0
 	MOVQ   rec+40(FP), R9
-	MOVQ   chunks+32(FP), R10
+	MOVQ   units+32(FP), R10
 	MOVQ   CX, R11
 	SHLQ   $0x04, R11
 	ADDQ   8(SP), R11
@@ -2153,9 +2153,9 @@ DATA bits7_1_2<>+6(SB)/1, $0x00
 DATA bits7_1_2<>+7(SB)/1, $0x00
 GLOBL bits7_1_2<>(SB), RODATA|NOPTR, $8
 
-// func fillQ3KAVX512(to *byte, w *byte, stride int)
+// func fillQ3KAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-24
+TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-32
 	MOVQ                to+0(FP), AX
 	MOVQ                w+8(FP), CX
 	MOVQ                stride+16(FP), DX
@@ -2695,13 +2695,13 @@ TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
-// func oneQ4KAVX512(dst *float32, w *byte, stride int, panels int, chunks int, rec *byte, step int)
+// func oneQ4KAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ4KAVX512(SB), NOSPLIT, $16-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -2730,7 +2730,7 @@ first:
 panel:
 	VPXORD Z31, Z31, Z1
 	MOVQ   rec+40(FP), R9
-	MOVQ   chunks+32(FP), R10
+	MOVQ   units+32(FP), R10
 	MOVQ   CX, R11
 	SHLQ   $0x04, R11
 	ADDQ   8(SP), R11
@@ -3204,9 +3204,9 @@ chunk:
 	VZEROUPPER
 	RET
 
-// func fillQ4KAVX512(to *byte, w *byte, stride int)
+// func fillQ4KAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-24
+TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	MOVQ                to+0(FP), AX
 	MOVQ                w+8(FP), CX
 	MOVQ                stride+16(FP), DX
@@ -3613,13 +3613,13 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
-// func oneQ5KAVX512(dst *float32, w *byte, stride int, panels int, chunks int, rec *byte, step int)
+// func oneQ5KAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ5KAVX512(SB), NOSPLIT, $16-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -3648,7 +3648,7 @@ first:
 panel:
 	VPXORD Z31, Z31, Z1
 	MOVQ   rec+40(FP), R9
-	MOVQ   chunks+32(FP), R10
+	MOVQ   units+32(FP), R10
 	MOVQ   CX, R11
 	SHLQ   $0x04, R11
 	ADDQ   8(SP), R11
@@ -4354,9 +4354,9 @@ DATA bits7_1_4<>+6(SB)/1, $0x00
 DATA bits7_1_4<>+7(SB)/1, $0x00
 GLOBL bits7_1_4<>(SB), RODATA|NOPTR, $8
 
-// func fillQ5KAVX512(to *byte, w *byte, stride int)
+// func fillQ5KAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-24
+TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	MOVQ                to+0(FP), AX
 	MOVQ                w+8(FP), CX
 	MOVQ                stride+16(FP), DX
@@ -4907,13 +4907,13 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
-// func oneQ6KAVX512(dst *float32, w *byte, stride int, panels int, chunks int, rec *byte, step int)
+// func oneQ6KAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ6KAVX512(SB), NOSPLIT, $16-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -4942,7 +4942,7 @@ first:
 panel:
 	VPXORD Z31, Z31, Z1
 	MOVQ   rec+40(FP), R9
-	MOVQ   chunks+32(FP), R10
+	MOVQ   units+32(FP), R10
 	MOVQ   CX, R11
 	SHLQ   $0x04, R11
 	ADDQ   8(SP), R11
@@ -5686,9 +5686,9 @@ chunk:
 	VZEROUPPER
 	RET
 
-// func fillQ6KAVX512(to *byte, w *byte, stride int)
+// func fillQ6KAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-24
+TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	MOVQ                to+0(FP), AX
 	MOVQ                w+8(FP), CX
 	MOVQ                stride+16(FP), DX
@@ -6334,13 +6334,13 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
-// func oneIQ4XSAVX512(dst *float32, w *byte, stride int, panels int, chunks int, rec *byte, step int)
+// func oneIQ4XSAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
 TEXT ·oneIQ4XSAVX512(SB), NOSPLIT, $16-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -6370,7 +6370,7 @@ first:
 panel:
 	VPXORD Z31, Z31, Z2
 	MOVQ   rec+40(FP), R9
-	MOVQ   chunks+32(FP), R10
+	MOVQ   units+32(FP), R10
 	MOVQ   CX, R11
 	SHLQ   $0x04, R11
 	ADDQ   8(SP), R11
@@ -7197,9 +7197,9 @@ DATA iq4High20<>+62(SB)/1, $0x38
 DATA iq4High20<>+63(SB)/1, $0x3a
 GLOBL iq4High20<>(SB), RODATA|NOPTR, $64
 
-// func fillIQ4XSAVX512(to *byte, w *byte, stride int)
+// func fillIQ4XSAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
-TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-24
+TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	MOVQ                to+0(FP), AX
 	MOVQ                w+8(FP), CX
 	MOVQ                stride+16(FP), DX
@@ -7682,16 +7682,16 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-24
 	VZEROUPPER
 	RET
 
-// func product16AVX512(sums *float32, panel *byte, recs *byte, offsets *byte, n int)
+// func product16AVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·product16AVX512(SB), NOSPLIT, $24-40
+TEXT ·product16AVX512(SB), NOSPLIT, $24-48
 	MOVQ sums+0(FP), AX
 	MOVQ AX, (SP)
 	MOVQ offsets+24(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ n+32(FP), AX
 	MOVQ AX, 16(SP)
-	MOVQ panel+8(FP), AX
+	MOVQ from+8(FP), AX
 
 tile8:
 	CMPQ   16(SP), $0x08
@@ -8227,16 +8227,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func product16MinsAVX512(sums *float32, panel *byte, recs *byte, offsets *byte, n int)
+// func product16MinsAVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·product16MinsAVX512(SB), NOSPLIT, $24-40
+TEXT ·product16MinsAVX512(SB), NOSPLIT, $24-48
 	MOVQ sums+0(FP), AX
 	MOVQ AX, (SP)
 	MOVQ offsets+24(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ n+32(FP), AX
 	MOVQ AX, 16(SP)
-	MOVQ panel+8(FP), AX
+	MOVQ from+8(FP), AX
 
 tile8:
 	CMPQ   16(SP), $0x08
@@ -8821,16 +8821,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func product32AVX512(sums *float32, panel *byte, recs *byte, offsets *byte, n int)
+// func product32AVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·product32AVX512(SB), NOSPLIT, $24-40
+TEXT ·product32AVX512(SB), NOSPLIT, $24-48
 	MOVQ sums+0(FP), AX
 	MOVQ AX, (SP)
 	MOVQ offsets+24(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ n+32(FP), AX
 	MOVQ AX, 16(SP)
-	MOVQ panel+8(FP), AX
+	MOVQ from+8(FP), AX
 
 tile8:
 	CMPQ   16(SP), $0x08
@@ -9366,16 +9366,16 @@ done:
 	VZEROUPPER
 	RET
 
-// func product32MinsAVX512(sums *float32, panel *byte, recs *byte, offsets *byte, n int)
+// func product32MinsAVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
-TEXT ·product32MinsAVX512(SB), NOSPLIT, $24-40
+TEXT ·product32MinsAVX512(SB), NOSPLIT, $24-48
 	MOVQ sums+0(FP), AX
 	MOVQ AX, (SP)
 	MOVQ offsets+24(FP), AX
 	MOVQ AX, 8(SP)
 	MOVQ n+32(FP), AX
 	MOVQ AX, 16(SP)
-	MOVQ panel+8(FP), AX
+	MOVQ from+8(FP), AX
 
 tile8:
 	CMPQ   16(SP), $0x08
@@ -9960,13 +9960,13 @@ done:
 	VZEROUPPER
 	RET
 
-// func oneQ4_0AVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneQ4_0AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ4_0AVX512(SB), NOSPLIT, $64-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -9995,7 +9995,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z2
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -10149,11 +10149,11 @@ DATA valuesQ4_0<>+14(SB)/1, $0x86
 DATA valuesQ4_0<>+15(SB)/1, $0x87
 GLOBL valuesQ4_0<>(SB), RODATA|NOPTR, $16
 
-// func fillQ4_0AVX512(to *byte, w *byte, stride int, blocks int)
+// func fillQ4_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
 TEXT ·fillQ4_0AVX512(SB), NOSPLIT, $32-32
 	MOVQ            to+0(FP), AX
-	MOVQ            blocks+24(FP), CX
+	MOVQ            units+24(FP), CX
 	MOVQ            w+8(FP), DX
 	MOVQ            stride+16(FP), BX
 	LEAQ            (BX)(BX*2), SI
@@ -10263,13 +10263,13 @@ block:
 	VZEROUPPER
 	RET
 
-// func oneIQ4NLAVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneIQ4NLAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneIQ4NLAVX512(SB), NOSPLIT, $64-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -10298,7 +10298,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z2
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -10452,11 +10452,11 @@ DATA valuesIQ4NL<>+14(SB)/1, $0xd9
 DATA valuesIQ4NL<>+15(SB)/1, $0xf1
 GLOBL valuesIQ4NL<>(SB), RODATA|NOPTR, $16
 
-// func fillIQ4NLAVX512(to *byte, w *byte, stride int, blocks int)
+// func fillIQ4NLAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
 TEXT ·fillIQ4NLAVX512(SB), NOSPLIT, $32-32
 	MOVQ            to+0(FP), AX
-	MOVQ            blocks+24(FP), CX
+	MOVQ            units+24(FP), CX
 	MOVQ            w+8(FP), DX
 	MOVQ            stride+16(FP), BX
 	LEAQ            (BX)(BX*2), SI
@@ -10566,13 +10566,13 @@ block:
 	VZEROUPPER
 	RET
 
-// func oneMXFP4AVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneMXFP4AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneMXFP4AVX512(SB), NOSPLIT, $48-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -10605,7 +10605,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z4
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -10763,11 +10763,11 @@ DATA valuesMXFP4<>+14(SB)/1, $0x78
 DATA valuesMXFP4<>+15(SB)/1, $0x74
 GLOBL valuesMXFP4<>(SB), RODATA|NOPTR, $16
 
-// func fillMXFP4AVX512(to *byte, w *byte, stride int, blocks int)
+// func fillMXFP4AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
 TEXT ·fillMXFP4AVX512(SB), NOSPLIT, $16-32
 	MOVQ            to+0(FP), AX
-	MOVQ            blocks+24(FP), CX
+	MOVQ            units+24(FP), CX
 	MOVQ            w+8(FP), DX
 	MOVQ            stride+16(FP), BX
 	LEAQ            (BX)(BX*2), SI
@@ -10885,13 +10885,13 @@ block:
 	VZEROUPPER
 	RET
 
-// func oneQ8_0AVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneQ8_0AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
 TEXT ·oneQ8_0AVX512(SB), NOSPLIT, $64-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -10919,7 +10919,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z1
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -11075,11 +11075,11 @@ done:
 	VZEROUPPER
 	RET
 
-// func fillQ8_0AVX512(to *byte, w *byte, stride int, blocks int)
+// func fillQ8_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F
 TEXT ·fillQ8_0AVX512(SB), NOSPLIT, $32-32
 	MOVQ         to+0(FP), AX
-	MOVQ         blocks+24(FP), CX
+	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
 	MOVQ         stride+16(FP), BX
 	LEAQ         (BX)(BX*2), SI
@@ -11204,13 +11204,13 @@ block:
 	VZEROUPPER
 	RET
 
-// func oneQ4_1AVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneQ4_1AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ4_1AVX512(SB), NOSPLIT, $96-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -11238,7 +11238,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z1
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -11410,11 +11410,11 @@ DATA minus128th<>+2(SB)/1, $0x00
 DATA minus128th<>+3(SB)/1, $0xbc
 GLOBL minus128th<>(SB), RODATA|NOPTR, $4
 
-// func fillQ4_1AVX512(to *byte, w *byte, stride int, blocks int)
+// func fillQ4_1AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F, GFNI
 TEXT ·fillQ4_1AVX512(SB), NOSPLIT, $64-32
 	MOVQ         to+0(FP), AX
-	MOVQ         blocks+24(FP), CX
+	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
 	MOVQ         stride+16(FP), BX
 	LEAQ         (BX)(BX*2), SI
@@ -11549,13 +11549,13 @@ block:
 	VZEROUPPER
 	RET
 
-// func oneQ5_0AVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneQ5_0AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ5_0AVX512(SB), NOSPLIT, $128-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -11583,7 +11583,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z1
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -12315,11 +12315,11 @@ DATA fifth28<>+62(SB)/1, $0x3e
 DATA fifth28<>+63(SB)/1, $0x3f
 GLOBL fifth28<>(SB), RODATA|NOPTR, $64
 
-// func fillQ5_0AVX512(to *byte, w *byte, stride int, blocks int)
+// func fillQ5_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
 TEXT ·fillQ5_0AVX512(SB), NOSPLIT, $96-32
 	MOVQ         to+0(FP), AX
-	MOVQ         blocks+24(FP), CX
+	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
 	MOVQ         stride+16(FP), BX
 	LEAQ         (BX)(BX*2), SI
@@ -12495,13 +12495,13 @@ block:
 	VZEROUPPER
 	RET
 
-// func oneQ5_1AVX512(dst *float32, w *byte, stride int, panels int, blocks int, rec *byte, step int)
+// func oneQ5_1AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ5_1AVX512(SB), NOSPLIT, $160-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
-	MOVQ  panels+24(FP), BX
+	MOVQ  count+24(FP), BX
 	MOVQ  BX, (SP)
 	MOVQ  AX, 8(SP)
 	LEAQ  (CX)(CX*2), BX
@@ -12529,7 +12529,7 @@ first:
 
 panel:
 	VPXORD Z31, Z31, Z1
-	MOVQ   blocks+32(FP), R9
+	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
 	MOVQ   R9, 24(SP)
@@ -12763,11 +12763,11 @@ done:
 	VZEROUPPER
 	RET
 
-// func fillQ5_1AVX512(to *byte, w *byte, stride int, blocks int)
+// func fillQ5_1AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F, AVX512VBMI, GFNI
 TEXT ·fillQ5_1AVX512(SB), NOSPLIT, $128-32
 	MOVQ         to+0(FP), AX
-	MOVQ         blocks+24(FP), CX
+	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
 	MOVQ         stride+16(FP), BX
 	LEAQ         (BX)(BX*2), SI
@@ -12969,7 +12969,7 @@ block:
 	VZEROUPPER
 	RET
 
-// func productSmallAVX512(sums *float32, panel *byte, recs *byte, offsets *byte, n int, blocks int)
+// func productSmallAVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·productSmallAVX512(SB), NOSPLIT, $32-48
 	MOVQ sums+0(FP), AX
@@ -12978,7 +12978,7 @@ TEXT ·productSmallAVX512(SB), NOSPLIT, $32-48
 	MOVQ AX, 16(SP)
 	MOVQ n+32(FP), AX
 	MOVQ AX, 24(SP)
-	MOVQ panel+8(FP), AX
+	MOVQ from+8(FP), AX
 
 tile8:
 	CMPQ    24(SP), $0x08
@@ -13005,7 +13005,7 @@ tile8:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), R13
+	MOVQ    units+40(FP), R13
 	MOVQ    R13, (SP)
 	MOVQ    8(SP), R13
 	VMOVUPS (R13), Z0
@@ -13166,7 +13166,7 @@ tile4:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), R9
+	MOVQ    units+40(FP), R9
 	MOVQ    R9, (SP)
 	MOVQ    8(SP), R9
 	VMOVUPS (R9), Z0
@@ -13263,7 +13263,7 @@ tile2:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), DI
+	MOVQ    units+40(FP), DI
 	MOVQ    DI, (SP)
 	MOVQ    8(SP), DI
 	VMOVUPS (DI), Z0
@@ -13328,7 +13328,7 @@ tile1:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    units+40(FP), SI
 	MOVQ    SI, (SP)
 	MOVQ    8(SP), SI
 	VMOVUPS (SI), Z0
@@ -13371,7 +13371,7 @@ done:
 	VZEROUPPER
 	RET
 
-// func productSmallMinsAVX512(sums *float32, panel *byte, recs *byte, offsets *byte, n int, blocks int)
+// func productSmallMinsAVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·productSmallMinsAVX512(SB), NOSPLIT, $32-48
 	MOVQ sums+0(FP), AX
@@ -13380,7 +13380,7 @@ TEXT ·productSmallMinsAVX512(SB), NOSPLIT, $32-48
 	MOVQ AX, 16(SP)
 	MOVQ n+32(FP), AX
 	MOVQ AX, 24(SP)
-	MOVQ panel+8(FP), AX
+	MOVQ from+8(FP), AX
 
 tile8:
 	CMPQ    24(SP), $0x08
@@ -13407,7 +13407,7 @@ tile8:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), R13
+	MOVQ    units+40(FP), R13
 	MOVQ    R13, (SP)
 	MOVQ    8(SP), R13
 	VMOVUPS (R13), Z0
@@ -13609,7 +13609,7 @@ tile4:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), R9
+	MOVQ    units+40(FP), R9
 	MOVQ    R9, (SP)
 	MOVQ    8(SP), R9
 	VMOVUPS (R9), Z0
@@ -13727,7 +13727,7 @@ tile2:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), DI
+	MOVQ    units+40(FP), DI
 	MOVQ    DI, (SP)
 	MOVQ    8(SP), DI
 	VMOVUPS (DI), Z0
@@ -13803,7 +13803,7 @@ tile1:
 	MOVQ    CX, 16(SP)
 	MOVQ    AX, CX
 	XORQ    DX, DX
-	MOVQ    blocks+40(FP), SI
+	MOVQ    units+40(FP), SI
 	MOVQ    SI, (SP)
 	MOVQ    8(SP), SI
 	VMOVUPS (SI), Z0
@@ -13847,6 +13847,881 @@ block1:
 	MOVQ           CX, 8(SP)
 	SUBQ           $0x01, 24(SP)
 	JMP            tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func oneF32AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·oneF32AVX512(SB), NOSPLIT, $24-56
+	MOVQ  stride+16(FP), AX
+	MOVQ  dst+0(FP), CX
+	MOVQ  w+8(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  DX, 8(SP)
+	LEAQ  (AX)(AX*2), BX
+	LEAQ  (DX)(AX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(AX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(AX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  AX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0 (R9)
+	ADDQ       $0x40, R9
+	CMPQ       R9, R10
+	JLT        first
+
+panel:
+	VPXORD Z31, Z31, Z0
+	MOVQ   rec+40(FP), R9
+	MOVQ   AX, R10
+	SHLQ   $0x04, R10
+	ADDQ   8(SP), R10
+	MOVQ   units+32(FP), R11
+	MOVQ   R11, 16(SP)
+
+chunk:
+	VPXORD  Z31, Z31, Z1
+	VPXORD  Z31, Z31, Z2
+	MOVQ    16(SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R11, R12
+	CMOVQGT R12, R11
+	SUBQ    R11, 16(SP)
+
+columns:
+	VBROADCASTI32X4  (DX), Z3
+	VBROADCASTI32X4  (SI), K1, Z3
+	VBROADCASTI32X4  (DI), K2, Z3
+	VBROADCASTI32X4  (R8), K3, Z3
+	PREFETCHT0       (R10)
+	VBROADCASTI32X4  (DX)(AX*1), Z4
+	VBROADCASTI32X4  (SI)(AX*1), K1, Z4
+	VBROADCASTI32X4  (DI)(AX*1), K2, Z4
+	VBROADCASTI32X4  (R8)(AX*1), K3, Z4
+	PREFETCHT0       64(R10)
+	VBROADCASTI32X4  (DX)(AX*2), Z5
+	VBROADCASTI32X4  (SI)(AX*2), K1, Z5
+	VBROADCASTI32X4  (DI)(AX*2), K2, Z5
+	VBROADCASTI32X4  (R8)(AX*2), K3, Z5
+	PREFETCHT0       128(R10)
+	VBROADCASTI32X4  (DX)(BX*1), Z6
+	VBROADCASTI32X4  (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4  (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4  (R8)(BX*1), K3, Z6
+	PREFETCHT0       192(R10)
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z4
+	VPUNPCKLDQ       Z6, Z5, Z3
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z3, Z7, Z5
+	VPUNPCKHQDQ      Z3, Z7, Z3
+	VPUNPCKLQDQ      Z6, Z4, Z7
+	VPUNPCKHQDQ      Z6, Z4, Z4
+	VFMADD231PS.BCST (R9), Z5, Z1
+	VFMADD231PS.BCST 4(R9), Z3, Z2
+	VFMADD231PS.BCST 8(R9), Z7, Z1
+	VFMADD231PS.BCST 12(R9), Z4, Z2
+	ADDQ             $0x00000100, R10
+	ADDQ             $0x00000010, DX
+	ADDQ             $0x00000010, SI
+	ADDQ             $0x00000010, DI
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x10, R9
+	SUBQ             $0x04, R11
+	JNZ              columns
+	VADDPS           Z2, Z1, Z1
+	VADDPS           Z1, Z0, Z0
+	CMPQ             16(SP), $0x00
+	JNE              chunk
+	VMOVUPS          Z0, (CX)
+	ADDQ             $0x40, CX
+	MOVQ             AX, DX
+	SHLQ             $0x04, DX
+	ADDQ             8(SP), DX
+	MOVQ             DX, 8(SP)
+	LEAQ             (DX)(AX*4), SI
+	LEAQ             (SI)(AX*4), DI
+	LEAQ             (DI)(AX*4), R8
+	DECQ             (SP)
+	JNZ              panel
+	VZEROUPPER
+	RET
+
+// func fillF32AVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512F
+TEXT ·fillF32AVX512(SB), NOSPLIT, $0-32
+	MOVQ  to+0(FP), AX
+	MOVQ  units+24(FP), CX
+	MOVQ  w+8(FP), DX
+	MOVQ  stride+16(FP), BX
+	LEAQ  (BX)(BX*2), SI
+	LEAQ  (DX)(BX*4), DI
+	MOVL  $0x000000f0, R8
+	KMOVW R8, K1
+	LEAQ  (DI)(BX*4), R8
+	MOVL  $0x00000f00, R9
+	KMOVW R9, K2
+	LEAQ  (R8)(BX*4), R9
+	MOVL  $0x0000f000, R10
+	KMOVW R10, K3
+
+columns:
+	VBROADCASTI32X4 (DX), Z0
+	VBROADCASTI32X4 (DI), K1, Z0
+	VBROADCASTI32X4 (R8), K2, Z0
+	VBROADCASTI32X4 (R9), K3, Z0
+	VBROADCASTI32X4 (DX)(BX*1), Z1
+	VBROADCASTI32X4 (DI)(BX*1), K1, Z1
+	VBROADCASTI32X4 (R8)(BX*1), K2, Z1
+	VBROADCASTI32X4 (R9)(BX*1), K3, Z1
+	VBROADCASTI32X4 (DX)(BX*2), Z2
+	VBROADCASTI32X4 (DI)(BX*2), K1, Z2
+	VBROADCASTI32X4 (R8)(BX*2), K2, Z2
+	VBROADCASTI32X4 (R9)(BX*2), K3, Z2
+	VBROADCASTI32X4 (DX)(SI*1), Z3
+	VBROADCASTI32X4 (DI)(SI*1), K1, Z3
+	VBROADCASTI32X4 (R8)(SI*1), K2, Z3
+	VBROADCASTI32X4 (R9)(SI*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VMOVUPS         Z2, (AX)
+	VMOVUPS         Z0, 64(AX)
+	VMOVUPS         Z4, 128(AX)
+	VMOVUPS         Z1, 192(AX)
+	ADDQ            $0x00000010, DX
+	ADDQ            $0x00000010, DI
+	ADDQ            $0x00000010, R8
+	ADDQ            $0x00000010, R9
+	ADDQ            $0x00000100, AX
+	SUBQ            $0x04, CX
+	JNZ             columns
+	VZEROUPPER
+	RET
+
+// func oneBF16AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·oneBF16AVX512(SB), NOSPLIT, $24-56
+	MOVQ  stride+16(FP), AX
+	MOVQ  dst+0(FP), CX
+	MOVQ  w+8(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  DX, 8(SP)
+	LEAQ  (AX)(AX*2), BX
+	LEAQ  (DX)(AX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(AX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(AX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  AX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0   (R9)
+	ADDQ         $0x40, R9
+	CMPQ         R9, R10
+	JLT          first
+	MOVL         $0xffff0000, R9
+	VPBROADCASTD R9, Z0
+
+panel:
+	VPXORD Z31, Z31, Z1
+	MOVQ   rec+40(FP), R9
+	MOVQ   AX, R10
+	SHLQ   $0x04, R10
+	ADDQ   8(SP), R10
+	MOVQ   units+32(FP), R11
+	MOVQ   R11, 16(SP)
+
+chunk:
+	VPXORD  Z31, Z31, Z2
+	VPXORD  Z31, Z31, Z3
+	MOVQ    16(SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R11, R12
+	CMOVQGT R12, R11
+	SUBQ    R11, 16(SP)
+
+columns:
+	VBROADCASTI32X4  (DX), Z4
+	VBROADCASTI32X4  (SI), K1, Z4
+	VBROADCASTI32X4  (DI), K2, Z4
+	VBROADCASTI32X4  (R8), K3, Z4
+	PREFETCHT0       (R10)
+	VBROADCASTI32X4  (DX)(AX*1), Z5
+	VBROADCASTI32X4  (SI)(AX*1), K1, Z5
+	VBROADCASTI32X4  (DI)(AX*1), K2, Z5
+	VBROADCASTI32X4  (R8)(AX*1), K3, Z5
+	PREFETCHT0       64(R10)
+	VBROADCASTI32X4  (DX)(AX*2), Z6
+	VBROADCASTI32X4  (SI)(AX*2), K1, Z6
+	VBROADCASTI32X4  (DI)(AX*2), K2, Z6
+	VBROADCASTI32X4  (R8)(AX*2), K3, Z6
+	PREFETCHT0       128(R10)
+	VBROADCASTI32X4  (DX)(BX*1), Z7
+	VBROADCASTI32X4  (SI)(BX*1), K1, Z7
+	VBROADCASTI32X4  (DI)(BX*1), K2, Z7
+	VBROADCASTI32X4  (R8)(BX*1), K3, Z7
+	PREFETCHT0       192(R10)
+	VPUNPCKLDQ       Z5, Z4, Z8
+	VPUNPCKHDQ       Z5, Z4, Z5
+	VPUNPCKLDQ       Z7, Z6, Z4
+	VPUNPCKHDQ       Z7, Z6, Z7
+	VPUNPCKLQDQ      Z4, Z8, Z6
+	VPUNPCKHQDQ      Z4, Z8, Z4
+	VPUNPCKLQDQ      Z7, Z5, Z8
+	VPUNPCKHQDQ      Z7, Z5, Z5
+	VPSLLD           $0x10, Z6, Z7
+	VPANDD           Z0, Z6, Z6
+	VFMADD231PS.BCST (R9), Z7, Z2
+	VFMADD231PS.BCST 4(R9), Z6, Z3
+	VPSLLD           $0x10, Z4, Z6
+	VPANDD           Z0, Z4, Z4
+	VFMADD231PS.BCST 8(R9), Z6, Z2
+	VFMADD231PS.BCST 12(R9), Z4, Z3
+	VPSLLD           $0x10, Z8, Z4
+	VPANDD           Z0, Z8, Z6
+	VFMADD231PS.BCST 16(R9), Z4, Z2
+	VFMADD231PS.BCST 20(R9), Z6, Z3
+	VPSLLD           $0x10, Z5, Z4
+	VPANDD           Z0, Z5, Z5
+	VFMADD231PS.BCST 24(R9), Z4, Z2
+	VFMADD231PS.BCST 28(R9), Z5, Z3
+	ADDQ             $0x00000100, R10
+	ADDQ             $0x00000010, DX
+	ADDQ             $0x00000010, SI
+	ADDQ             $0x00000010, DI
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x20, R9
+	SUBQ             $0x08, R11
+	JNZ              columns
+	VADDPS           Z3, Z2, Z2
+	VADDPS           Z2, Z1, Z1
+	CMPQ             16(SP), $0x00
+	JNE              chunk
+	VMOVUPS          Z1, (CX)
+	ADDQ             $0x40, CX
+	MOVQ             AX, DX
+	SHLQ             $0x04, DX
+	ADDQ             8(SP), DX
+	MOVQ             DX, 8(SP)
+	LEAQ             (DX)(AX*4), SI
+	LEAQ             (SI)(AX*4), DI
+	LEAQ             (DI)(AX*4), R8
+	DECQ             (SP)
+	JNZ              panel
+	VZEROUPPER
+	RET
+
+// func fillBF16AVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512F
+TEXT ·fillBF16AVX512(SB), NOSPLIT, $0-32
+	MOVQ         to+0(FP), AX
+	MOVQ         units+24(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	MOVL         $0x000000f0, R8
+	KMOVW        R8, K1
+	LEAQ         (DI)(BX*4), R8
+	MOVL         $0x00000f00, R9
+	KMOVW        R9, K2
+	LEAQ         (R8)(BX*4), R9
+	MOVL         $0x0000f000, R10
+	KMOVW        R10, K3
+	MOVL         $0xffff0000, R10
+	VPBROADCASTD R10, Z0
+
+columns:
+	VBROADCASTI32X4 (DX), Z1
+	VBROADCASTI32X4 (DI), K1, Z1
+	VBROADCASTI32X4 (R8), K2, Z1
+	VBROADCASTI32X4 (R9), K3, Z1
+	VBROADCASTI32X4 (DX)(BX*1), Z2
+	VBROADCASTI32X4 (DI)(BX*1), K1, Z2
+	VBROADCASTI32X4 (R8)(BX*1), K2, Z2
+	VBROADCASTI32X4 (R9)(BX*1), K3, Z2
+	VBROADCASTI32X4 (DX)(BX*2), Z3
+	VBROADCASTI32X4 (DI)(BX*2), K1, Z3
+	VBROADCASTI32X4 (R8)(BX*2), K2, Z3
+	VBROADCASTI32X4 (R9)(BX*2), K3, Z3
+	VBROADCASTI32X4 (DX)(SI*1), Z4
+	VBROADCASTI32X4 (DI)(SI*1), K1, Z4
+	VBROADCASTI32X4 (R8)(SI*1), K2, Z4
+	VBROADCASTI32X4 (R9)(SI*1), K3, Z4
+	VPUNPCKLDQ      Z2, Z1, Z5
+	VPUNPCKHDQ      Z2, Z1, Z2
+	VPUNPCKLDQ      Z4, Z3, Z1
+	VPUNPCKHDQ      Z4, Z3, Z4
+	VPUNPCKLQDQ     Z1, Z5, Z3
+	VPUNPCKHQDQ     Z1, Z5, Z1
+	VPUNPCKLQDQ     Z4, Z2, Z5
+	VPUNPCKHQDQ     Z4, Z2, Z2
+	VPSLLD          $0x10, Z3, Z4
+	VPANDD          Z0, Z3, Z3
+	VMOVUPS         Z4, (AX)
+	VMOVUPS         Z3, 64(AX)
+	VPSLLD          $0x10, Z1, Z3
+	VPANDD          Z0, Z1, Z1
+	VMOVUPS         Z3, 128(AX)
+	VMOVUPS         Z1, 192(AX)
+	VPSLLD          $0x10, Z5, Z1
+	VPANDD          Z0, Z5, Z3
+	VMOVUPS         Z1, 256(AX)
+	VMOVUPS         Z3, 320(AX)
+	VPSLLD          $0x10, Z2, Z1
+	VPANDD          Z0, Z2, Z2
+	VMOVUPS         Z1, 384(AX)
+	VMOVUPS         Z2, 448(AX)
+	ADDQ            $0x00000010, DX
+	ADDQ            $0x00000010, DI
+	ADDQ            $0x00000010, R8
+	ADDQ            $0x00000010, R9
+	ADDQ            $0x00000200, AX
+	SUBQ            $0x08, CX
+	JNZ             columns
+	VZEROUPPER
+	RET
+
+// func oneF16AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512F, CMOV, MMX+
+TEXT ·oneF16AVX512(SB), NOSPLIT, $24-56
+	MOVQ  stride+16(FP), AX
+	MOVQ  dst+0(FP), CX
+	MOVQ  w+8(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  DX, 8(SP)
+	LEAQ  (AX)(AX*2), BX
+	LEAQ  (DX)(AX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(AX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(AX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  AX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0 (R9)
+	ADDQ       $0x40, R9
+	CMPQ       R9, R10
+	JLT        first
+
+panel:
+	VPXORD Z31, Z31, Z0
+	MOVQ   rec+40(FP), R9
+	MOVQ   AX, R10
+	SHLQ   $0x04, R10
+	ADDQ   8(SP), R10
+	MOVQ   units+32(FP), R11
+	MOVQ   R11, 16(SP)
+
+chunk:
+	VPXORD  Z31, Z31, Z1
+	VPXORD  Z31, Z31, Z2
+	MOVQ    16(SP), R11
+	MOVQ    $0x00000100, R12
+	CMPQ    R11, R12
+	CMOVQGT R12, R11
+	SUBQ    R11, 16(SP)
+
+columns:
+	VBROADCASTI32X4  (DX), Z3
+	VBROADCASTI32X4  (SI), K1, Z3
+	VBROADCASTI32X4  (DI), K2, Z3
+	VBROADCASTI32X4  (R8), K3, Z3
+	PREFETCHT0       (R10)
+	VBROADCASTI32X4  (DX)(AX*1), Z4
+	VBROADCASTI32X4  (SI)(AX*1), K1, Z4
+	VBROADCASTI32X4  (DI)(AX*1), K2, Z4
+	VBROADCASTI32X4  (R8)(AX*1), K3, Z4
+	PREFETCHT0       64(R10)
+	VBROADCASTI32X4  (DX)(AX*2), Z5
+	VBROADCASTI32X4  (SI)(AX*2), K1, Z5
+	VBROADCASTI32X4  (DI)(AX*2), K2, Z5
+	VBROADCASTI32X4  (R8)(AX*2), K3, Z5
+	PREFETCHT0       128(R10)
+	VBROADCASTI32X4  (DX)(BX*1), Z6
+	VBROADCASTI32X4  (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4  (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4  (R8)(BX*1), K3, Z6
+	PREFETCHT0       192(R10)
+	VPUNPCKLDQ       Z4, Z3, Z7
+	VPUNPCKHDQ       Z4, Z3, Z4
+	VPUNPCKLDQ       Z6, Z5, Z3
+	VPUNPCKHDQ       Z6, Z5, Z6
+	VPUNPCKLQDQ      Z3, Z7, Z5
+	VPUNPCKHQDQ      Z3, Z7, Z3
+	VPUNPCKLQDQ      Z6, Z4, Z7
+	VPUNPCKHQDQ      Z6, Z4, Z4
+	VPMOVDW          Z5, Y6
+	VCVTPH2PS        Y6, Z6
+	VPSRLD           $0x10, Z5, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VFMADD231PS.BCST (R9), Z6, Z1
+	VFMADD231PS.BCST 4(R9), Z5, Z2
+	VPMOVDW          Z3, Y5
+	VCVTPH2PS        Y5, Z5
+	VPSRLD           $0x10, Z3, Z3
+	VPMOVDW          Z3, Y3
+	VCVTPH2PS        Y3, Z3
+	VFMADD231PS.BCST 8(R9), Z5, Z1
+	VFMADD231PS.BCST 12(R9), Z3, Z2
+	VPMOVDW          Z7, Y3
+	VCVTPH2PS        Y3, Z3
+	VPSRLD           $0x10, Z7, Z5
+	VPMOVDW          Z5, Y5
+	VCVTPH2PS        Y5, Z5
+	VFMADD231PS.BCST 16(R9), Z3, Z1
+	VFMADD231PS.BCST 20(R9), Z5, Z2
+	VPMOVDW          Z4, Y3
+	VCVTPH2PS        Y3, Z3
+	VPSRLD           $0x10, Z4, Z4
+	VPMOVDW          Z4, Y4
+	VCVTPH2PS        Y4, Z4
+	VFMADD231PS.BCST 24(R9), Z3, Z1
+	VFMADD231PS.BCST 28(R9), Z4, Z2
+	ADDQ             $0x00000100, R10
+	ADDQ             $0x00000010, DX
+	ADDQ             $0x00000010, SI
+	ADDQ             $0x00000010, DI
+	ADDQ             $0x00000010, R8
+	ADDQ             $0x20, R9
+	SUBQ             $0x08, R11
+	JNZ              columns
+	VADDPS           Z2, Z1, Z1
+	VADDPS           Z1, Z0, Z0
+	CMPQ             16(SP), $0x00
+	JNE              chunk
+	VMOVUPS          Z0, (CX)
+	ADDQ             $0x40, CX
+	MOVQ             AX, DX
+	SHLQ             $0x04, DX
+	ADDQ             8(SP), DX
+	MOVQ             DX, 8(SP)
+	LEAQ             (DX)(AX*4), SI
+	LEAQ             (SI)(AX*4), DI
+	LEAQ             (DI)(AX*4), R8
+	DECQ             (SP)
+	JNZ              panel
+	VZEROUPPER
+	RET
+
+// func fillF16AVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512F
+TEXT ·fillF16AVX512(SB), NOSPLIT, $0-32
+	MOVQ  to+0(FP), AX
+	MOVQ  units+24(FP), CX
+	MOVQ  w+8(FP), DX
+	MOVQ  stride+16(FP), BX
+	LEAQ  (BX)(BX*2), SI
+	LEAQ  (DX)(BX*4), DI
+	MOVL  $0x000000f0, R8
+	KMOVW R8, K1
+	LEAQ  (DI)(BX*4), R8
+	MOVL  $0x00000f00, R9
+	KMOVW R9, K2
+	LEAQ  (R8)(BX*4), R9
+	MOVL  $0x0000f000, R10
+	KMOVW R10, K3
+
+columns:
+	VBROADCASTI32X4 (DX), Z0
+	VBROADCASTI32X4 (DI), K1, Z0
+	VBROADCASTI32X4 (R8), K2, Z0
+	VBROADCASTI32X4 (R9), K3, Z0
+	VBROADCASTI32X4 (DX)(BX*1), Z1
+	VBROADCASTI32X4 (DI)(BX*1), K1, Z1
+	VBROADCASTI32X4 (R8)(BX*1), K2, Z1
+	VBROADCASTI32X4 (R9)(BX*1), K3, Z1
+	VBROADCASTI32X4 (DX)(BX*2), Z2
+	VBROADCASTI32X4 (DI)(BX*2), K1, Z2
+	VBROADCASTI32X4 (R8)(BX*2), K2, Z2
+	VBROADCASTI32X4 (R9)(BX*2), K3, Z2
+	VBROADCASTI32X4 (DX)(SI*1), Z3
+	VBROADCASTI32X4 (DI)(SI*1), K1, Z3
+	VBROADCASTI32X4 (R8)(SI*1), K2, Z3
+	VBROADCASTI32X4 (R9)(SI*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VPMOVDW         Z2, Y3
+	VCVTPH2PS       Y3, Z3
+	VPSRLD          $0x10, Z2, Z2
+	VPMOVDW         Z2, Y2
+	VCVTPH2PS       Y2, Z2
+	VMOVUPS         Z3, (AX)
+	VMOVUPS         Z2, 64(AX)
+	VPMOVDW         Z0, Y2
+	VCVTPH2PS       Y2, Z2
+	VPSRLD          $0x10, Z0, Z0
+	VPMOVDW         Z0, Y0
+	VCVTPH2PS       Y0, Z0
+	VMOVUPS         Z2, 128(AX)
+	VMOVUPS         Z0, 192(AX)
+	VPMOVDW         Z4, Y0
+	VCVTPH2PS       Y0, Z0
+	VPSRLD          $0x10, Z4, Z2
+	VPMOVDW         Z2, Y2
+	VCVTPH2PS       Y2, Z2
+	VMOVUPS         Z0, 256(AX)
+	VMOVUPS         Z2, 320(AX)
+	VPMOVDW         Z1, Y0
+	VCVTPH2PS       Y0, Z0
+	VPSRLD          $0x10, Z1, Z1
+	VPMOVDW         Z1, Y1
+	VCVTPH2PS       Y1, Z1
+	VMOVUPS         Z0, 384(AX)
+	VMOVUPS         Z1, 448(AX)
+	ADDQ            $0x00000010, DX
+	ADDQ            $0x00000010, DI
+	ADDQ            $0x00000010, R8
+	ADDQ            $0x00000010, R9
+	ADDQ            $0x00000200, AX
+	SUBQ            $0x08, CX
+	JNZ             columns
+	VZEROUPPER
+	RET
+
+// func productFloatsAVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX512F
+TEXT ·productFloatsAVX512(SB), NOSPLIT, $32-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 24(SP)
+	MOVQ from+8(FP), AX
+
+tile8:
+	CMPQ   24(SP), $0x08
+	JLT    tile4
+	MOVQ   recs+16(FP), DX
+	MOVQ   16(SP), CX
+	MOVQ   (CX), BX
+	ADDQ   DX, BX
+	MOVQ   8(CX), SI
+	ADDQ   DX, SI
+	MOVQ   16(CX), DI
+	ADDQ   DX, DI
+	MOVQ   24(CX), R8
+	ADDQ   DX, R8
+	MOVQ   32(CX), R9
+	ADDQ   DX, R9
+	MOVQ   40(CX), R10
+	ADDQ   DX, R10
+	MOVQ   48(CX), R11
+	ADDQ   DX, R11
+	MOVQ   56(CX), R12
+	ADDQ   DX, R12
+	ADDQ   $0x40, CX
+	MOVQ   CX, 16(SP)
+	MOVQ   AX, CX
+	XORQ   DX, DX
+	MOVQ   units+40(FP), R13
+	MOVQ   R13, (SP)
+	VPXORD Z31, Z31, Z0
+	VPXORD Z31, Z31, Z1
+	VPXORD Z31, Z31, Z2
+	VPXORD Z31, Z31, Z3
+	VPXORD Z31, Z31, Z4
+	VPXORD Z31, Z31, Z5
+	VPXORD Z31, Z31, Z6
+	VPXORD Z31, Z31, Z7
+	VPXORD Z31, Z31, Z8
+	VPXORD Z31, Z31, Z9
+	VPXORD Z31, Z31, Z10
+	VPXORD Z31, Z31, Z11
+	VPXORD Z31, Z31, Z12
+	VPXORD Z31, Z31, Z13
+	VPXORD Z31, Z31, Z14
+	VPXORD Z31, Z31, Z15
+
+columns8:
+	VMOVUPS          (CX), Z16
+	VFMADD231PS.BCST (BX)(DX*1), Z16, Z0
+	VFMADD231PS.BCST (SI)(DX*1), Z16, Z1
+	VFMADD231PS.BCST (DI)(DX*1), Z16, Z2
+	VFMADD231PS.BCST (R8)(DX*1), Z16, Z3
+	VFMADD231PS.BCST (R9)(DX*1), Z16, Z4
+	VFMADD231PS.BCST (R10)(DX*1), Z16, Z5
+	VFMADD231PS.BCST (R11)(DX*1), Z16, Z6
+	VFMADD231PS.BCST (R12)(DX*1), Z16, Z7
+	VMOVUPS          64(CX), Z16
+	VFMADD231PS.BCST 4(BX)(DX*1), Z16, Z8
+	VFMADD231PS.BCST 4(SI)(DX*1), Z16, Z9
+	VFMADD231PS.BCST 4(DI)(DX*1), Z16, Z10
+	VFMADD231PS.BCST 4(R8)(DX*1), Z16, Z11
+	VFMADD231PS.BCST 4(R9)(DX*1), Z16, Z12
+	VFMADD231PS.BCST 4(R10)(DX*1), Z16, Z13
+	VFMADD231PS.BCST 4(R11)(DX*1), Z16, Z14
+	VFMADD231PS.BCST 4(R12)(DX*1), Z16, Z15
+	VMOVUPS          128(CX), Z16
+	VFMADD231PS.BCST 8(BX)(DX*1), Z16, Z0
+	VFMADD231PS.BCST 8(SI)(DX*1), Z16, Z1
+	VFMADD231PS.BCST 8(DI)(DX*1), Z16, Z2
+	VFMADD231PS.BCST 8(R8)(DX*1), Z16, Z3
+	VFMADD231PS.BCST 8(R9)(DX*1), Z16, Z4
+	VFMADD231PS.BCST 8(R10)(DX*1), Z16, Z5
+	VFMADD231PS.BCST 8(R11)(DX*1), Z16, Z6
+	VFMADD231PS.BCST 8(R12)(DX*1), Z16, Z7
+	VMOVUPS          192(CX), Z16
+	VFMADD231PS.BCST 12(BX)(DX*1), Z16, Z8
+	VFMADD231PS.BCST 12(SI)(DX*1), Z16, Z9
+	VFMADD231PS.BCST 12(DI)(DX*1), Z16, Z10
+	VFMADD231PS.BCST 12(R8)(DX*1), Z16, Z11
+	VFMADD231PS.BCST 12(R9)(DX*1), Z16, Z12
+	VFMADD231PS.BCST 12(R10)(DX*1), Z16, Z13
+	VFMADD231PS.BCST 12(R11)(DX*1), Z16, Z14
+	VFMADD231PS.BCST 12(R12)(DX*1), Z16, Z15
+	ADDQ             $0x00000100, CX
+	ADDQ             $0x10, DX
+	SUBQ             $0x04, (SP)
+	JNZ              columns8
+	MOVQ             8(SP), CX
+	VMOVUPS          (CX), Z16
+	VMOVUPS          64(CX), Z17
+	VMOVUPS          128(CX), Z18
+	VMOVUPS          192(CX), Z19
+	VMOVUPS          256(CX), Z20
+	VMOVUPS          320(CX), Z21
+	VMOVUPS          384(CX), Z22
+	VMOVUPS          448(CX), Z23
+	VADDPS           Z8, Z0, Z0
+	VADDPS           Z0, Z16, Z16
+	VADDPS           Z9, Z1, Z1
+	VADDPS           Z1, Z17, Z17
+	VADDPS           Z10, Z2, Z2
+	VADDPS           Z2, Z18, Z18
+	VADDPS           Z11, Z3, Z3
+	VADDPS           Z3, Z19, Z19
+	VADDPS           Z12, Z4, Z4
+	VADDPS           Z4, Z20, Z20
+	VADDPS           Z13, Z5, Z5
+	VADDPS           Z5, Z21, Z21
+	VADDPS           Z14, Z6, Z6
+	VADDPS           Z6, Z22, Z22
+	VADDPS           Z15, Z7, Z7
+	VADDPS           Z7, Z23, Z23
+	MOVQ             8(SP), CX
+	VMOVUPS          Z16, (CX)
+	VMOVUPS          Z17, 64(CX)
+	VMOVUPS          Z18, 128(CX)
+	VMOVUPS          Z19, 192(CX)
+	VMOVUPS          Z20, 256(CX)
+	VMOVUPS          Z21, 320(CX)
+	VMOVUPS          Z22, 384(CX)
+	VMOVUPS          Z23, 448(CX)
+	ADDQ             $0x00000200, CX
+	MOVQ             CX, 8(SP)
+	SUBQ             $0x08, 24(SP)
+	JMP              tile8
+
+tile4:
+	CMPQ   24(SP), $0x04
+	JLT    tile2
+	MOVQ   recs+16(FP), DX
+	MOVQ   16(SP), CX
+	MOVQ   (CX), BX
+	ADDQ   DX, BX
+	MOVQ   8(CX), SI
+	ADDQ   DX, SI
+	MOVQ   16(CX), DI
+	ADDQ   DX, DI
+	MOVQ   24(CX), R8
+	ADDQ   DX, R8
+	ADDQ   $0x20, CX
+	MOVQ   CX, 16(SP)
+	MOVQ   AX, CX
+	XORQ   DX, DX
+	MOVQ   units+40(FP), R9
+	MOVQ   R9, (SP)
+	VPXORD Z31, Z31, Z0
+	VPXORD Z31, Z31, Z1
+	VPXORD Z31, Z31, Z2
+	VPXORD Z31, Z31, Z3
+	VPXORD Z31, Z31, Z4
+	VPXORD Z31, Z31, Z5
+	VPXORD Z31, Z31, Z6
+	VPXORD Z31, Z31, Z7
+
+columns4:
+	VMOVUPS          (CX), Z8
+	VFMADD231PS.BCST (BX)(DX*1), Z8, Z0
+	VFMADD231PS.BCST (SI)(DX*1), Z8, Z1
+	VFMADD231PS.BCST (DI)(DX*1), Z8, Z2
+	VFMADD231PS.BCST (R8)(DX*1), Z8, Z3
+	VMOVUPS          64(CX), Z8
+	VFMADD231PS.BCST 4(BX)(DX*1), Z8, Z4
+	VFMADD231PS.BCST 4(SI)(DX*1), Z8, Z5
+	VFMADD231PS.BCST 4(DI)(DX*1), Z8, Z6
+	VFMADD231PS.BCST 4(R8)(DX*1), Z8, Z7
+	VMOVUPS          128(CX), Z8
+	VFMADD231PS.BCST 8(BX)(DX*1), Z8, Z0
+	VFMADD231PS.BCST 8(SI)(DX*1), Z8, Z1
+	VFMADD231PS.BCST 8(DI)(DX*1), Z8, Z2
+	VFMADD231PS.BCST 8(R8)(DX*1), Z8, Z3
+	VMOVUPS          192(CX), Z8
+	VFMADD231PS.BCST 12(BX)(DX*1), Z8, Z4
+	VFMADD231PS.BCST 12(SI)(DX*1), Z8, Z5
+	VFMADD231PS.BCST 12(DI)(DX*1), Z8, Z6
+	VFMADD231PS.BCST 12(R8)(DX*1), Z8, Z7
+	ADDQ             $0x00000100, CX
+	ADDQ             $0x10, DX
+	SUBQ             $0x04, (SP)
+	JNZ              columns4
+	MOVQ             8(SP), CX
+	VMOVUPS          (CX), Z8
+	VMOVUPS          64(CX), Z9
+	VMOVUPS          128(CX), Z10
+	VMOVUPS          192(CX), Z11
+	VADDPS           Z4, Z0, Z0
+	VADDPS           Z0, Z8, Z8
+	VADDPS           Z5, Z1, Z1
+	VADDPS           Z1, Z9, Z9
+	VADDPS           Z6, Z2, Z2
+	VADDPS           Z2, Z10, Z10
+	VADDPS           Z7, Z3, Z3
+	VADDPS           Z3, Z11, Z11
+	MOVQ             8(SP), CX
+	VMOVUPS          Z8, (CX)
+	VMOVUPS          Z9, 64(CX)
+	VMOVUPS          Z10, 128(CX)
+	VMOVUPS          Z11, 192(CX)
+	ADDQ             $0x00000100, CX
+	MOVQ             CX, 8(SP)
+	SUBQ             $0x04, 24(SP)
+	JMP              tile4
+
+tile2:
+	CMPQ   24(SP), $0x02
+	JLT    tile1
+	MOVQ   recs+16(FP), DX
+	MOVQ   16(SP), CX
+	MOVQ   (CX), BX
+	ADDQ   DX, BX
+	MOVQ   8(CX), SI
+	ADDQ   DX, SI
+	ADDQ   $0x10, CX
+	MOVQ   CX, 16(SP)
+	MOVQ   AX, CX
+	XORQ   DX, DX
+	MOVQ   units+40(FP), DI
+	MOVQ   DI, (SP)
+	VPXORD Z31, Z31, Z0
+	VPXORD Z31, Z31, Z1
+	VPXORD Z31, Z31, Z2
+	VPXORD Z31, Z31, Z3
+
+columns2:
+	VMOVUPS          (CX), Z4
+	VFMADD231PS.BCST (BX)(DX*1), Z4, Z0
+	VFMADD231PS.BCST (SI)(DX*1), Z4, Z1
+	VMOVUPS          64(CX), Z4
+	VFMADD231PS.BCST 4(BX)(DX*1), Z4, Z2
+	VFMADD231PS.BCST 4(SI)(DX*1), Z4, Z3
+	VMOVUPS          128(CX), Z4
+	VFMADD231PS.BCST 8(BX)(DX*1), Z4, Z0
+	VFMADD231PS.BCST 8(SI)(DX*1), Z4, Z1
+	VMOVUPS          192(CX), Z4
+	VFMADD231PS.BCST 12(BX)(DX*1), Z4, Z2
+	VFMADD231PS.BCST 12(SI)(DX*1), Z4, Z3
+	ADDQ             $0x00000100, CX
+	ADDQ             $0x10, DX
+	SUBQ             $0x04, (SP)
+	JNZ              columns2
+	MOVQ             8(SP), CX
+	VMOVUPS          (CX), Z4
+	VMOVUPS          64(CX), Z5
+	VADDPS           Z2, Z0, Z0
+	VADDPS           Z0, Z4, Z4
+	VADDPS           Z3, Z1, Z1
+	VADDPS           Z1, Z5, Z5
+	MOVQ             8(SP), CX
+	VMOVUPS          Z4, (CX)
+	VMOVUPS          Z5, 64(CX)
+	ADDQ             $0x00000080, CX
+	MOVQ             CX, 8(SP)
+	SUBQ             $0x02, 24(SP)
+	JMP              tile2
+
+tile1:
+	CMPQ   24(SP), $0x01
+	JLT    done
+	MOVQ   recs+16(FP), DX
+	MOVQ   16(SP), CX
+	MOVQ   (CX), BX
+	ADDQ   DX, BX
+	ADDQ   $0x08, CX
+	MOVQ   CX, 16(SP)
+	MOVQ   AX, CX
+	XORQ   DX, DX
+	MOVQ   units+40(FP), SI
+	MOVQ   SI, (SP)
+	VPXORD Z31, Z31, Z0
+	VPXORD Z31, Z31, Z1
+
+columns1:
+	VMOVUPS          (CX), Z2
+	VFMADD231PS.BCST (BX)(DX*1), Z2, Z0
+	VMOVUPS          64(CX), Z2
+	VFMADD231PS.BCST 4(BX)(DX*1), Z2, Z1
+	VMOVUPS          128(CX), Z2
+	VFMADD231PS.BCST 8(BX)(DX*1), Z2, Z0
+	VMOVUPS          192(CX), Z2
+	VFMADD231PS.BCST 12(BX)(DX*1), Z2, Z1
+	ADDQ             $0x00000100, CX
+	ADDQ             $0x10, DX
+	SUBQ             $0x04, (SP)
+	JNZ              columns1
+	MOVQ             8(SP), CX
+	VMOVUPS          (CX), Z2
+	VADDPS           Z1, Z0, Z0
+	VADDPS           Z0, Z2, Z2
+	MOVQ             8(SP), CX
+	VMOVUPS          Z2, (CX)
+	ADDQ             $0x00000040, CX
+	MOVQ             CX, 8(SP)
+	SUBQ             $0x01, 24(SP)
+	JMP              tile1
 
 done:
 	VZEROUPPER

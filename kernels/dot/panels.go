@@ -7,46 +7,74 @@ import "unsafe"
 // more, a chunk of 16 rows is unpacked once into a panel, in the first cache,
 // that all vectors are multiplied with.
 type panels struct {
-	one       [kinds]oneFunc
-	fillSuper [kinds]func(to *panel, w *byte, stride int)
-	fillSmall [kinds]func(to *panel, w *byte, stride, blocks int)
-
-	product16, product16Mins, product32, product32Mins superFunc
-	productSmall, productSmallMins                     smallFunc
+	// one writes the products of 16 rows, count times, with one vector. Rows are
+	// stride bytes apart and have so many units of columns. The vector's records
+	// are step bytes apart.
+	one [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+	// fill unpacks some units of a chunk of 16 rows.
+	fill [kinds]func(to *panel, w *byte, stride, units int)
+	// product adds a panel's product with n vectors to sums, 16 for each. The
+	// vectors' records are at recs plus offsets.
+	product [methods]func(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
 }
 
-// oneFunc writes the products of 16 rows, panels times, with one vector.
-// Rows are stride bytes apart and have so many blocks, chunks in superForm.
-// The vector's records are step bytes apart.
-type oneFunc func(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)
-
-// superFunc and smallFunc add a panel's product with n vectors to sums, 16 for
-// each. The vectors' records are at recs plus offsets.
-type (
-	superFunc func(sums *float32, panel *panel, recs *byte, offsets *int, n int)
-	smallFunc func(sums *float32, panel *panel, recs *byte, offsets *int, n, blocks int)
-)
-
-// panel is room for unpacked weights, of which the assembly knows the parts.
-type panel [4096 + 16*64 + 8*64 + 2*64]byte
+// method is how a panel is multiplied.
+type method int
 
 const (
-	recordBytes = int(unsafe.Sizeof(superRecord{}))
+	methodFloats method = iota
+	method16            // integers, scales per 16 below one per 256
+	method16Mins
+	method32
+	method32Mins
+	methodSmall // integers, a scale per 32
+	methodSmallMins
 
+	methods
+)
+
+func (l *layout) method() method {
+	m := methodFloats
+	switch {
+	case l.form == smallForm:
+		m = methodSmall
+	case l.form == superForm && l.group == 16:
+		m = method16
+	case l.form == superForm:
+		m = method32
+	}
+	if l.mins {
+		m++
+	}
+	return m
+}
+
+// panel is room for a chunk of 16 rows as a product wants it, its parts being
+// known to the assembly.
+type panel [RowStep * chunk * 4]byte
+
+const (
 	// fewVectors are multiplied one by one.
 	fewVectors = 2
 	// manyVectors is how many meet a panel before the next chunk is unpacked:
 	// their records stay in the second cache while panels pass.
 	manyVectors = 128
-	// callBytes is about what a call of a kernel may read, which can't be
-	// interrupted.
+	// callBytes is about what a call of a kernel, which can't be interrupted,
+	// may read.
 	callBytes = 1 << 19
 )
 
 func (k *panels) mul(p *product) {
-	if p.l == nil || p.l.form == floats {
-		mulScalar(p)
-		return
+	if p.l == nil {
+		p.l = &layout{kind: kindF32} // once they are dequantized
+		p.dequantize = true
+	}
+	if p.l.form == floats {
+		if p.in.cols%4 != 0 {
+			mulFloats(p) // kernels take 16 bytes of a row
+			return
+		}
+		p.dequantize = p.dequantize || p.bytes%16 != 0
 	}
 	full := p.rows / RowStep
 	k.rows(p, p.w, p.dst, full, RowStep)
@@ -63,24 +91,37 @@ func (k *panels) mul(p *product) {
 	}
 }
 
+// records is where the vectors' records are: that of vector v and chunk c is
+// v*apart + c*step bytes from first. Kernels count columns by units.
+func (p *product) records() (first *byte, apart, step, unit int) {
+	in := p.in
+	switch p.l.form {
+	case superForm:
+		size := int(unsafe.Sizeof(superRecord{}))
+		return (*byte)(unsafe.Pointer(unsafe.SliceData(in.super))), size, in.n * size, chunk
+	case smallForm:
+		size := int(unsafe.Sizeof(smallRecord{}))
+		return (*byte)(unsafe.Pointer(unsafe.SliceData(in.small))), size, in.n * size, 32
+	}
+	return (*byte)(unsafe.Pointer(unsafe.SliceData(in.x))), 4 * in.cols, 4 * chunk, 1
+}
+
 // rows multiplies panels of 16 rows, of which the first rows count, with all
 // vectors.
-func (k *panels) rows(p *product, w []byte, dst []float32, panels, rows int) {
-	if panels == 0 {
-		return
-	}
-	if p.n <= fewVectors {
+func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
+	if p.n <= fewVectors && !p.dequantize && rows == RowStep {
 		for i := range p.n {
-			k.oneVector(p, w, dst[i*p.stride:], panels, rows, p.vector(i))
+			k.oneVector(p, w, dst[i*p.stride:], count, p.vector(i))
 		}
 		return
 	}
+	_, apart, _, _ := p.records()
 	for first := 0; first < p.n; first += manyVectors {
 		n := min(manyVectors, p.n-first)
 		for i := range n {
-			p.offsets[i] = p.vector(first+i) * recordBytes
+			p.offsets[i] = p.vector(first+i) * apart
 		}
-		for at := range panels {
+		for at := range count {
 			k.vectors(p, w[at*RowStep*p.bytes:], n)
 			for i := range n {
 				copy(dst[(first+i)*p.stride+at*RowStep:][:rows], p.sums[i][:])
@@ -89,74 +130,39 @@ func (k *panels) rows(p *product, w []byte, dst []float32, panels, rows int) {
 	}
 }
 
-// records are those of the first chunk, with the number of blocks of a row.
-func (p *product) records() (recs *byte, blocks int) {
-	if p.l.form == superForm {
-		recs = (*byte)(unsafe.Pointer(unsafe.SliceData(p.in.super)))
-	} else {
-		recs = (*byte)(unsafe.Pointer(unsafe.SliceData(p.in.small)))
-	}
-	return recs, p.in.cols / p.t.Block
-}
-
-func (k *panels) oneVector(p *product, w []byte, dst []float32, panels, rows, vector int) {
-	recs, blocks := p.records()
-	rec := (*byte)(unsafe.Add(unsafe.Pointer(recs), vector*recordBytes))
-	step := p.in.n * recordBytes
-	one := k.one[p.l.kind]
-	if rows < RowStep {
-		one(&p.sums[0][0], &w[0], p.bytes, 1, blocks, rec, step)
-		copy(dst, p.sums[0][:rows])
-		return
-	}
-	for most := max(1, callBytes/(RowStep*p.bytes)); panels > 0; panels -= most {
-		now := min(panels, most)
-		_ = dst[now*RowStep-1]
-		one(&dst[0], &w[0], p.bytes, now, blocks, rec, step)
-		if now < panels {
-			dst, w = dst[now*RowStep:], w[now*RowStep*p.bytes:]
-		}
+// oneVector writes the products of count panels with one vector.
+func (k *panels) oneVector(p *product, w []byte, dst []float32, count, vector int) {
+	first, apart, step, unit := p.records()
+	rec := (*byte)(unsafe.Add(unsafe.Pointer(first), vector*apart))
+	most := max(1, callBytes/(RowStep*p.bytes))
+	for at := 0; at < count; at += most {
+		now := min(most, count-at)
+		to := dst[at*RowStep:][:now*RowStep]
+		k.one[p.l.kind](&to[0], &w[at*RowStep*p.bytes], p.bytes, now, p.in.cols/unit, rec, step)
 	}
 }
 
 // vectors leaves in sums the products of 16 rows with the n vectors at offsets.
 func (k *panels) vectors(p *product, w []byte, n int) {
-	recs, blocks := p.records()
+	first, _, step, unit := p.records()
+	fill, product := k.fill[p.l.kind], k.product[p.l.method()]
 	clear(p.sums[:n])
-	sums, offsets := &p.sums[0][0], &p.offsets[0]
-	each := 1
-	if p.l.form == smallForm {
-		each = chunk / p.t.Block
-	}
-	for at := 0; at < blocks; at += each {
-		from := &w[at*p.t.Bytes]
-		recs := (*byte)(unsafe.Add(unsafe.Pointer(recs), at/each*p.in.n*recordBytes))
-		if p.l.form == superForm {
-			k.fillSuper[p.l.kind](&p.panel, from, p.bytes)
-			k.superProduct(p.l)(sums, &p.panel, recs, offsets, n)
-		} else {
-			now := min(each, blocks-at)
-			k.fillSmall[p.l.kind](&p.panel, from, p.bytes, now)
-			k.smallProduct(p.l)(sums, &p.panel, recs, offsets, n, now)
+	for col := 0; col < p.in.cols; col += chunk {
+		units := min(chunk, p.in.cols-col) / unit
+		from, stride := &w[col/p.t.Block*p.t.Bytes], p.bytes
+		if p.dequantize {
+			from, stride = p.decode(w, col, units), 4*chunk
 		}
+		fill(&p.panel, from, stride, units)
+		recs := (*byte)(unsafe.Add(unsafe.Pointer(first), col/chunk*step))
+		product(&p.sums[0][0], &p.panel, recs, &p.offsets[0], n, units)
 	}
 }
 
-func (k *panels) superProduct(l *layout) superFunc {
-	switch {
-	case l.group == 16 && l.mins:
-		return k.product16Mins
-	case l.group == 16:
-		return k.product16
-	case l.mins:
-		return k.product32Mins
+// decode dequantizes some columns of 16 rows, which are then a chunk apart.
+func (p *product) decode(w []byte, col, cols int) *byte {
+	for row := range RowStep {
+		p.t.Dequantize(p.decoded[row][:cols], w[row*p.bytes+col/p.t.Block*p.t.Bytes:])
 	}
-	return k.product32
-}
-
-func (k *panels) smallProduct(l *layout) smallFunc {
-	if l.mins {
-		return k.productSmallMins
-	}
-	return k.productSmall
+	return (*byte)(unsafe.Pointer(&p.decoded))
 }

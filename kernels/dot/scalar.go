@@ -93,7 +93,7 @@ func mulSmall(p *product) {
 // implementations fuse multiplications and additions.
 func mulFloats(p *product) {
 	p.each(p.t.Block, func(row, c int, w []byte) {
-		y := p.floats[:len(w)/p.t.Bytes*p.t.Block]
+		y := p.decoded[0][:len(w)/p.t.Bytes*p.t.Block]
 		p.t.Dequantize(y, w)
 		for i := range p.n {
 			x := p.in.x[p.vector(i)*p.in.cols+c*chunk:][:len(y)]

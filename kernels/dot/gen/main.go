@@ -20,5 +20,10 @@ func main() {
 	}
 	smallProduct(false)
 	smallProduct(true)
+	for _, t := range floatTypes {
+		t.one()
+		t.fill()
+	}
+	floatProduct()
 	Generate()
 }

@@ -95,6 +95,9 @@ func (p *panel) prefetch(ahead GPVirtual, bytes int) {
 
 // prefetchRest is for what there were too few loads for.
 func (p *panel) prefetchRest() {
+	if p.block == 0 {
+		return
+	}
 	for p.ask < p.block {
 		p.prefetchLine()
 	}
@@ -255,6 +258,13 @@ func finish() {
 	VZEROUPPER()
 	RET()
 }
+
+// The kinds of kernels, see panels.
+const (
+	signatureOne     = "func(dst *float32, w *byte, stride, count, units int, rec *byte, step int)"
+	signatureFill    = "func(to *byte, w *byte, stride, units int)"
+	signatureProduct = "func(sums *float32, from *byte, recs *byte, offsets *int, n, units int)"
+)
 
 func begin(name, doc, signature string) {
 	TEXT(name+"AVX512", NOSPLIT, signature)

@@ -63,7 +63,7 @@ func tiled(body func(t *tile)) {
 	MOVQ(param("sums"), sums)
 	MOVQ(param("offsets"), offsets)
 	MOVQ(param("n"), n)
-	panel := param("panel")
+	panel := param("from")
 	for i, m := range tiles {
 		next := "done"
 		if i+1 < len(tiles) {
@@ -97,7 +97,7 @@ func superProduct(t *superType) {
 	if t.mins {
 		name += "Mins"
 	}
-	begin(name, "multiplies a panel with vectors", "func(sums *float32, panel *byte, recs, offsets *byte, n int)")
+	begin(name, "multiplies a panel with vectors", signatureProduct)
 	tiled(func(b *tile) {
 		codes, at := GP64(), GP64()
 		MOVQ(b.panel, codes)

@@ -32,17 +32,17 @@ type smallType struct {
 
 // one writes the product of panels with one vector.
 func (t *smallType) one() {
-	begin("one"+t.name, "multiplies panels with one vector", "func(dst *float32, w *byte, stride, panels, blocks int, rec *byte, step int)")
+	begin("one"+t.name, "multiplies panels with one vector", signatureOne)
 	w, stride, dst := param("w"), param("stride"), param("dst")
 	panels, row, left, record := AllocLocal(8), AllocLocal(8), AllocLocal(8), AllocLocal(8)
-	MOVQ(param("panels"), panels)
+	MOVQ(param("count"), panels)
 	MOVQ(w, row)
 	p := newPanel(w, stride)
 	p.first(row)
 	scales, codes := t.begin(p)
 	Label("panel")
 	total := zero()
-	MOVQ(param("blocks"), left)
+	MOVQ(param("units"), left)
 	MOVQ(param("rec"), record)
 	a, b, ahead := GP64(), GP64(), p.ahead(row)
 	Label("record")
@@ -112,8 +112,8 @@ func (t *smallType) add(total, sum, d, m VecVirtual, a Mem) {
 
 // fill writes the unpacking of some blocks of 16 rows.
 func (t *smallType) fill() {
-	begin("fill"+t.name, "unpacks blocks of 16 rows", "func(to *byte, w *byte, stride, blocks int)")
-	to, left := param("to"), param("blocks")
+	begin("fill"+t.name, "unpacks blocks of 16 rows", signatureFill)
+	to, left := param("to"), param("units")
 	p := newPanel(param("w"), param("stride"))
 	scales, codes := t.begin(p)
 	Label("block")
@@ -136,14 +136,14 @@ func smallProduct(mins bool) {
 	if mins {
 		name += "Mins"
 	}
-	begin(name, "multiplies a panel with vectors", "func(sums *float32, panel *byte, recs, offsets *byte, n, blocks int)")
+	begin(name, "multiplies a panel with vectors", signatureProduct)
 	t := &smallType{mins: mins}
 	left := AllocLocal(8)
 	tiled(func(b *tile) {
 		codes, at := GP64(), GP64()
 		MOVQ(b.panel, codes)
 		XORQ(at, at)
-		MOVQ(param("blocks"), left)
+		MOVQ(param("units"), left)
 		total := b.load()
 		Label(b.label("block"))
 		dots := b.each(func(j int) VecVirtual {

@@ -55,10 +55,10 @@ func (t *superType) groups() int { return 256 / t.group }
 
 // one writes the product of panels with one vector.
 func (t *superType) one() {
-	begin("one"+t.name, "multiplies panels with one vector", "func(dst *float32, w *byte, stride, panels, chunks int, rec *byte, step int)")
+	begin("one"+t.name, "multiplies panels with one vector", signatureOne)
 	w, stride, dst := param("w"), param("stride"), param("dst")
 	panels, row := AllocLocal(8), AllocLocal(8)
-	n := param("panels")
+	n := param("count")
 	MOVQ(n, panels)
 	MOVQ(w, row)
 	p := newPanel(w, stride)
@@ -66,7 +66,7 @@ func (t *superType) one() {
 	head, codes := t.begin(p)
 	Label("panel")
 	total := zero()
-	a, chunks := param("rec"), param("chunks")
+	a, chunks := param("rec"), param("units")
 	ahead := p.ahead(row)
 	Label("chunk")
 	p.prefetch(ahead, t.bytes)
@@ -127,7 +127,7 @@ func (t *superType) add(total, sum, mins, d, m VecVirtual, ad Mem) {
 
 // fill writes the unpacking of a block of 16 rows.
 func (t *superType) fill() {
-	begin("fill"+t.name, "unpacks a block of 16 rows", "func(to *byte, w *byte, stride int)")
+	begin("fill"+t.name, "unpacks a block of 16 rows", signatureFill)
 	to := param("to")
 	p := newPanel(param("w"), param("stride"))
 	head, codes := t.begin(p)
