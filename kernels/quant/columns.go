@@ -135,8 +135,7 @@ func searchScales(c *columns, w *[superBlock]float32, v *levels, p *columnScaleP
 		column(&ws, w, j, kind.paired())
 		s := columnScale{v: v, x: x[:n], w: ws[:n]}
 		s.run(p)
-		c.b[j] = s.b
-		c.qq[j] = s.qq
+		c.b[j], c.qq[j], c.gain[j] = s.b, s.qq, s.gain
 	}
 }
 
@@ -239,6 +238,18 @@ func integerScales(c *columns, w *[superBlock]float32, v *levels, d, lo, hi floa
 		c.gain[j] = gain
 		c.qx[j] = qx
 		c.q[j] = qq
+	}
+}
+
+// rateScales finds what each run's b takes off its error.
+func rateScales(c *columns, w *[superBlock]float32, v *levels, kind columnKind) {
+	var x, ws [32]float32
+	for j := range kind.runs() {
+		n := column(&x, &c.x, j, kind.paired())
+		column(&ws, w, j, kind.paired())
+		b := c.b[j]
+		qx, qq := columnSums(v, x[:n], ws[:n], inverse(b))
+		c.gain[j] = b * (2*qx - float32(b*qq))
 	}
 }
 

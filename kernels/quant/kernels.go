@@ -36,7 +36,11 @@ type kernels struct {
 	integerGrids   [columnsTable32]func(c *columns, w *[superBlock]float32, n, d, dmin, most float32)
 	columnCodes    [columnsTable32]func(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32)
 	tableCodes32   func(dst *[superBlock]uint8, x []float32, c *columns, t *levelTable)
+	rateScales     [columnKinds]func(c *columns, w *[superBlock]float32, v *levels)
 	level32        func(dst *[superBlock]float32, x []float32, c *columns) (most uint32)
+
+	// What writes blocks until one needs care, see streamQuantizer.
+	streamQ8_0, streamMXFP4 func(dst []byte, x []float32) int
 
 	// Sums of a row whose length is a positive multiple of 8.
 	measure         func(s *rowSums, x, y []float32)

@@ -24,6 +24,8 @@ var impls = []kernels{
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
 		measure: measureAVX512, measureWeighted: measureWeightedAVX512,
 		turn16: turn16AVX512, turn32: turn32AVX512, tableCodes32: tableCodes32AVX512, level32: level32AVX512,
+		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX512, columnsTable32: rateTable32AVX512},
+		streamQ8_0: streamQ8_0AVX512, streamMXFP4: streamMXFP4AVX512,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX512, searchScales32AVX512, searchTable32AVX512},
 		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX512, integerScales32AVX512, integerTable32AVX512},
 		searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16AVX512, searchAffine32AVX512},
@@ -42,6 +44,8 @@ var impls = []kernels{
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
 		measure: measureAVX2, measureWeighted: measureWeightedAVX2,
 		turn16: turn16AVX2, turn32: turn32AVX2, tableCodes32: tableCodes32AVX2, level32: level32AVX2,
+		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX2, columnsTable32: rateTable32AVX2},
+		streamQ8_0: streamQ8_0AVX2, streamMXFP4: streamMXFP4AVX2,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX2, searchScales32AVX2, searchTable32AVX2},
 		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX2, integerScales32AVX2, integerTable32AVX2},
 		searchAffine:  [columnsTable32]func(*columns, *[superBlock]float32, float32, *columnAffinePlan){searchAffine16AVX2, searchAffine32AVX2},
@@ -278,3 +282,27 @@ func tableCodes32AVX2(dst *[superBlock]uint8, x []float32, c *columns, t *levelT
 
 //go:noescape
 func level32AVX2(dst *[superBlock]float32, x []float32, c *columns) (most uint32)
+
+//go:noescape
+func rateScales32AVX512(c *columns, w *[superBlock]float32, v *levels)
+
+//go:noescape
+func rateTable32AVX512(c *columns, w *[superBlock]float32, v *levels)
+
+//go:noescape
+func streamQ8_0AVX512(dst []byte, x []float32) int
+
+//go:noescape
+func streamMXFP4AVX512(dst []byte, x []float32) int
+
+//go:noescape
+func rateScales32AVX2(c *columns, w *[superBlock]float32, v *levels)
+
+//go:noescape
+func rateTable32AVX2(c *columns, w *[superBlock]float32, v *levels)
+
+//go:noescape
+func streamQ8_0AVX2(dst []byte, x []float32) int
+
+//go:noescape
+func streamMXFP4AVX2(dst []byte, x []float32) int

@@ -6307,6 +6307,1232 @@ TEXT ·level32AVX512(SB), NOSPLIT, $0-44
 	VZEROUPPER
 	RET
 
+// func rateScales32AVX512(c *byte, w *byte, v *byte)
+// Requires: AVX, AVX512F
+TEXT ·rateScales32AVX512(SB), NOSPLIT, $0-24
+	MOVQ         c+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVL         $0x4b400000, BX
+	VPBROADCASTD BX, Z0
+	VBROADCASTSS (DX), Z1
+	VADDPS       Z0, Z1, Z1
+	VBROADCASTSS 4(DX), Z6
+	VADDPS       Z0, Z6, Z6
+	VMOVUPS      1024(AX), Z7
+	MOVL         $0x7fffffff, DX
+	VPBROADCASTD DX, Z8
+	VPANDD       Z7, Z8, Z8
+	MOVL         $0x3f800000, DX
+	VPBROADCASTD DX, Z9
+	MOVL         $0x0d800000, DX
+	VPBROADCASTD DX, Z10
+	VPXORD       Z2, Z2, Z2
+	VCMPPS       $0x1e, Z8, Z10, K1
+	VDIVPS       Z7, Z9, Z7
+	VBLENDMPS    Z2, Z7, K1, Z3
+	VPXORD       Z4, Z4, Z4
+	VPXORD       Z5, Z5, Z5
+	VMULPS       (AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       (CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       (AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       64(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       64(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       64(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       128(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       128(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       128(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       192(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       192(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       192(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       256(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       256(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       256(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       320(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       320(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       320(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       384(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       384(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       384(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       448(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       448(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       448(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       512(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       512(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       512(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       576(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       576(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       576(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       640(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       640(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       640(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       704(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       704(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       704(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       768(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       768(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       768(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       832(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       832(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       832(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       896(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       896(CX), Z2, Z7
+	VMULPS       Z7, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       896(AX), Z7, Z7
+	VADDPS       Z7, Z4, Z4
+	VMULPS       960(AX), Z3, Z2
+	VADDPS       Z0, Z2, Z2
+	VPMAXSD      Z1, Z2, Z2
+	VPMINSD      Z6, Z2, Z2
+	VSUBPS       Z0, Z2, Z2
+	VMULPS       960(CX), Z2, Z0
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z2, Z5, Z5
+	VMULPS       960(AX), Z0, Z0
+	VADDPS       Z0, Z4, Z4
+	VSHUFF32X4   $0x4e, Z4, Z4, Z0
+	VADDPS       Z0, Z4, Z4
+	VSHUFF32X4   $0x4e, Z5, Z5, Z0
+	VADDPS       Z0, Z5, Z5
+	VMOVUPS      1024(AX), Z0
+	VADDPS       Z4, Z4, Z1
+	VMULPS       Z5, Z0, Z2
+	VSUBPS       Z2, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 1344(AX)
+	VZEROUPPER
+	RET
+
+// func rateTable32AVX512(c *byte, w *byte, v *byte)
+// Requires: AVX, AVX512F
+TEXT ·rateTable32AVX512(SB), NOSPLIT, $0-24
+	MOVQ         c+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVQ         8(DX), DX
+	MOVL         $0x4b400000, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0x3f000000, BX
+	VPBROADCASTD BX, Z1
+	VBROADCASTSS 448(DX), Z2
+	VBROADCASTSS 452(DX), Z3
+	MOVL         $0x4b400000, BX
+	VPBROADCASTD BX, Z4
+	VPADDD       Z4, Z2, Z2
+	VPADDD       Z4, Z3, Z3
+	VMOVD        460(DX), X4
+	VMOVUPS      64(DX), Z9
+	VMOVUPS      128(DX), Z10
+	VMOVUPS      192(DX), Z11
+	VMOVUPS      256(DX), Z12
+	VMOVUPS      320(DX), Z13
+	VMOVUPS      384(DX), Z14
+	VMOVUPS      1024(AX), Z15
+	MOVL         $0x7fffffff, BX
+	VPBROADCASTD BX, Z16
+	VPANDD       Z15, Z16, Z16
+	MOVL         $0x3f800000, BX
+	VPBROADCASTD BX, Z17
+	MOVL         $0x0d800000, BX
+	VPBROADCASTD BX, Z18
+	VPXORD       Z5, Z5, Z5
+	VCMPPS       $0x1e, Z16, Z18, K1
+	VDIVPS       Z15, Z17, Z15
+	VBLENDMPS    Z5, Z15, K1, Z6
+	VBROADCASTSS 456(DX), Z5
+	VMULPS       Z5, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	VPXORD       Z8, Z8, Z8
+	VMOVUPS      (AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       (CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       (AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      64(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       64(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       64(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      128(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       128(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       128(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      192(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       192(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       192(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      256(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       256(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       256(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      320(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       320(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       320(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      384(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       384(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       384(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      448(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       448(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       448(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      512(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       512(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       512(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      576(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       576(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       576(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      640(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       640(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       640(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      704(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       704(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       704(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      768(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       768(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       768(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      832(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       832(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       832(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      896(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z15
+	VMOVDQA32    Z15, Z16
+	VPERMI2D     Z10, Z9, Z16
+	VMOVDQA32    Z15, Z17
+	VPERMI2PS    Z12, Z11, Z17
+	VPERMI2PS    Z14, Z13, Z15
+	VPCMPD       $0x05, Z16, Z5, K1
+	VMOVAPS      Z15, K1, Z17
+	VMULPS       896(CX), Z17, Z5
+	VMULPS       Z5, Z17, Z17
+	VADDPS       Z17, Z8, Z8
+	VMULPS       896(AX), Z5, Z5
+	VADDPS       Z5, Z7, Z7
+	VMOVUPS      960(AX), Z5
+	VMULPS       Z6, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VADDPS       Z0, Z5, Z5
+	VPMAXSD      Z2, Z5, Z5
+	VPMINSD      Z3, Z5, Z5
+	VPSUBD       Z2, Z5, Z5
+	VPSRLD       X4, Z5, Z0
+	VMOVDQA32    Z0, Z1
+	VPERMI2D     Z10, Z9, Z1
+	VMOVDQA32    Z0, Z2
+	VPERMI2PS    Z12, Z11, Z2
+	VPERMI2PS    Z14, Z13, Z0
+	VPCMPD       $0x05, Z1, Z5, K1
+	VMOVAPS      Z0, K1, Z2
+	VMULPS       960(CX), Z2, Z0
+	VMULPS       Z0, Z2, Z2
+	VADDPS       Z2, Z8, Z8
+	VMULPS       960(AX), Z0, Z0
+	VADDPS       Z0, Z7, Z7
+	VSHUFF32X4   $0x4e, Z7, Z7, Z0
+	VADDPS       Z0, Z7, Z7
+	VSHUFF32X4   $0x4e, Z8, Z8, Z0
+	VADDPS       Z0, Z8, Z8
+	VMOVUPS      1024(AX), Z0
+	VADDPS       Z7, Z7, Z1
+	VMULPS       Z8, Z0, Z2
+	VSUBPS       Z2, Z1, Z1
+	VMULPS       Z0, Z1, Z1
+	VMOVUPS      Z1, 1344(AX)
+	VZEROUPPER
+	RET
+
+// func streamQ8_0AVX512(dst []byte, x []float32) int
+// Requires: AVX, AVX2, AVX512F, F16C
+TEXT ·streamQ8_0AVX512(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), BX
+	XORQ         DX, DX
+	MOVL         $0x7fffffff, SI
+	VPBROADCASTD SI, Z0
+	MOVL         $0x42fe0000, SI
+	VPBROADCASTD SI, Z1
+	MOVL         $0x3f800000, SI
+	VPBROADCASTD SI, Z2
+	JMP          enough
+
+block:
+	VMOVUPS      (CX), Z3
+	VMOVAPS      Z3, Z4
+	VPANDD       Z0, Z4, Z4
+	VMOVUPS      64(CX), Z5
+	VMOVAPS      Z5, Z6
+	VPANDD       Z0, Z6, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VSHUFF32X4   $0x4e, Z4, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VSHUFF32X4   $0xb1, Z4, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VPERMILPS    $0x4e, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VPERMILPS    $0xb1, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VDIVSS       X1, X4, X4
+	VCVTPS2PH    $0x00, X4, X4
+	VMOVD        X4, SI
+	ANDL         $0x0000ffff, SI
+	LEAL         -1024(SI), DI
+	CMPL         DI, $0x00007800
+	JCC          stop
+	MOVW         SI, (AX)
+	VCVTPH2PS    X4, X4
+	VDIVSS       X4, X2, X4
+	VBROADCASTSS X4, Z4
+	VMULPS       Z4, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VMULPS       Z4, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPMOVDB      Z3, X7
+	VPMOVDB      Z5, X3
+	VINSERTI128  $0x01, X3, Y7, Y3
+	VMOVDQU      Y3, 2(AX)
+	ADDQ         $0x22, AX
+	ADDQ         $0x80, CX
+	ADDQ         $0x01, DX
+
+enough:
+	SUBQ $0x20, BX
+	JGE  block
+
+stop:
+	MOVQ DX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+// func streamMXFP4AVX512(dst []byte, x []float32) int
+// Requires: AVX, AVX2, AVX512F
+TEXT ·streamMXFP4AVX512(SB), NOSPLIT, $0-56
+	MOVQ           dst_base+0(FP), AX
+	MOVQ           x_base+24(FP), CX
+	MOVQ           x_len+32(FP), BX
+	XORQ           DX, DX
+	MOVL           $0x7fffffff, SI
+	VPBROADCASTD   SI, Z0
+	MOVL           $0x3f000000, SI
+	VPBROADCASTD   SI, Z1
+	VBROADCASTI128 fp4ByLevel<>+0(SB), Y2
+	JMP            enough
+
+block:
+	VMOVUPS      (CX), Z3
+	VMOVAPS      Z3, Z4
+	VPANDD       Z0, Z4, Z4
+	VMOVUPS      64(CX), Z5
+	VMOVAPS      Z5, Z6
+	VPANDD       Z0, Z6, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VSHUFF32X4   $0x4e, Z4, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VSHUFF32X4   $0xb1, Z4, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VPERMILPS    $0x4e, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VPERMILPS    $0xb1, Z4, Z6
+	VPMAXSD      Z6, Z4, Z4
+	VMOVD        X4, SI
+	SHRL         $0x17, SI
+	LEAL         -8(SI), DI
+	CMPL         DI, $0x000000f3
+	JCC          stop
+	LEAL         -2(SI), DI
+	MOVB         DI, (AX)
+	NEGL         SI
+	ADDL         $0x00000102, SI
+	SHLL         $0x17, SI
+	VPBROADCASTD SI, Z4
+	VMULPS       Z4, Z3, Z3
+	VSUBPS       Z1, Z3, Z3
+	VCVTPS2DQ    Z3, Z3
+	VMULPS       Z4, Z5, Z5
+	VSUBPS       Z1, Z5, Z5
+	VCVTPS2DQ    Z5, Z5
+	VPMOVDB      Z3, X7
+	VPMOVDB      Z5, X3
+	VINSERTI128  $0x01, X3, Y7, Y3
+	VPXOR        Y4, Y4, Y4
+	VPCMPGTB     everyAl<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyAr<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyAv<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyAy<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBa<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBc<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBe<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBg<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBi<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBk<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBm<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBp<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBt<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBz<>+0(SB), Y3, Y3
+	VPSUBB       Y3, Y4, Y4
+	VPSHUFB      Y4, Y2, Y4
+	VEXTRACTI128 $0x01, Y4, X3
+	VPSLLW       $0x04, X3, X3
+	VPOR         X3, X4, X3
+	VMOVDQU      X3, 1(AX)
+	ADDQ         $0x11, AX
+	ADDQ         $0x80, CX
+	ADDQ         $0x01, DX
+
+enough:
+	SUBQ $0x20, BX
+	JGE  block
+
+stop:
+	MOVQ DX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA fp4ByLevel<>+0(SB)/1, $0x0f
+DATA fp4ByLevel<>+1(SB)/1, $0x0e
+DATA fp4ByLevel<>+2(SB)/1, $0x0d
+DATA fp4ByLevel<>+3(SB)/1, $0x0c
+DATA fp4ByLevel<>+4(SB)/1, $0x0b
+DATA fp4ByLevel<>+5(SB)/1, $0x0a
+DATA fp4ByLevel<>+6(SB)/1, $0x09
+DATA fp4ByLevel<>+7(SB)/1, $0x00
+DATA fp4ByLevel<>+8(SB)/1, $0x01
+DATA fp4ByLevel<>+9(SB)/1, $0x02
+DATA fp4ByLevel<>+10(SB)/1, $0x03
+DATA fp4ByLevel<>+11(SB)/1, $0x04
+DATA fp4ByLevel<>+12(SB)/1, $0x05
+DATA fp4ByLevel<>+13(SB)/1, $0x06
+DATA fp4ByLevel<>+14(SB)/1, $0x07
+DATA fp4ByLevel<>+15(SB)/1, $0x00
+GLOBL fp4ByLevel<>(SB), RODATA|NOPTR, $16
+
+DATA everyAl<>+0(SB)/1, $0xeb
+DATA everyAl<>+1(SB)/1, $0xeb
+DATA everyAl<>+2(SB)/1, $0xeb
+DATA everyAl<>+3(SB)/1, $0xeb
+DATA everyAl<>+4(SB)/1, $0xeb
+DATA everyAl<>+5(SB)/1, $0xeb
+DATA everyAl<>+6(SB)/1, $0xeb
+DATA everyAl<>+7(SB)/1, $0xeb
+DATA everyAl<>+8(SB)/1, $0xeb
+DATA everyAl<>+9(SB)/1, $0xeb
+DATA everyAl<>+10(SB)/1, $0xeb
+DATA everyAl<>+11(SB)/1, $0xeb
+DATA everyAl<>+12(SB)/1, $0xeb
+DATA everyAl<>+13(SB)/1, $0xeb
+DATA everyAl<>+14(SB)/1, $0xeb
+DATA everyAl<>+15(SB)/1, $0xeb
+DATA everyAl<>+16(SB)/1, $0xeb
+DATA everyAl<>+17(SB)/1, $0xeb
+DATA everyAl<>+18(SB)/1, $0xeb
+DATA everyAl<>+19(SB)/1, $0xeb
+DATA everyAl<>+20(SB)/1, $0xeb
+DATA everyAl<>+21(SB)/1, $0xeb
+DATA everyAl<>+22(SB)/1, $0xeb
+DATA everyAl<>+23(SB)/1, $0xeb
+DATA everyAl<>+24(SB)/1, $0xeb
+DATA everyAl<>+25(SB)/1, $0xeb
+DATA everyAl<>+26(SB)/1, $0xeb
+DATA everyAl<>+27(SB)/1, $0xeb
+DATA everyAl<>+28(SB)/1, $0xeb
+DATA everyAl<>+29(SB)/1, $0xeb
+DATA everyAl<>+30(SB)/1, $0xeb
+DATA everyAl<>+31(SB)/1, $0xeb
+GLOBL everyAl<>(SB), RODATA|NOPTR, $32
+
+DATA everyAr<>+0(SB)/1, $0xf1
+DATA everyAr<>+1(SB)/1, $0xf1
+DATA everyAr<>+2(SB)/1, $0xf1
+DATA everyAr<>+3(SB)/1, $0xf1
+DATA everyAr<>+4(SB)/1, $0xf1
+DATA everyAr<>+5(SB)/1, $0xf1
+DATA everyAr<>+6(SB)/1, $0xf1
+DATA everyAr<>+7(SB)/1, $0xf1
+DATA everyAr<>+8(SB)/1, $0xf1
+DATA everyAr<>+9(SB)/1, $0xf1
+DATA everyAr<>+10(SB)/1, $0xf1
+DATA everyAr<>+11(SB)/1, $0xf1
+DATA everyAr<>+12(SB)/1, $0xf1
+DATA everyAr<>+13(SB)/1, $0xf1
+DATA everyAr<>+14(SB)/1, $0xf1
+DATA everyAr<>+15(SB)/1, $0xf1
+DATA everyAr<>+16(SB)/1, $0xf1
+DATA everyAr<>+17(SB)/1, $0xf1
+DATA everyAr<>+18(SB)/1, $0xf1
+DATA everyAr<>+19(SB)/1, $0xf1
+DATA everyAr<>+20(SB)/1, $0xf1
+DATA everyAr<>+21(SB)/1, $0xf1
+DATA everyAr<>+22(SB)/1, $0xf1
+DATA everyAr<>+23(SB)/1, $0xf1
+DATA everyAr<>+24(SB)/1, $0xf1
+DATA everyAr<>+25(SB)/1, $0xf1
+DATA everyAr<>+26(SB)/1, $0xf1
+DATA everyAr<>+27(SB)/1, $0xf1
+DATA everyAr<>+28(SB)/1, $0xf1
+DATA everyAr<>+29(SB)/1, $0xf1
+DATA everyAr<>+30(SB)/1, $0xf1
+DATA everyAr<>+31(SB)/1, $0xf1
+GLOBL everyAr<>(SB), RODATA|NOPTR, $32
+
+DATA everyAv<>+0(SB)/1, $0xf5
+DATA everyAv<>+1(SB)/1, $0xf5
+DATA everyAv<>+2(SB)/1, $0xf5
+DATA everyAv<>+3(SB)/1, $0xf5
+DATA everyAv<>+4(SB)/1, $0xf5
+DATA everyAv<>+5(SB)/1, $0xf5
+DATA everyAv<>+6(SB)/1, $0xf5
+DATA everyAv<>+7(SB)/1, $0xf5
+DATA everyAv<>+8(SB)/1, $0xf5
+DATA everyAv<>+9(SB)/1, $0xf5
+DATA everyAv<>+10(SB)/1, $0xf5
+DATA everyAv<>+11(SB)/1, $0xf5
+DATA everyAv<>+12(SB)/1, $0xf5
+DATA everyAv<>+13(SB)/1, $0xf5
+DATA everyAv<>+14(SB)/1, $0xf5
+DATA everyAv<>+15(SB)/1, $0xf5
+DATA everyAv<>+16(SB)/1, $0xf5
+DATA everyAv<>+17(SB)/1, $0xf5
+DATA everyAv<>+18(SB)/1, $0xf5
+DATA everyAv<>+19(SB)/1, $0xf5
+DATA everyAv<>+20(SB)/1, $0xf5
+DATA everyAv<>+21(SB)/1, $0xf5
+DATA everyAv<>+22(SB)/1, $0xf5
+DATA everyAv<>+23(SB)/1, $0xf5
+DATA everyAv<>+24(SB)/1, $0xf5
+DATA everyAv<>+25(SB)/1, $0xf5
+DATA everyAv<>+26(SB)/1, $0xf5
+DATA everyAv<>+27(SB)/1, $0xf5
+DATA everyAv<>+28(SB)/1, $0xf5
+DATA everyAv<>+29(SB)/1, $0xf5
+DATA everyAv<>+30(SB)/1, $0xf5
+DATA everyAv<>+31(SB)/1, $0xf5
+GLOBL everyAv<>(SB), RODATA|NOPTR, $32
+
+DATA everyAy<>+0(SB)/1, $0xf8
+DATA everyAy<>+1(SB)/1, $0xf8
+DATA everyAy<>+2(SB)/1, $0xf8
+DATA everyAy<>+3(SB)/1, $0xf8
+DATA everyAy<>+4(SB)/1, $0xf8
+DATA everyAy<>+5(SB)/1, $0xf8
+DATA everyAy<>+6(SB)/1, $0xf8
+DATA everyAy<>+7(SB)/1, $0xf8
+DATA everyAy<>+8(SB)/1, $0xf8
+DATA everyAy<>+9(SB)/1, $0xf8
+DATA everyAy<>+10(SB)/1, $0xf8
+DATA everyAy<>+11(SB)/1, $0xf8
+DATA everyAy<>+12(SB)/1, $0xf8
+DATA everyAy<>+13(SB)/1, $0xf8
+DATA everyAy<>+14(SB)/1, $0xf8
+DATA everyAy<>+15(SB)/1, $0xf8
+DATA everyAy<>+16(SB)/1, $0xf8
+DATA everyAy<>+17(SB)/1, $0xf8
+DATA everyAy<>+18(SB)/1, $0xf8
+DATA everyAy<>+19(SB)/1, $0xf8
+DATA everyAy<>+20(SB)/1, $0xf8
+DATA everyAy<>+21(SB)/1, $0xf8
+DATA everyAy<>+22(SB)/1, $0xf8
+DATA everyAy<>+23(SB)/1, $0xf8
+DATA everyAy<>+24(SB)/1, $0xf8
+DATA everyAy<>+25(SB)/1, $0xf8
+DATA everyAy<>+26(SB)/1, $0xf8
+DATA everyAy<>+27(SB)/1, $0xf8
+DATA everyAy<>+28(SB)/1, $0xf8
+DATA everyAy<>+29(SB)/1, $0xf8
+DATA everyAy<>+30(SB)/1, $0xf8
+DATA everyAy<>+31(SB)/1, $0xf8
+GLOBL everyAy<>(SB), RODATA|NOPTR, $32
+
+DATA everyBa<>+0(SB)/1, $0xfa
+DATA everyBa<>+1(SB)/1, $0xfa
+DATA everyBa<>+2(SB)/1, $0xfa
+DATA everyBa<>+3(SB)/1, $0xfa
+DATA everyBa<>+4(SB)/1, $0xfa
+DATA everyBa<>+5(SB)/1, $0xfa
+DATA everyBa<>+6(SB)/1, $0xfa
+DATA everyBa<>+7(SB)/1, $0xfa
+DATA everyBa<>+8(SB)/1, $0xfa
+DATA everyBa<>+9(SB)/1, $0xfa
+DATA everyBa<>+10(SB)/1, $0xfa
+DATA everyBa<>+11(SB)/1, $0xfa
+DATA everyBa<>+12(SB)/1, $0xfa
+DATA everyBa<>+13(SB)/1, $0xfa
+DATA everyBa<>+14(SB)/1, $0xfa
+DATA everyBa<>+15(SB)/1, $0xfa
+DATA everyBa<>+16(SB)/1, $0xfa
+DATA everyBa<>+17(SB)/1, $0xfa
+DATA everyBa<>+18(SB)/1, $0xfa
+DATA everyBa<>+19(SB)/1, $0xfa
+DATA everyBa<>+20(SB)/1, $0xfa
+DATA everyBa<>+21(SB)/1, $0xfa
+DATA everyBa<>+22(SB)/1, $0xfa
+DATA everyBa<>+23(SB)/1, $0xfa
+DATA everyBa<>+24(SB)/1, $0xfa
+DATA everyBa<>+25(SB)/1, $0xfa
+DATA everyBa<>+26(SB)/1, $0xfa
+DATA everyBa<>+27(SB)/1, $0xfa
+DATA everyBa<>+28(SB)/1, $0xfa
+DATA everyBa<>+29(SB)/1, $0xfa
+DATA everyBa<>+30(SB)/1, $0xfa
+DATA everyBa<>+31(SB)/1, $0xfa
+GLOBL everyBa<>(SB), RODATA|NOPTR, $32
+
+DATA everyBc<>+0(SB)/1, $0xfc
+DATA everyBc<>+1(SB)/1, $0xfc
+DATA everyBc<>+2(SB)/1, $0xfc
+DATA everyBc<>+3(SB)/1, $0xfc
+DATA everyBc<>+4(SB)/1, $0xfc
+DATA everyBc<>+5(SB)/1, $0xfc
+DATA everyBc<>+6(SB)/1, $0xfc
+DATA everyBc<>+7(SB)/1, $0xfc
+DATA everyBc<>+8(SB)/1, $0xfc
+DATA everyBc<>+9(SB)/1, $0xfc
+DATA everyBc<>+10(SB)/1, $0xfc
+DATA everyBc<>+11(SB)/1, $0xfc
+DATA everyBc<>+12(SB)/1, $0xfc
+DATA everyBc<>+13(SB)/1, $0xfc
+DATA everyBc<>+14(SB)/1, $0xfc
+DATA everyBc<>+15(SB)/1, $0xfc
+DATA everyBc<>+16(SB)/1, $0xfc
+DATA everyBc<>+17(SB)/1, $0xfc
+DATA everyBc<>+18(SB)/1, $0xfc
+DATA everyBc<>+19(SB)/1, $0xfc
+DATA everyBc<>+20(SB)/1, $0xfc
+DATA everyBc<>+21(SB)/1, $0xfc
+DATA everyBc<>+22(SB)/1, $0xfc
+DATA everyBc<>+23(SB)/1, $0xfc
+DATA everyBc<>+24(SB)/1, $0xfc
+DATA everyBc<>+25(SB)/1, $0xfc
+DATA everyBc<>+26(SB)/1, $0xfc
+DATA everyBc<>+27(SB)/1, $0xfc
+DATA everyBc<>+28(SB)/1, $0xfc
+DATA everyBc<>+29(SB)/1, $0xfc
+DATA everyBc<>+30(SB)/1, $0xfc
+DATA everyBc<>+31(SB)/1, $0xfc
+GLOBL everyBc<>(SB), RODATA|NOPTR, $32
+
+DATA everyBe<>+0(SB)/1, $0xfe
+DATA everyBe<>+1(SB)/1, $0xfe
+DATA everyBe<>+2(SB)/1, $0xfe
+DATA everyBe<>+3(SB)/1, $0xfe
+DATA everyBe<>+4(SB)/1, $0xfe
+DATA everyBe<>+5(SB)/1, $0xfe
+DATA everyBe<>+6(SB)/1, $0xfe
+DATA everyBe<>+7(SB)/1, $0xfe
+DATA everyBe<>+8(SB)/1, $0xfe
+DATA everyBe<>+9(SB)/1, $0xfe
+DATA everyBe<>+10(SB)/1, $0xfe
+DATA everyBe<>+11(SB)/1, $0xfe
+DATA everyBe<>+12(SB)/1, $0xfe
+DATA everyBe<>+13(SB)/1, $0xfe
+DATA everyBe<>+14(SB)/1, $0xfe
+DATA everyBe<>+15(SB)/1, $0xfe
+DATA everyBe<>+16(SB)/1, $0xfe
+DATA everyBe<>+17(SB)/1, $0xfe
+DATA everyBe<>+18(SB)/1, $0xfe
+DATA everyBe<>+19(SB)/1, $0xfe
+DATA everyBe<>+20(SB)/1, $0xfe
+DATA everyBe<>+21(SB)/1, $0xfe
+DATA everyBe<>+22(SB)/1, $0xfe
+DATA everyBe<>+23(SB)/1, $0xfe
+DATA everyBe<>+24(SB)/1, $0xfe
+DATA everyBe<>+25(SB)/1, $0xfe
+DATA everyBe<>+26(SB)/1, $0xfe
+DATA everyBe<>+27(SB)/1, $0xfe
+DATA everyBe<>+28(SB)/1, $0xfe
+DATA everyBe<>+29(SB)/1, $0xfe
+DATA everyBe<>+30(SB)/1, $0xfe
+DATA everyBe<>+31(SB)/1, $0xfe
+GLOBL everyBe<>(SB), RODATA|NOPTR, $32
+
+DATA everyBg<>+0(SB)/1, $0x00
+DATA everyBg<>+1(SB)/1, $0x00
+DATA everyBg<>+2(SB)/1, $0x00
+DATA everyBg<>+3(SB)/1, $0x00
+DATA everyBg<>+4(SB)/1, $0x00
+DATA everyBg<>+5(SB)/1, $0x00
+DATA everyBg<>+6(SB)/1, $0x00
+DATA everyBg<>+7(SB)/1, $0x00
+DATA everyBg<>+8(SB)/1, $0x00
+DATA everyBg<>+9(SB)/1, $0x00
+DATA everyBg<>+10(SB)/1, $0x00
+DATA everyBg<>+11(SB)/1, $0x00
+DATA everyBg<>+12(SB)/1, $0x00
+DATA everyBg<>+13(SB)/1, $0x00
+DATA everyBg<>+14(SB)/1, $0x00
+DATA everyBg<>+15(SB)/1, $0x00
+DATA everyBg<>+16(SB)/1, $0x00
+DATA everyBg<>+17(SB)/1, $0x00
+DATA everyBg<>+18(SB)/1, $0x00
+DATA everyBg<>+19(SB)/1, $0x00
+DATA everyBg<>+20(SB)/1, $0x00
+DATA everyBg<>+21(SB)/1, $0x00
+DATA everyBg<>+22(SB)/1, $0x00
+DATA everyBg<>+23(SB)/1, $0x00
+DATA everyBg<>+24(SB)/1, $0x00
+DATA everyBg<>+25(SB)/1, $0x00
+DATA everyBg<>+26(SB)/1, $0x00
+DATA everyBg<>+27(SB)/1, $0x00
+DATA everyBg<>+28(SB)/1, $0x00
+DATA everyBg<>+29(SB)/1, $0x00
+DATA everyBg<>+30(SB)/1, $0x00
+DATA everyBg<>+31(SB)/1, $0x00
+GLOBL everyBg<>(SB), RODATA|NOPTR, $32
+
+DATA everyBi<>+0(SB)/1, $0x02
+DATA everyBi<>+1(SB)/1, $0x02
+DATA everyBi<>+2(SB)/1, $0x02
+DATA everyBi<>+3(SB)/1, $0x02
+DATA everyBi<>+4(SB)/1, $0x02
+DATA everyBi<>+5(SB)/1, $0x02
+DATA everyBi<>+6(SB)/1, $0x02
+DATA everyBi<>+7(SB)/1, $0x02
+DATA everyBi<>+8(SB)/1, $0x02
+DATA everyBi<>+9(SB)/1, $0x02
+DATA everyBi<>+10(SB)/1, $0x02
+DATA everyBi<>+11(SB)/1, $0x02
+DATA everyBi<>+12(SB)/1, $0x02
+DATA everyBi<>+13(SB)/1, $0x02
+DATA everyBi<>+14(SB)/1, $0x02
+DATA everyBi<>+15(SB)/1, $0x02
+DATA everyBi<>+16(SB)/1, $0x02
+DATA everyBi<>+17(SB)/1, $0x02
+DATA everyBi<>+18(SB)/1, $0x02
+DATA everyBi<>+19(SB)/1, $0x02
+DATA everyBi<>+20(SB)/1, $0x02
+DATA everyBi<>+21(SB)/1, $0x02
+DATA everyBi<>+22(SB)/1, $0x02
+DATA everyBi<>+23(SB)/1, $0x02
+DATA everyBi<>+24(SB)/1, $0x02
+DATA everyBi<>+25(SB)/1, $0x02
+DATA everyBi<>+26(SB)/1, $0x02
+DATA everyBi<>+27(SB)/1, $0x02
+DATA everyBi<>+28(SB)/1, $0x02
+DATA everyBi<>+29(SB)/1, $0x02
+DATA everyBi<>+30(SB)/1, $0x02
+DATA everyBi<>+31(SB)/1, $0x02
+GLOBL everyBi<>(SB), RODATA|NOPTR, $32
+
+DATA everyBk<>+0(SB)/1, $0x04
+DATA everyBk<>+1(SB)/1, $0x04
+DATA everyBk<>+2(SB)/1, $0x04
+DATA everyBk<>+3(SB)/1, $0x04
+DATA everyBk<>+4(SB)/1, $0x04
+DATA everyBk<>+5(SB)/1, $0x04
+DATA everyBk<>+6(SB)/1, $0x04
+DATA everyBk<>+7(SB)/1, $0x04
+DATA everyBk<>+8(SB)/1, $0x04
+DATA everyBk<>+9(SB)/1, $0x04
+DATA everyBk<>+10(SB)/1, $0x04
+DATA everyBk<>+11(SB)/1, $0x04
+DATA everyBk<>+12(SB)/1, $0x04
+DATA everyBk<>+13(SB)/1, $0x04
+DATA everyBk<>+14(SB)/1, $0x04
+DATA everyBk<>+15(SB)/1, $0x04
+DATA everyBk<>+16(SB)/1, $0x04
+DATA everyBk<>+17(SB)/1, $0x04
+DATA everyBk<>+18(SB)/1, $0x04
+DATA everyBk<>+19(SB)/1, $0x04
+DATA everyBk<>+20(SB)/1, $0x04
+DATA everyBk<>+21(SB)/1, $0x04
+DATA everyBk<>+22(SB)/1, $0x04
+DATA everyBk<>+23(SB)/1, $0x04
+DATA everyBk<>+24(SB)/1, $0x04
+DATA everyBk<>+25(SB)/1, $0x04
+DATA everyBk<>+26(SB)/1, $0x04
+DATA everyBk<>+27(SB)/1, $0x04
+DATA everyBk<>+28(SB)/1, $0x04
+DATA everyBk<>+29(SB)/1, $0x04
+DATA everyBk<>+30(SB)/1, $0x04
+DATA everyBk<>+31(SB)/1, $0x04
+GLOBL everyBk<>(SB), RODATA|NOPTR, $32
+
+DATA everyBm<>+0(SB)/1, $0x06
+DATA everyBm<>+1(SB)/1, $0x06
+DATA everyBm<>+2(SB)/1, $0x06
+DATA everyBm<>+3(SB)/1, $0x06
+DATA everyBm<>+4(SB)/1, $0x06
+DATA everyBm<>+5(SB)/1, $0x06
+DATA everyBm<>+6(SB)/1, $0x06
+DATA everyBm<>+7(SB)/1, $0x06
+DATA everyBm<>+8(SB)/1, $0x06
+DATA everyBm<>+9(SB)/1, $0x06
+DATA everyBm<>+10(SB)/1, $0x06
+DATA everyBm<>+11(SB)/1, $0x06
+DATA everyBm<>+12(SB)/1, $0x06
+DATA everyBm<>+13(SB)/1, $0x06
+DATA everyBm<>+14(SB)/1, $0x06
+DATA everyBm<>+15(SB)/1, $0x06
+DATA everyBm<>+16(SB)/1, $0x06
+DATA everyBm<>+17(SB)/1, $0x06
+DATA everyBm<>+18(SB)/1, $0x06
+DATA everyBm<>+19(SB)/1, $0x06
+DATA everyBm<>+20(SB)/1, $0x06
+DATA everyBm<>+21(SB)/1, $0x06
+DATA everyBm<>+22(SB)/1, $0x06
+DATA everyBm<>+23(SB)/1, $0x06
+DATA everyBm<>+24(SB)/1, $0x06
+DATA everyBm<>+25(SB)/1, $0x06
+DATA everyBm<>+26(SB)/1, $0x06
+DATA everyBm<>+27(SB)/1, $0x06
+DATA everyBm<>+28(SB)/1, $0x06
+DATA everyBm<>+29(SB)/1, $0x06
+DATA everyBm<>+30(SB)/1, $0x06
+DATA everyBm<>+31(SB)/1, $0x06
+GLOBL everyBm<>(SB), RODATA|NOPTR, $32
+
+DATA everyBp<>+0(SB)/1, $0x09
+DATA everyBp<>+1(SB)/1, $0x09
+DATA everyBp<>+2(SB)/1, $0x09
+DATA everyBp<>+3(SB)/1, $0x09
+DATA everyBp<>+4(SB)/1, $0x09
+DATA everyBp<>+5(SB)/1, $0x09
+DATA everyBp<>+6(SB)/1, $0x09
+DATA everyBp<>+7(SB)/1, $0x09
+DATA everyBp<>+8(SB)/1, $0x09
+DATA everyBp<>+9(SB)/1, $0x09
+DATA everyBp<>+10(SB)/1, $0x09
+DATA everyBp<>+11(SB)/1, $0x09
+DATA everyBp<>+12(SB)/1, $0x09
+DATA everyBp<>+13(SB)/1, $0x09
+DATA everyBp<>+14(SB)/1, $0x09
+DATA everyBp<>+15(SB)/1, $0x09
+DATA everyBp<>+16(SB)/1, $0x09
+DATA everyBp<>+17(SB)/1, $0x09
+DATA everyBp<>+18(SB)/1, $0x09
+DATA everyBp<>+19(SB)/1, $0x09
+DATA everyBp<>+20(SB)/1, $0x09
+DATA everyBp<>+21(SB)/1, $0x09
+DATA everyBp<>+22(SB)/1, $0x09
+DATA everyBp<>+23(SB)/1, $0x09
+DATA everyBp<>+24(SB)/1, $0x09
+DATA everyBp<>+25(SB)/1, $0x09
+DATA everyBp<>+26(SB)/1, $0x09
+DATA everyBp<>+27(SB)/1, $0x09
+DATA everyBp<>+28(SB)/1, $0x09
+DATA everyBp<>+29(SB)/1, $0x09
+DATA everyBp<>+30(SB)/1, $0x09
+DATA everyBp<>+31(SB)/1, $0x09
+GLOBL everyBp<>(SB), RODATA|NOPTR, $32
+
+DATA everyBt<>+0(SB)/1, $0x0d
+DATA everyBt<>+1(SB)/1, $0x0d
+DATA everyBt<>+2(SB)/1, $0x0d
+DATA everyBt<>+3(SB)/1, $0x0d
+DATA everyBt<>+4(SB)/1, $0x0d
+DATA everyBt<>+5(SB)/1, $0x0d
+DATA everyBt<>+6(SB)/1, $0x0d
+DATA everyBt<>+7(SB)/1, $0x0d
+DATA everyBt<>+8(SB)/1, $0x0d
+DATA everyBt<>+9(SB)/1, $0x0d
+DATA everyBt<>+10(SB)/1, $0x0d
+DATA everyBt<>+11(SB)/1, $0x0d
+DATA everyBt<>+12(SB)/1, $0x0d
+DATA everyBt<>+13(SB)/1, $0x0d
+DATA everyBt<>+14(SB)/1, $0x0d
+DATA everyBt<>+15(SB)/1, $0x0d
+DATA everyBt<>+16(SB)/1, $0x0d
+DATA everyBt<>+17(SB)/1, $0x0d
+DATA everyBt<>+18(SB)/1, $0x0d
+DATA everyBt<>+19(SB)/1, $0x0d
+DATA everyBt<>+20(SB)/1, $0x0d
+DATA everyBt<>+21(SB)/1, $0x0d
+DATA everyBt<>+22(SB)/1, $0x0d
+DATA everyBt<>+23(SB)/1, $0x0d
+DATA everyBt<>+24(SB)/1, $0x0d
+DATA everyBt<>+25(SB)/1, $0x0d
+DATA everyBt<>+26(SB)/1, $0x0d
+DATA everyBt<>+27(SB)/1, $0x0d
+DATA everyBt<>+28(SB)/1, $0x0d
+DATA everyBt<>+29(SB)/1, $0x0d
+DATA everyBt<>+30(SB)/1, $0x0d
+DATA everyBt<>+31(SB)/1, $0x0d
+GLOBL everyBt<>(SB), RODATA|NOPTR, $32
+
+DATA everyBz<>+0(SB)/1, $0x13
+DATA everyBz<>+1(SB)/1, $0x13
+DATA everyBz<>+2(SB)/1, $0x13
+DATA everyBz<>+3(SB)/1, $0x13
+DATA everyBz<>+4(SB)/1, $0x13
+DATA everyBz<>+5(SB)/1, $0x13
+DATA everyBz<>+6(SB)/1, $0x13
+DATA everyBz<>+7(SB)/1, $0x13
+DATA everyBz<>+8(SB)/1, $0x13
+DATA everyBz<>+9(SB)/1, $0x13
+DATA everyBz<>+10(SB)/1, $0x13
+DATA everyBz<>+11(SB)/1, $0x13
+DATA everyBz<>+12(SB)/1, $0x13
+DATA everyBz<>+13(SB)/1, $0x13
+DATA everyBz<>+14(SB)/1, $0x13
+DATA everyBz<>+15(SB)/1, $0x13
+DATA everyBz<>+16(SB)/1, $0x13
+DATA everyBz<>+17(SB)/1, $0x13
+DATA everyBz<>+18(SB)/1, $0x13
+DATA everyBz<>+19(SB)/1, $0x13
+DATA everyBz<>+20(SB)/1, $0x13
+DATA everyBz<>+21(SB)/1, $0x13
+DATA everyBz<>+22(SB)/1, $0x13
+DATA everyBz<>+23(SB)/1, $0x13
+DATA everyBz<>+24(SB)/1, $0x13
+DATA everyBz<>+25(SB)/1, $0x13
+DATA everyBz<>+26(SB)/1, $0x13
+DATA everyBz<>+27(SB)/1, $0x13
+DATA everyBz<>+28(SB)/1, $0x13
+DATA everyBz<>+29(SB)/1, $0x13
+DATA everyBz<>+30(SB)/1, $0x13
+DATA everyBz<>+31(SB)/1, $0x13
+GLOBL everyBz<>(SB), RODATA|NOPTR, $32
+
 // func chooseScalesAVX512(c *byte, n int, count int, most float32)
 // Requires: AVX, AVX512F
 TEXT ·chooseScalesAVX512(SB), NOSPLIT, $0-28
@@ -16794,6 +18020,1104 @@ TEXT ·level32AVX2(SB), NOSPLIT, $0-44
 	VMOVUPS      Y9, 992(AX)
 	VMOVD        X1, AX
 	MOVL         AX, most+40(FP)
+	VZEROUPPER
+	RET
+
+// func rateScales32AVX2(c *byte, w *byte, v *byte)
+// Requires: AVX, AVX2
+TEXT ·rateScales32AVX2(SB), NOSPLIT, $0-24
+	MOVQ         c+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVL         $0x4b400000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	VBROADCASTSS (DX), Y1
+	VADDPS       Y0, Y1, Y1
+	VBROADCASTSS 4(DX), Y2
+	VADDPS       Y0, Y2, Y2
+	VMOVUPS      1024(AX), Y3
+	MOVL         $0x7fffffff, DX
+	VMOVD        DX, X4
+	VPBROADCASTD X4, Y4
+	VPAND        Y3, Y4, Y4
+	MOVL         $0x3f800000, DX
+	VMOVD        DX, X5
+	VPBROADCASTD X5, Y5
+	MOVL         $0x0d800000, DX
+	VMOVD        DX, X6
+	VPBROADCASTD X6, Y6
+	VPXOR        Y7, Y7, Y7
+	VCMPPS       $0x1e, Y4, Y6, Y4
+	VDIVPS       Y3, Y5, Y3
+	VBLENDVPS    Y4, Y7, Y3, Y3
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMULPS       (AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       (CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       (AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       32(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       32(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       32(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       64(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       64(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       64(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       96(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       96(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       96(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       128(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       128(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       128(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       160(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       160(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       160(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       192(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       192(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       192(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       224(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       224(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       224(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       256(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       256(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       256(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       288(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       288(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       288(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       320(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       320(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       320(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       352(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       352(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       352(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       384(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       384(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       384(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       416(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       416(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       416(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       448(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       448(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       448(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       480(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       480(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       480(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       512(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       512(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       512(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       544(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       544(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       544(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       576(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       576(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       576(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       608(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       608(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       608(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       640(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       640(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       640(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       672(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       672(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       672(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       704(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       704(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       704(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       736(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       736(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       736(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       768(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       768(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       768(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       800(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       800(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       800(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       832(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       832(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       832(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       864(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       864(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       864(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       896(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       896(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       896(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       928(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       928(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y7, Y7
+	VMULPS       928(AX), Y9, Y9
+	VADDPS       Y9, Y5, Y5
+	VMULPS       960(AX), Y3, Y8
+	VADDPS       Y0, Y8, Y8
+	VPMAXSD      Y1, Y8, Y8
+	VPMINSD      Y2, Y8, Y8
+	VSUBPS       Y0, Y8, Y8
+	VMULPS       960(CX), Y8, Y9
+	VMULPS       Y9, Y8, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       960(AX), Y9, Y9
+	VADDPS       Y9, Y4, Y4
+	VMULPS       992(AX), Y3, Y3
+	VADDPS       Y0, Y3, Y3
+	VPMAXSD      Y1, Y3, Y3
+	VPMINSD      Y2, Y3, Y3
+	VSUBPS       Y0, Y3, Y3
+	VMULPS       992(CX), Y3, Y0
+	VMULPS       Y0, Y3, Y3
+	VADDPS       Y3, Y7, Y7
+	VMULPS       992(AX), Y0, Y0
+	VADDPS       Y0, Y5, Y5
+	VADDPS       Y5, Y4, Y4
+	VADDPS       Y7, Y6, Y6
+	VMOVUPS      1024(AX), Y0
+	VADDPS       Y4, Y4, Y1
+	VMULPS       Y6, Y0, Y2
+	VSUBPS       Y2, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1344(AX)
+	VZEROUPPER
+	RET
+
+// func rateTable32AVX2(c *byte, w *byte, v *byte)
+// Requires: AVX, AVX2
+TEXT ·rateTable32AVX2(SB), NOSPLIT, $0-24
+	MOVQ         c+0(FP), AX
+	MOVQ         w+8(FP), CX
+	MOVQ         v+16(FP), DX
+	MOVQ         8(DX), DX
+	MOVL         $0x4b400000, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x3f000000, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	VBROADCASTSS 448(DX), Y2
+	VBROADCASTSS 452(DX), Y3
+	MOVL         $0x4b400000, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	VPADDD       Y4, Y2, Y2
+	VPADDD       Y4, Y3, Y3
+	MOVQ         464(DX), BX
+	VMOVUPS      1024(AX), Y4
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X5
+	VPBROADCASTD X5, Y5
+	VPAND        Y4, Y5, Y5
+	MOVL         $0x3f800000, SI
+	VMOVD        SI, X6
+	VPBROADCASTD X6, Y6
+	MOVL         $0x0d800000, SI
+	VMOVD        SI, X7
+	VPBROADCASTD X7, Y7
+	VPXOR        Y8, Y8, Y8
+	VCMPPS       $0x1e, Y5, Y7, Y5
+	VDIVPS       Y4, Y6, Y4
+	VBLENDVPS    Y5, Y8, Y4, Y4
+	VBROADCASTSS 456(DX), Y5
+	VMULPS       Y5, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VMOVUPS      (AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       (CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       (AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      64(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       64(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       64(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      128(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       128(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       128(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      192(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       192(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       192(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      256(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       256(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       256(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      320(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       320(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       320(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      384(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       384(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       384(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      448(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       448(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       448(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      512(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       512(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       512(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      576(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       576(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       576(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      640(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       640(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       640(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      704(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       704(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       704(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      768(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       768(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       768(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      832(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       832(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       832(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      896(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       896(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       896(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VMOVUPS      960(AX), Y7
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y0, Y7, Y7
+	VPMAXSD      Y2, Y7, Y7
+	VPMINSD      Y3, Y7, Y7
+	VPSUBD       Y2, Y7, Y7
+	VPCMPEQD     Y2, Y2, Y8
+	VPXOR        Y9, Y9, Y9
+	VGATHERDPS   Y8, (BX)(Y7*4), Y9
+	VMULPS       960(CX), Y9, Y7
+	VMULPS       Y7, Y9, Y9
+	VADDPS       Y9, Y6, Y6
+	VMULPS       960(AX), Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VPXOR        Y7, Y7, Y7
+	VPXOR        Y8, Y8, Y8
+	VMOVUPS      32(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       32(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       32(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      96(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       96(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       96(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      160(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       160(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       160(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      224(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       224(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       224(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      288(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       288(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       288(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      352(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       352(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       352(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      416(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       416(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       416(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      480(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       480(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       480(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      544(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       544(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       544(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      608(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       608(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       608(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      672(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       672(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       672(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      736(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       736(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       736(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      800(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       800(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       800(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      864(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       864(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       864(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      928(AX), Y9
+	VMULPS       Y4, Y9, Y9
+	VSUBPS       Y1, Y9, Y9
+	VADDPS       Y0, Y9, Y9
+	VPMAXSD      Y2, Y9, Y9
+	VPMINSD      Y3, Y9, Y9
+	VPSUBD       Y2, Y9, Y9
+	VPCMPEQD     Y2, Y2, Y10
+	VPXOR        Y11, Y11, Y11
+	VGATHERDPS   Y10, (BX)(Y9*4), Y11
+	VMULPS       928(CX), Y11, Y9
+	VMULPS       Y9, Y11, Y11
+	VADDPS       Y11, Y8, Y8
+	VMULPS       928(AX), Y9, Y9
+	VADDPS       Y9, Y7, Y7
+	VMOVUPS      992(AX), Y9
+	VMULPS       Y4, Y9, Y4
+	VSUBPS       Y1, Y4, Y4
+	VADDPS       Y0, Y4, Y4
+	VPMAXSD      Y2, Y4, Y4
+	VPMINSD      Y3, Y4, Y4
+	VPSUBD       Y2, Y4, Y4
+	VPCMPEQD     Y2, Y2, Y0
+	VPXOR        Y1, Y1, Y1
+	VGATHERDPS   Y0, (BX)(Y4*4), Y1
+	VMULPS       992(CX), Y1, Y0
+	VMULPS       Y0, Y1, Y1
+	VADDPS       Y1, Y8, Y8
+	VMULPS       992(AX), Y0, Y0
+	VADDPS       Y0, Y7, Y7
+	VADDPS       Y7, Y5, Y5
+	VADDPS       Y8, Y6, Y6
+	VMOVUPS      1024(AX), Y0
+	VADDPS       Y5, Y5, Y1
+	VMULPS       Y6, Y0, Y2
+	VSUBPS       Y2, Y1, Y1
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1344(AX)
+	VZEROUPPER
+	RET
+
+// func streamQ8_0AVX2(dst []byte, x []float32) int
+// Requires: AVX, AVX2, F16C
+TEXT ·streamQ8_0AVX2(SB), NOSPLIT, $0-56
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), BX
+	XORQ         DX, DX
+	MOVL         $0x7fffffff, SI
+	VMOVD        SI, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x42fe0000, SI
+	VMOVD        SI, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x3f800000, SI
+	VMOVD        SI, X2
+	VPBROADCASTD X2, Y2
+	JMP          enough
+
+block:
+	VMOVUPS      (CX), Y3
+	VMOVAPS      Y3, Y4
+	VPAND        Y0, Y4, Y4
+	VMOVUPS      32(CX), Y5
+	VMOVAPS      Y5, Y6
+	VPAND        Y0, Y6, Y6
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      64(CX), Y6
+	VMOVAPS      Y6, Y7
+	VPAND        Y0, Y7, Y7
+	VPMAXSD      Y7, Y4, Y4
+	VMOVUPS      96(CX), Y7
+	VMOVAPS      Y7, Y8
+	VPAND        Y0, Y8, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VDIVSS       X1, X4, X4
+	VCVTPS2PH    $0x00, X4, X4
+	VMOVD        X4, SI
+	ANDL         $0x0000ffff, SI
+	LEAL         -1024(SI), DI
+	CMPL         DI, $0x00007800
+	JCC          stop
+	MOVW         SI, (AX)
+	VCVTPH2PS    X4, X4
+	VDIVSS       X4, X2, X4
+	VBROADCASTSS X4, Y4
+	VMULPS       Y4, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMULPS       Y4, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVDQU      packOrder<>+0(SB), Y4
+	VPACKSSDW    Y5, Y3, Y3
+	VPACKSSDW    Y7, Y6, Y5
+	VPACKSSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y4, Y3
+	VMOVDQU      Y3, 2(AX)
+	ADDQ         $0x22, AX
+	ADDQ         $0x80, CX
+	ADDQ         $0x01, DX
+
+enough:
+	SUBQ $0x20, BX
+	JGE  block
+
+stop:
+	MOVQ DX, ret+48(FP)
+	VZEROUPPER
+	RET
+
+DATA packOrder<>+0(SB)/4, $0x00000000
+DATA packOrder<>+4(SB)/4, $0x00000004
+DATA packOrder<>+8(SB)/4, $0x00000001
+DATA packOrder<>+12(SB)/4, $0x00000005
+DATA packOrder<>+16(SB)/4, $0x00000002
+DATA packOrder<>+20(SB)/4, $0x00000006
+DATA packOrder<>+24(SB)/4, $0x00000003
+DATA packOrder<>+28(SB)/4, $0x00000007
+GLOBL packOrder<>(SB), RODATA|NOPTR, $32
+
+// func streamMXFP4AVX2(dst []byte, x []float32) int
+// Requires: AVX, AVX2
+TEXT ·streamMXFP4AVX2(SB), NOSPLIT, $0-56
+	MOVQ           dst_base+0(FP), AX
+	MOVQ           x_base+24(FP), CX
+	MOVQ           x_len+32(FP), BX
+	XORQ           DX, DX
+	MOVL           $0x7fffffff, SI
+	VMOVD          SI, X0
+	VPBROADCASTD   X0, Y0
+	MOVL           $0x3f000000, SI
+	VMOVD          SI, X1
+	VPBROADCASTD   X1, Y1
+	VBROADCASTI128 fp4ByLevel<>+0(SB), Y2
+	JMP            enough
+
+block:
+	VMOVUPS      (CX), Y3
+	VMOVAPS      Y3, Y4
+	VPAND        Y0, Y4, Y4
+	VMOVUPS      32(CX), Y5
+	VMOVAPS      Y5, Y6
+	VPAND        Y0, Y6, Y6
+	VPMAXSD      Y6, Y4, Y4
+	VMOVUPS      64(CX), Y6
+	VMOVAPS      Y6, Y7
+	VPAND        Y0, Y7, Y7
+	VPMAXSD      Y7, Y4, Y4
+	VMOVUPS      96(CX), Y7
+	VMOVAPS      Y7, Y8
+	VPAND        Y0, Y8, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VPERM2F128   $0x01, Y4, Y4, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VPERMILPS    $0x4e, Y4, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VPERMILPS    $0xb1, Y4, Y8
+	VPMAXSD      Y8, Y4, Y4
+	VMOVD        X4, SI
+	SHRL         $0x17, SI
+	LEAL         -8(SI), DI
+	CMPL         DI, $0x000000f3
+	JCC          stop
+	LEAL         -2(SI), DI
+	MOVB         DI, (AX)
+	NEGL         SI
+	ADDL         $0x00000102, SI
+	SHLL         $0x17, SI
+	VMOVD        SI, X4
+	VPBROADCASTD X4, Y4
+	VMULPS       Y4, Y3, Y3
+	VSUBPS       Y1, Y3, Y3
+	VCVTPS2DQ    Y3, Y3
+	VMULPS       Y4, Y5, Y5
+	VSUBPS       Y1, Y5, Y5
+	VCVTPS2DQ    Y5, Y5
+	VMULPS       Y4, Y6, Y6
+	VSUBPS       Y1, Y6, Y6
+	VCVTPS2DQ    Y6, Y6
+	VMULPS       Y4, Y7, Y7
+	VSUBPS       Y1, Y7, Y7
+	VCVTPS2DQ    Y7, Y7
+	VMOVDQU      packOrder<>+0(SB), Y4
+	VPACKSSDW    Y5, Y3, Y3
+	VPACKSSDW    Y7, Y6, Y5
+	VPACKSSWB    Y5, Y3, Y3
+	VPERMD       Y3, Y4, Y3
+	VPXOR        Y4, Y4, Y4
+	VPCMPGTB     everyAl<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyAr<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyAv<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyAy<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBa<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBc<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBe<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBg<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBi<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBk<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBm<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBp<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBt<>+0(SB), Y3, Y5
+	VPSUBB       Y5, Y4, Y4
+	VPCMPGTB     everyBz<>+0(SB), Y3, Y3
+	VPSUBB       Y3, Y4, Y4
+	VPSHUFB      Y4, Y2, Y4
+	VEXTRACTI128 $0x01, Y4, X3
+	VPSLLW       $0x04, X3, X3
+	VPOR         X3, X4, X3
+	VMOVDQU      X3, 1(AX)
+	ADDQ         $0x11, AX
+	ADDQ         $0x80, CX
+	ADDQ         $0x01, DX
+
+enough:
+	SUBQ $0x20, BX
+	JGE  block
+
+stop:
+	MOVQ DX, ret+48(FP)
 	VZEROUPPER
 	RET
 

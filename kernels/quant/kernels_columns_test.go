@@ -2,6 +2,7 @@ package quant
 
 import (
 	"bytes"
+	"math"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -15,7 +16,7 @@ func compareColumns(t *testing.T, got, want *columns, kind columnKind, what stri
 		for name, v := range map[string][2]float32{
 			"b": {got.b[j], want.b[j]}, "a": {got.a[j], want.a[j]}, "q": {got.q[j], want.q[j]}, "qq": {got.qq[j], want.qq[j]},
 			"qx": {got.qx[j], want.qx[j]}, "sw": {got.sw[j], want.sw[j]}, "swz": {got.swz[j], want.swz[j]}, "szz": {got.szz[j], want.szz[j]},
-			"base": {got.base[j], want.base[j]}, "sc": {got.sc[j], want.sc[j]}, "mn": {got.mn[j], want.mn[j]},
+			"gain": {got.gain[j], want.gain[j]}, "base": {got.base[j], want.base[j]}, "sc": {got.sc[j], want.sc[j]}, "mn": {got.mn[j], want.mn[j]},
 			"up": {got.up[j], want.up[j]}, "down": {got.down[j], want.down[j]},
 		} {
 			require.True(t, equal32(v[0], v[1]), "%s of kind %d: %s of run %d is %v, want %v", what, kind, name, j, v[0], v[1])
@@ -84,6 +85,9 @@ func TestKernelColumns(t *testing.T) {
 				run("searchScales", func(k *kernels, c *columns) { k.searchScales[kind](c, &wt, v, &plan) })
 				d, reach := abs(r.weight(-4))+0x1p-20, 1+r.below(4)
 				run("integerScales", func(k *kernels, c *columns) { k.integerScales[kind](c, &wt, v, d, -32, 31, reach) })
+				if kind.paired() {
+					run("rateScales", func(k *kernels, c *columns) { k.rateScales[kind](c, &wt, v) })
+				}
 				if kind == columnsTable32 {
 					continue
 				}
@@ -124,6 +128,37 @@ func TestKernelColumnCodes(t *testing.T) {
 			require.Equal(t, scalar.level32(&y, x, &want), k.level32(&y1, x, &got), "level32")
 			require.Equal(t, y, y1, "level32")
 			compareColumns(t, &got, &want, columns32, "level32")
+		}
+	})
+}
+
+// TestKernelStreams compares what writes blocks at once with scalar code: the
+// blocks, and where it stops.
+func TestKernelStreams(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		r := random(82)
+		for try := range 600 {
+			n := r.below(9)
+			x := runOf(&r, 32*n, try%4 == 0)
+			if n > 0 && try%3 == 0 { // no scale at all, a tiny one, or a large one
+				at := 32 * r.below(n)
+				for i := range 32 {
+					x[at+i] *= []float32{0, 0x1p-18, 0x1p-120, 0x1p17, 0x1p125}[try/3%5]
+				}
+			}
+			if try%50 == 0 && n > 0 {
+				x[r.below(32*n)] = []float32{nan, float32(math.Inf(-1))}[try/50%2]
+			}
+			check := func(what string, size int, got, want func([]byte, []float32) int) {
+				t.Helper()
+				a, b := bytes.Repeat([]byte{0xa5}, size*n+64), bytes.Repeat([]byte{0xa5}, size*n+64)
+				done := want(b, x)
+				require.Equal(t, done, got(a, x), what)
+				require.Equal(t, b[:size*done], a[:size*done], what)
+				require.Equal(t, b[size*n:], a[size*n:], what)
+			}
+			check("streamQ8_0", 34, k.streamQ8_0, scalar.streamQ8_0)
+			check("streamMXFP4", 17, k.streamMXFP4, scalar.streamMXFP4)
 		}
 	})
 }

@@ -7,7 +7,7 @@ var _ = register(&Type{
 	Dot: "q8_0", Error: 0.116,
 	Doc:        "4-bit floats (E2M1) times a power of two per 32 weights; what gpt-oss is published in",
 	Dequantize: decodeVectors(unpackMXFP4, 32, 17, decodeMXFP4),
-	Quantize:   encodeBlocks("mxfp4", 32, 17, encodeMXFP4),
+	Quantize:   streamQuantizer("mxfp4", 17, func() func([]byte, []float32) int { return use.streamMXFP4 }, mxfp4Small.quantize),
 	lattice:    &mxfp4Lattice,
 })
 
@@ -84,4 +84,47 @@ func encodeMXFP4(dst []byte, k *work) bool {
 	dst[0] = uint8(e)
 	encodeFP4(dst[1:], k.x, inverse(halfE8M0(uint8(e))*k.down))
 	return true
+}
+
+// mxfp4Small does what encodeMXFP4 does at more than the fast effort, eight
+// blocks at a time.
+var mxfp4Small = &smallCodec{
+	name: "mxfp4", bytes: 17, kind: columnsTable32,
+	alone: func(e Effort, _ bool) bool { return e == Fast },
+	slow:  encodeMXFP4,
+	batch: func(k *work) {
+		cs := &k.columns
+		first, last := 0, 1
+		if k.weighed != 0 {
+			first = -1 - 3*int(k.effort-Normal)
+		}
+		var best, scale [8]float32
+		var step [8]int
+		for i := first; i <= last; i++ {
+			// A weight of magnitude 1 is level 8 of the scale that is 2 below it.
+			b := math.Float32frombits(uint32(127-3+i) << 23)
+			for j := range cs.b {
+				cs.b[j] = b
+			}
+			use.rateScales[columnsTable32](cs, k.turned, &fp4Levels)
+			for j, gain := range cs.gain[:8] {
+				if gain > best[j] {
+					best[j], scale[j], step[j] = gain, b, i
+				}
+			}
+		}
+		for j := range 8 {
+			e := int(math.Float32bits(cs.up[j])>>23) - 2 + step[j]
+			k.small.d[j] = uint16(e)
+			k.small.odd[j] = best[j] == 0 || e+first < mxfp4First || e+last > mxfp4Last
+			cs.inv[j] = inverse(scale[j])
+		}
+		use.tableCodes32(&k.super.codes, k.x, cs, fp4Levels.table)
+	},
+	put: func(dst, codes []uint8, d, _ uint16) {
+		dst[0] = uint8(d)
+		for j, c := range codes[:16] {
+			dst[1+j] = fp4ByLevel[c] | fp4ByLevel[codes[16+j]]<<4
+		}
+	},
 }

@@ -1,13 +1,11 @@
 package quant
 
-import "math"
-
 var _ = register(&Type{
 	Name: "q8_0", GGML: 8, Block: 32, Bytes: 34, KV: true,
 	Dot: "q8_0", Error: 0.005,
 	Doc:        "8-bit integers -127..127 times one scale per 32 weights; close to lossless",
 	Dequantize: decodeVectors(unpackQ8_0, 32, 34, decodeQ8),
-	Quantize:   encodeBlocks("q8_0", 32, 34, encodeQ8),
+	Quantize:   streamQuantizer("q8_0", 34, func() func([]byte, []float32) int { return use.streamQ8_0 }, q8Codec.quantizer("q8_0", 34, putQ8_0)),
 	lattice:    &q8_0Lattice,
 })
 
@@ -34,28 +32,18 @@ var q8Codec = scaleCodec{
 		Normal: {tops: span(126, 127.2, 6)},
 		Best:   {tops: span(124, 127.5, 48), rounds: 1},
 	},
+	columns: [2][2]columnScalePlan{
+		Fast:   {withTops([]float32{127}, 0, 0, 0), withTops([]float32{127}, 0, 0, 0)},
+		Normal: {withTops(span(125, 127.4, 10), 0, 0, 1), withTops(span(124, 127.5, 14), 0, 0, 1)},
+	},
 }
 
-func encodeQ8(dst []byte, k *work) bool {
-	var h uint16
-	var d float32
-	ok := true
-	if k.effort == Fast {
-		var top uint32
-		for _, v := range k.x {
-			top = max(top, math.Float32bits(v)&0x7fffffff)
-		}
-		h, d, ok = k.half(math.Float32frombits(top) / 127)
+func putQ8_0(dst, codes []uint8, d, _ uint16) {
+	putHalf(dst, d)
+	for j := 0; j < 32; j += 8 {
+		// Bytes less 127: what is carried must not reach the next.
+		w := word(codes[j:])
+		const more, top = 129 * everyByte, 128 * everyByte
+		putWord(dst[2+j:], (w&^top+more&^top)^(w^more)&top)
 	}
-	if k.effort != Fast || h < 0x400 {
-		h, d, ok = q8Codec.fit(k)
-	}
-	putHalf(dst, h)
-	inv := inverse(d)
-	to := dst[2:34]
-	for i, v := range k.x[:32] {
-		q := int32(math.Float32bits(float32(v*inv)+magic)) - magicBits
-		to[i] = uint8(min(max(q, -127), 127))
-	}
-	return ok
 }

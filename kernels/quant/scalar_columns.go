@@ -49,3 +49,11 @@ func columnCodes16(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float
 func columnCodes32(dst *[superBlock]uint8, x []float32, c *columns, lo, hi float32) {
 	columnCodes(dst, x, c, lo, hi, columns32)
 }
+
+func rateScales32(c *columns, w *[superBlock]float32, v *levels) {
+	rateScales(c, w, v, columns32)
+}
+
+func rateTable32(c *columns, w *[superBlock]float32, v *levels) {
+	rateScales(c, w, v, columnsTable32)
+}
