@@ -2,8 +2,8 @@ package infer
 
 import (
 	"fmt"
-	"math"
 
+	"github.com/llama-pajamas/pj/kernels/vec"
 	"github.com/llama-pajamas/pj/runtime/gguf"
 	"github.com/llama-pajamas/pj/runtime/infer/weights"
 	"github.com/llama-pajamas/pj/runtime/model"
@@ -21,22 +21,9 @@ type Config struct {
 	Eps                   float32
 	Experts, ExpertsUsed  int // 0 where there are none
 	ExpertWidth           int
-	Rope                  RopeConfig
+	Rope                  vec.RopeConfig
 	Attention             []string // kind of each layer
 	BOS, EOS              int      // -1 where there is none
-}
-
-// RopeConfig says how positions are turned into angles.
-type RopeConfig struct {
-	Dims     int // of a head that are turned
-	Base     float64
-	Scaling  string // "", "linear" or "yarn"
-	Factor   float64
-	Original int // tokens that the model was trained for before it was scaled
-	// YaRN's settings.
-	BetaFast, BetaSlow, AttentionFactor float64
-	// Truncate rounds the ends of YaRN's ramp to whole dimensions.
-	Truncate bool
 }
 
 // reader reads a model's keys; the first error stays.
@@ -141,69 +128,26 @@ func token(f *gguf.File, use string) int {
 }
 
 func (c *Config) readRope(r *reader) {
-	p := &c.Rope
-	p.Dims = r.sizeOr("rope.dimension_count", c.KeyWidth)
-	if p.Dims > c.KeyWidth || p.Dims%2 != 0 {
-		r.fail("%d dimensions of a head of %d cannot be turned: the file is damaged", p.Dims, c.KeyWidth)
-	}
-	p.Base = r.floatOr("rope.freq_base", 10000, 1e-6, 1e30)
-	p.Scaling, _ = r.f.String(c.Architecture + ".rope.scaling.type")
-	p.Factor = r.floatOr("rope.scaling.factor", 1, 1e-6, 1e9)
-	p.Original = r.sizeOr("rope.scaling.original_context_length", c.Context)
-	p.BetaFast = r.floatOr("rope.scaling.yarn_beta_fast", 32, 0, 1e9)
-	p.BetaSlow = r.floatOr("rope.scaling.yarn_beta_slow", 1, 0, 1e9)
-	p.AttentionFactor = r.floatOr("rope.scaling.yarn_attn_factor", 0, -1e9, 1e9)
-	p.Truncate = true
-	switch p.Scaling {
+	scaling, _ := r.f.String(c.Architecture + ".rope.scaling.type")
+	switch scaling {
 	case "none":
-		p.Scaling = ""
-	case "", "linear", "yarn":
+		scaling = vec.RopePlain
+	case vec.RopePlain, vec.RopeLinear, vec.RopeYaRN:
 	default:
-		r.fail("the key %s.rope.scaling.type is %q; known are linear and yarn", c.Architecture, p.Scaling)
+		r.fail("the key %s.rope.scaling.type is %q; known are linear and yarn", c.Architecture, scaling)
 	}
-}
-
-// frequencies are the angles by which a token turns each pair of dimensions,
-// and the factor of sine and cosine. factors, where not nil, divide them.
-//
-// YaRN is that of Peng et al., arXiv 2309.00071: dimensions that turn more often
-// than BetaFast times within the original context stay, those that turn less
-// than BetaSlow times are slowed down by the factor, with a ramp between.
-func (p *RopeConfig) frequencies(factors []float32) (f []float64, scale float64) {
-	n := p.Dims / 2
-	f, scale = make([]float64, n), 1
-	for i := range f {
-		f[i] = math.Pow(p.Base, -float64(2*i)/float64(p.Dims))
-		if factors != nil {
-			f[i] /= float64(factors[i])
-		}
+	c.Rope = vec.RopeConfig{
+		Dim:       r.sizeOr("rope.dimension_count", c.KeyWidth),
+		Base:      r.floatOr("rope.freq_base", 10000, 1, 1e30),
+		Scaling:   scaling,
+		Factor:    r.floatOr("rope.scaling.factor", 1, 1e-6, 1e9),
+		Original:  r.sizeOr("rope.scaling.original_context_length", c.Context),
+		BetaFast:  r.floatOr("rope.scaling.yarn_beta_fast", 32, 0, 1e9),
+		BetaSlow:  r.floatOr("rope.scaling.yarn_beta_slow", 1, 0, 1e9),
+		Attention: r.floatOr("rope.scaling.yarn_attn_factor", 0, 0, 1e9),
+		Truncate:  true,
 	}
-	switch p.Scaling {
-	case "linear":
-		for i := range f {
-			f[i] /= p.Factor
-		}
-	case "yarn":
-		low, high := p.turns(p.BetaFast), p.turns(p.BetaSlow)
-		if p.Truncate {
-			low, high = math.Floor(low), math.Ceil(high)
-		}
-		low, high = max(low, 0), min(high, float64(p.Dims-1))
-		for i := range f {
-			ramp := min(max((float64(i)-low)/max(0.001, high-low), 0), 1)
-			f[i] = f[i]/p.Factor*ramp + f[i]*(1-ramp)
-		}
-		if scale = p.AttentionFactor; scale == 0 {
-			scale = 1
-			if p.Factor > 1 {
-				scale = 0.1*math.Log(p.Factor) + 1
-			}
-		}
+	if c.Rope.Dim > c.KeyWidth || c.Rope.Dim%2 != 0 {
+		r.fail("%d dimensions of a head of %d cannot be turned: the file is damaged", c.Rope.Dim, c.KeyWidth)
 	}
-	return f, scale
-}
-
-// turns is the dimension that turns so many times within the original context.
-func (p *RopeConfig) turns(n float64) float64 {
-	return float64(p.Dims) * math.Log(float64(p.Original)/(n*2*math.Pi)) / (2 * math.Log(p.Base))
 }

@@ -177,17 +177,15 @@ func (l *loader) experts(layer int, biases bool) ops.Experts {
 
 // rope is the table of positions.
 func (l *loader) rope(interleaved bool) ops.Rope {
-	var factors []float32
+	c := l.Rope
+	c.Interleaved, c.Truncate = interleaved, c.Truncate || l.compat
 	if l.has("rope_freqs.weight") {
-		factors = l.floats("rope_freqs.weight", l.Rope.Dims/2)
+		c.Factors = l.floats("rope_freqs.weight", c.Dim/2)
 	}
 	if l.err != nil {
 		return nil
 	}
-	c := l.Rope
-	c.Truncate = c.Truncate || l.compat
-	f, scale := c.frequencies(factors)
-	r, err := l.b.Rope(ops.RopeTable{Frequencies: f, Scale: float32(scale), Interleaved: interleaved})
+	r, err := l.b.Rope(c)
 	l.fail(err)
 	return r
 }

@@ -160,3 +160,11 @@ func (m *Model) Close() error {
 	}
 	return errors.Join(errs...)
 }
+
+// Threads is how many threads compute; 0 where the backend has none.
+func (m *Model) Threads() int {
+	if t, ok := m.b.(interface{ Threads() int }); ok {
+		return t.Threads()
+	}
+	return 0
+}

@@ -1,8 +1,7 @@
 package cpu
 
 import (
-	"math"
-
+	"github.com/llama-pajamas/pj/kernels/vec"
 	"github.com/llama-pajamas/pj/runtime/infer/kv"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
 )
@@ -23,15 +22,16 @@ type attendJob struct {
 	work       []attendWork
 }
 
-// queryGroup is how many queries share a decoded page.
-const queryGroup = 32
+// queryGroup is how many queries share a page.
+const queryGroup = kv.PageTokens
 
 // attendWork is a worker's room.
 type attendWork struct {
-	keys, values []float32
-	scores       []float32
-	sum, most    []float64 // of each query and head
-	all          []float32 // probabilities, for who watches
+	key, val, heads int
+	sums            *vec.Attention
+	space           vec.Workspace
+	q, out, sinks   []float32
+	scores          []float32 // of one query, for who watches
 }
 
 func (j *attendJob) init(b *Backend) {
@@ -56,126 +56,114 @@ func (b *Backend) Attend(dst, q, k, v ops.Buffer, a *ops.Attention) {
 		for done := 0; done < span.Len && b.err == nil; done += j.n {
 			j.row, j.at = span.Row+done, span.Start+done
 			j.n = j.seq.Step(a.Layer, j.at, span.Len-done)
-			b.err = j.seq.Store(a.Layer, j.at, kb.f[j.row*kb.cols:(j.row+j.n)*kb.cols], vb.f[j.row*vb.cols:(j.row+j.n)*vb.cols])
-			j.groups = (j.n + queryGroup - 1) / queryGroup
-			if b.watch != nil && b.watch.Attention != nil {
-				if b.err == nil {
-					j.each(0, 0, a.HeadsKV*j.groups) // in order, by one worker
-				}
-				continue
+			b.catch(j.seq.Store(a.Layer, j.at, kb.f[j.row*kb.cols:(j.row+j.n)*kb.cols], vb.f[j.row*vb.cols:(j.row+j.n)*vb.cols]))
+			j.groups = (j.at+j.n-1)/queryGroup - j.at/queryGroup + 1
+			if b.watch == nil || b.watch.Attention == nil {
+				b.run(a.HeadsKV*j.groups, 1, j.f)
+			} else if b.err == nil {
+				j.each(0, 0, a.HeadsKV*j.groups) // in order, by one worker
 			}
-			b.run(a.HeadsKV*j.groups, 1, j.f)
 		}
 	}
 }
 
 func (w *attendWork) room(a *ops.Attention) {
-	perHead := a.Heads / a.HeadsKV * queryGroup
-	w.keys = grow(w.keys, kv.PageTokens*a.KeyWidth)
-	w.values = grow(w.values, kv.PageTokens*a.ValWidth)
-	w.scores = grow(w.scores, kv.PageTokens)
-	if cap(w.sum) < perHead {
-		w.sum, w.most = make([]float64, perHead), make([]float64, perHead)
+	heads := a.Heads / a.HeadsKV * queryGroup
+	if w.key == a.KeyWidth && w.val == a.ValWidth && w.heads >= heads {
+		return
 	}
+	w.key, w.val, w.heads = a.KeyWidth, a.ValWidth, heads
+	w.sums = vec.NewAttention(heads, a.KeyWidth, a.ValWidth)
+	w.q, w.out, w.sinks = make([]float32, heads*a.KeyWidth), make([]float32, heads*a.ValWidth), make([]float32, heads)
 }
 
+// each works on pieces: a head's queries whose own tokens lie in one page.
 func (j *attendJob) each(worker, lo, hi int) {
 	for i := lo; i < hi; i++ {
-		first := i % j.groups * queryGroup
-		j.group(&j.work[worker], i/j.groups, first, min(queryGroup, j.n-first))
+		head, group := i/j.groups, i%j.groups
+		page := j.at/queryGroup + group
+		first := max(0, page*queryGroup-j.at)
+		end := min(j.n, (page+1)*queryGroup-j.at)
+		j.group(&j.work[worker], head, first, end-first)
 	}
 }
 
-// group attends for queries first and on of one head of keys.
+// group attends for n queries of one head of keys.
 func (j *attendJob) group(w *attendWork, head, first, n int) {
 	a := j.a
 	per := a.Heads / a.HeadsKV
-	qCols, dCols := a.Heads*a.KeyWidth, a.Heads*a.ValWidth
-	for i := range n * per {
-		w.most[i], w.sum[i] = math.Inf(-1), 0
-		if j.sinks != nil {
-			w.most[i], w.sum[i] = float64(j.sinks[head*per+i%per]), 1
-		}
-		clear(j.out(first+i/per, head*per+i%per, dCols))
+	qRow, outRow := per*a.KeyWidth, per*a.ValWidth
+	for i := range n {
+		copy(w.q[i*qRow:(i+1)*qRow], j.q[(j.row+first+i)*a.Heads*a.KeyWidth+head*qRow:])
 	}
-	oldest := 0
-	if a.Window > 0 {
-		oldest = max(0, j.at+first-a.Window+1)
+	w.sums.Reset(w.q[:n*qRow], a.Scale)
+	oldest := func(pos int) int {
+		if a.Window == 0 {
+			return 0
+		}
+		return max(0, pos-a.Window+1)
 	}
 	newest := j.at + first + n - 1
-	for p := oldest / kv.PageTokens; p <= newest/kv.PageTokens; p++ {
+	for p := oldest(j.at+first) / kv.PageTokens; p <= newest/kv.PageTokens; p++ {
 		page := j.seq.Head(a.Layer, p, head)
-		tokens := min(kv.PageTokens, newest+1-page.First)
-		page.Keys(w.keys, tokens, a.KeyWidth)
-		page.Values(w.values, tokens, a.ValWidth)
-		for i := range n * per {
-			pos := j.at + first + i/per
-			from := 0
-			if a.Window > 0 {
-				from = max(0, pos-a.Window+1-page.First)
+		// Neighbours that see the same of the page go together.
+		for lo := 0; lo < n; {
+			from, to := seen(page.First, oldest(j.at+first+lo), j.at+first+lo)
+			hi := lo + 1
+			for ; hi < n; hi++ {
+				f, t := seen(page.First, oldest(j.at+first+hi), j.at+first+hi)
+				if f != from || t != to {
+					break
+				}
 			}
-			to := min(kv.PageTokens, pos+1-page.First)
-			if from >= to {
-				continue
+			if from < to {
+				w.sums.Add(lo*per, hi*per, page.KeyRows(a.KeyWidth, from), page.ValRows(a.ValWidth, from), to-from)
 			}
-			q := j.q[(j.row+first+i/per)*qCols+(head*per+i%per)*a.KeyWidth:][:a.KeyWidth]
-			w.page(i, q, j.out(first+i/per, head*per+i%per, dCols), from, to, a)
+			lo = hi
 		}
 	}
-	for i := range n * per {
-		scale(j.out(first+i/per, head*per+i%per, dCols), float32(1/w.sum[i]))
+	var sinks []float32
+	if j.sinks != nil {
+		sinks = w.sinks[:n*per]
+		for i := range n {
+			copy(sinks[i*per:], j.sinks[head*per:(head+1)*per])
+		}
+	}
+	w.sums.Result(w.out[:n*outRow], sinks)
+	for i := range n {
+		copy(j.dst[(j.row+first+i)*a.Heads*a.ValWidth+head*outRow:][:outRow], w.out[i*outRow:])
 	}
 	if j.b.watch != nil && j.b.watch.Attention != nil {
-		j.show(w, head, first, n)
+		for i := range n * per {
+			pos := j.at + first + i/per
+			j.show(w, head, i, j.row+first+i/per, oldest(pos), pos)
+		}
 	}
 }
 
-func (j *attendJob) out(query, head, cols int) []float32 {
-	return j.dst[(j.row+query)*cols+head*j.a.ValWidth:][:j.a.ValWidth]
+// seen are the tokens of a page that a query at position pos sees, whose window
+// begins at oldest.
+func seen(page, oldest, pos int) (from, to int) {
+	return max(0, oldest-page), min(kv.PageTokens, pos+1-page)
 }
 
-// page adds a page's tokens from and on to a query's sums.
-func (w *attendWork) page(i int, q, out []float32, from, to int, a *ops.Attention) {
-	scores := w.scores[:to-from]
-	most := float32(w.most[i])
-	for t := range scores {
-		k := w.keys[(from+t)*a.KeyWidth:][:a.KeyWidth]
-		scores[t] = inner(q, k) * a.Scale
-		most = max(most, scores[t])
-	}
-	if float64(most) > w.most[i] {
-		shrink := math.Exp(w.most[i] - float64(most))
-		w.sum[i] *= shrink
-		scale(out, float32(shrink))
-		w.most[i] = float64(most)
-	}
-	for t, s := range scores {
-		e := float32(math.Exp(float64(s - most)))
-		w.sum[i] += float64(e)
-		addScaled(out, w.values[(from+t)*a.ValWidth:][:a.ValWidth], e)
-	}
-}
-
-// show computes the probabilities again: who watches pays for it.
-func (j *attendJob) show(w *attendWork, head, first, n int) {
+// show computes a query's probabilities again: who watches pays for it.
+func (j *attendJob) show(w *attendWork, head, query, row, oldest, pos int) {
 	a := j.a
 	per := a.Heads / a.HeadsKV
-	for i := range n * per {
-		pos := j.at + first + i/per
-		oldest := 0
-		if a.Window > 0 {
-			oldest = max(0, pos-a.Window+1)
-		}
-		w.all = grow(w.all, pos+1-oldest)
-		q := j.q[(j.row+first+i/per)*a.Heads*a.KeyWidth+(head*per+i%per)*a.KeyWidth:][:a.KeyWidth]
-		for p := oldest / kv.PageTokens; p <= pos/kv.PageTokens; p++ {
-			page := j.seq.Head(a.Layer, p, head)
-			page.Keys(w.keys, min(kv.PageTokens, pos+1-page.First), a.KeyWidth)
-			for t := max(oldest, page.First); t <= min(pos, page.First+kv.PageTokens-1); t++ {
-				s := inner(q, w.keys[(t-page.First)*a.KeyWidth:][:a.KeyWidth]) * a.Scale
-				w.all[t-oldest] = float32(math.Exp(float64(s)-w.most[i]) / w.sum[i])
-			}
-		}
-		j.b.watch.Attention(a.Layer, j.row+first+i/per, head*per+i%per, oldest, w.all)
+	w.scores = grow(w.scores, pos+1-oldest)
+	for p := oldest / kv.PageTokens; p <= pos/kv.PageTokens; p++ {
+		page := j.seq.Head(a.Layer, p, head)
+		from, to := seen(page.First, oldest, pos)
+		out := w.scores[page.First+from-oldest:][:to-from]
+		w.space.Dots(out, len(out), w.q[query*a.KeyWidth:][:a.KeyWidth], 1, page.KeyRows(a.KeyWidth, from), len(out))
 	}
+	vec.Scale(w.scores, a.Scale)
+	h := head*per + query%per
+	if j.sinks != nil {
+		vec.SoftmaxSink(w.scores, j.sinks[h])
+	} else {
+		vec.Softmax(w.scores)
+	}
+	j.b.watch.Attention(a.Layer, row, h, oldest, w.scores)
 }

@@ -5,6 +5,7 @@ import (
 
 	"github.com/llama-pajamas/pj/kernels/dot"
 	"github.com/llama-pajamas/pj/kernels/quant"
+	"github.com/llama-pajamas/pj/kernels/vec"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
 	"github.com/llama-pajamas/pj/runtime/infer/weights"
 )
@@ -79,7 +80,7 @@ func (j *linearJob) rows(_, lo, hi int) {
 		return
 	}
 	for v := range j.b.rows {
-		addTo(j.dst[v*j.stride+lo:v*j.stride+hi], j.bias[lo:hi])
+		vec.Add(j.dst[v*j.stride+lo:v*j.stride+hi], j.bias[lo:hi])
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/llama-pajamas/pj/kernels/dot"
+	"github.com/llama-pajamas/pj/kernels/vec"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
 	"github.com/llama-pajamas/pj/runtime/infer/weights"
 )
@@ -33,6 +34,7 @@ type routing struct {
 	active []int32 // the experts that are used
 	start  []int32
 	counts []int32
+	best   []int // of one token
 }
 
 func (r *routing) Used() int { return r.used }
@@ -47,6 +49,7 @@ func (b *Backend) Routing(rows, n, used int) (ops.Routing, error) {
 		chosen: make([]int32, rows*used), weight: make([]float32, rows*used),
 		tokens: make([]int, rows*used), place: make([]int32, rows*used),
 		active: make([]int32, 0, n), start: make([]int32, n+1), counts: make([]int32, n),
+		best: make([]int, used),
 	}, nil
 }
 
@@ -59,11 +62,12 @@ func (b *Backend) Route(to ops.Routing, logits ops.Buffer) {
 	clear(r.counts)
 	for t := range b.rows {
 		chosen, weight := r.chosen[t*r.used:(t+1)*r.used], r.weight[t*r.used:(t+1)*r.used]
-		topK(chosen, weight, l.f[t*l.cols:(t+1)*l.cols])
-		softmax(weight)
-		for _, e := range chosen {
+		x := l.f[t*l.cols : (t+1)*l.cols]
+		for i, e := range vec.TopK(r.best, x) {
+			chosen[i], weight[i] = int32(e), x[e]
 			r.counts[e]++
 		}
+		vec.Softmax(weight)
 	}
 	r.sort(b.rows)
 }
@@ -216,7 +220,7 @@ func (j *mixJob) multiply(i, projection, first, rows int, out []float32, in *dot
 	j.b.catch(dot.MulRowsOf(m.Type, y, m.Rows, j.bytes[projection][i][first*rowBytes:], rows, in, vectors))
 	if bias := j.e.Bias[projection]; bias != nil {
 		for v := range vectors {
-			addTo(y[v*m.Rows:][:rows], bias[int(expert)*m.Rows+first:])
+			vec.Add(y[v*m.Rows:][:rows], bias[int(expert)*m.Rows+first:][:rows])
 		}
 	}
 }
@@ -234,7 +238,7 @@ func (j *mixJob) sumRows(_, lo, hi int) {
 		clear(y)
 		for s := t * used; s < (t+1)*used; s++ {
 			k := int(j.r.place[s])
-			addScaled(y, j.outs[k*h:(k+1)*h], j.r.weight[s])
+			vec.AXPY(y, j.r.weight[s], j.outs[k*h:(k+1)*h])
 		}
 	}
 }

@@ -1,8 +1,7 @@
 package cpu
 
 import (
-	"math"
-
+	"github.com/llama-pajamas/pj/kernels/vec"
 	"github.com/llama-pajamas/pj/runtime/infer/ops"
 )
 
@@ -12,7 +11,7 @@ type normJob struct {
 	dst, src []float32
 	width    int
 	weight   vector
-	eps      float32
+	eps      float64
 }
 
 func (j *normJob) init(*Backend) { j.f = j.each }
@@ -31,14 +30,14 @@ func (b *Backend) HeadNorm(x ops.Buffer, heads int, weight ops.Vector, eps float
 
 func (b *Backend) normalize(dst, src []float32, width int, weight ops.Vector, eps float32) {
 	j := &b.norm
-	j.dst, j.src, j.width, j.weight, j.eps = dst, src, width, weight.(vector), eps
+	j.dst, j.src, j.width, j.weight, j.eps = dst, src, width, weight.(vector), float64(eps)
 	n := len(src) / width
 	b.run(n, max(1, 8192/width), j.f)
 }
 
 func (j *normJob) each(_, lo, hi int) {
 	for i := lo; i < hi; i++ {
-		rmsNorm(j.dst[i*j.width:(i+1)*j.width], j.src[i*j.width:(i+1)*j.width], j.weight, j.eps)
+		vec.RMSNorm(j.dst[i*j.width:(i+1)*j.width], j.src[i*j.width:(i+1)*j.width], j.weight, j.eps)
 	}
 }
 
@@ -62,7 +61,7 @@ func (b *Backend) Add(x, y ops.Buffer) {
 	b.run(len(j.dst), elementChunk, j.add)
 }
 
-func (j *unaryJob) addRange(_, lo, hi int) { addTo(j.dst[lo:hi], j.x[lo:hi]) }
+func (j *unaryJob) addRange(_, lo, hi int) { vec.Add(j.dst[lo:hi], j.x[lo:hi]) }
 
 // Activate joins gate and up.
 func (b *Backend) Activate(dst, gate, up ops.Buffer, a ops.Activation) {
@@ -77,63 +76,56 @@ func (j *unaryJob) actRange(_, lo, hi int) {
 
 func activate(dst, gate, up []float32, a ops.Activation) {
 	if a == ops.ClampedSwiGLU {
-		clampedSwiGLU(dst, gate, up)
+		vec.ClampedSwiGLU(dst, gate, up, vec.GPTOSSAlpha, vec.GPTOSSLimit)
 		return
 	}
-	swiGLU(dst, gate, up)
+	vec.SwiGLU(dst, gate, up)
 }
 
 // rope is a table of rotary positions.
 type rope struct {
-	ops.RopeTable
+	*vec.Rope
+	dims int
 }
 
-func (r *rope) Dims() int { return 2 * len(r.Frequencies) }
+func (r *rope) Dims() int { return r.dims }
 
 // Rope makes a table.
-func (b *Backend) Rope(t ops.RopeTable) (ops.Rope, error) { return &rope{t}, nil }
+func (b *Backend) Rope(c vec.RopeConfig) (ops.Rope, error) {
+	r, err := vec.NewRope(c)
+	return &rope{r, c.Dim}, err
+}
 
 // rotateJob turns heads by their position.
 type rotateJob struct {
-	b        *Backend
-	f        func(worker, lo, hi int)
-	x        []float32
-	cols     int
-	heads    int
-	rope     *rope
-	cos, sin [][]float32 // of each worker
+	b      *Backend
+	f      func(worker, lo, hi int)
+	x      []float32
+	cols   int
+	width  int // of a head
+	rope   *rope
+	tables [][]float32 // of each worker
 }
 
 func (j *rotateJob) init(b *Backend) {
 	j.b, j.f = b, j.each
-	j.cos = make([][]float32, b.pool.Workers())
-	j.sin = make([][]float32, b.pool.Workers())
+	j.tables = make([][]float32, b.pool.Workers())
 }
 
 // Rotate turns heads by their position.
 func (b *Backend) Rotate(x ops.Buffer, heads int, r ops.Rope) {
 	j := &b.rotate
-	j.x, j.cols, j.heads, j.rope = b.of(x), x.Cols(), heads, r.(*rope)
-	for w := range j.cos {
-		if n := len(j.rope.Frequencies); len(j.cos[w]) < n {
-			j.cos[w], j.sin[w] = make([]float32, n), make([]float32, n)
-		}
+	j.x, j.cols, j.width, j.rope = b.of(x), x.Cols(), x.Cols()/heads, r.(*rope)
+	for w := range j.tables {
+		j.tables[w] = grow(j.tables[w], j.rope.TableLen())
 	}
 	b.run(b.rows, 4, j.f)
 }
 
 func (j *rotateJob) each(worker, lo, hi int) {
-	n := len(j.rope.Frequencies)
-	cos, sin := j.cos[worker][:n], j.sin[worker][:n]
-	width := j.cols / j.heads
+	table := j.tables[worker]
 	for row := lo; row < hi; row++ {
-		pos := float64(j.b.batch.Pos[row])
-		for i, f := range j.rope.Frequencies {
-			s, c := math.Sincos(pos * f)
-			cos[i], sin[i] = float32(c)*j.rope.Scale, float32(s)*j.rope.Scale
-		}
-		for h := range j.heads {
-			rotate(j.x[row*j.cols+h*width:][:2*n], cos, sin, j.rope.Interleaved)
-		}
+		j.rope.Table(table, int(j.b.batch.Pos[row]))
+		j.rope.Apply(j.x[row*j.cols:(row+1)*j.cols], j.width, table)
 	}
 }

@@ -53,8 +53,8 @@ func decoded(s *Sequence, token, head int) (k, v []float32) {
 	l := &s.plan.Layers[0]
 	h := s.Head(0, token/PageTokens, head)
 	ks, vs := make([]float32, PageTokens*l.KeyWidth), make([]float32, PageTokens*l.ValWidth)
-	h.Keys(ks, token%PageTokens+1, l.KeyWidth)
-	h.Values(vs, token%PageTokens+1, l.ValWidth)
+	decodeKeys(h.Key, ks, h.K, l.KeyWidth)
+	h.Value.Dequantize(vs, h.V)
 	i := token % PageTokens
 	return ks[i*l.KeyWidth:][:l.KeyWidth], vs[i*l.ValWidth:][:l.ValWidth]
 }

@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/llama-pajamas/pj/kernels/quant"
+	"github.com/llama-pajamas/pj/kernels/vec"
 )
 
 // Sequence holds the keys and values of one sequence in memory. It is not for
@@ -234,19 +235,17 @@ func (s *Sequence) Head(layer, p, head int) Head {
 	}
 }
 
-// Keys decodes the first tokens, rows of width; len(dst) is that of all rows of
-// a page.
-func (h *Head) Keys(dst []float32, tokens, width int) {
+// KeyRows are the keys from token from of the page on.
+func (h *Head) KeyRows(width, from int) vec.Rows {
 	if h.ByChannel {
-		decodeKeys(h.Key, dst, h.K, width)
-		return
+		return vec.Rows{Type: h.Key, Data: h.K, Dim: width, ByChannel: true, First: from}
 	}
-	h.Key.Dequantize(dst[:tokens*width], h.K)
+	return vec.Rows{Type: h.Key, Data: h.K[from*int(h.Key.RowBytes(int64(width))):], Dim: width}
 }
 
-// Values decodes the first tokens.
-func (h *Head) Values(dst []float32, tokens, width int) {
-	h.Value.Dequantize(dst[:tokens*width], h.V)
+// ValRows are the values from token from of the page on.
+func (h *Head) ValRows(width, from int) vec.Rows {
+	return vec.Rows{Type: h.Value, Data: h.V[from*int(h.Value.RowBytes(int64(width))):], Dim: width}
 }
 
 // Truncate forgets the tokens from n on. It fails, and changes nothing, where

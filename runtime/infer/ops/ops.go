@@ -6,6 +6,7 @@ package ops
 import (
 	"context"
 
+	"github.com/llama-pajamas/pj/kernels/vec"
 	"github.com/llama-pajamas/pj/runtime/infer/kv"
 	"github.com/llama-pajamas/pj/runtime/infer/weights"
 )
@@ -90,15 +91,6 @@ const (
 	ClampedSwiGLU
 )
 
-// RopeTable says how positions become angles.
-type RopeTable struct {
-	// Frequencies are those of each pair of dimensions, in radians a token.
-	Frequencies []float64
-	Scale       float32 // of sine and cosine
-	// Interleaved: pairs are neighbours, else dimension i goes with i + n/2.
-	Interleaved bool
-}
-
 // Backend runs operations. What it makes is used with it alone. Operations
 // between Begin and End may run later, in order; where one fails, those after
 // it do nothing and End gives the error. A backend is for one pass at a time.
@@ -110,7 +102,7 @@ type Backend interface {
 	Matrix(ctx context.Context, m *weights.Matrix) (Matrix, error)
 	Vector(v []float32) (Vector, error)
 	Experts(ctx context.Context, e *weights.Experts) (Experts, error)
-	Rope(t RopeTable) (Rope, error)
+	Rope(c vec.RopeConfig) (Rope, error)
 
 	// Buffer and Routing make room for a pass of up to rows tokens, Cache for
 	// keys and values.
