@@ -249,10 +249,10 @@ func TestGCTemporaryFiles(t *testing.T) {
 	}
 	report, err := l.GC(t.Context(), cache.GCOptions{})
 	require.NoError(t, err)
-	require.Equal(t, 4, report.TempFiles)
-	require.EqualValues(t, 20, report.TempBytes)
+	require.Equal(t, 5, report.TempFiles)
+	require.EqualValues(t, 25, report.TempBytes)
 	require.Equal(t, []string{"new"}, names(t, dir, "tmp", "quarantine"))
-	require.Len(t, names(t, dir, "tmp", "live"), 3) // the batch's lock and folder, and the new one
+	require.Len(t, names(t, dir, "tmp", "live"), 2) // the batch's lock and folder
 	require.Len(t, names(t, dir, "tmp", "claims"), 1)
 	require.FileExists(t, filepath.Join(dir, "tmp", "not-ours"))
 	require.FileExists(t, filepath.Join(dir, "index.db.corrupt-2"))
@@ -267,7 +267,7 @@ func TestGCTemporaryFiles(t *testing.T) {
 	require.Equal(t, dry, report)
 	require.Equal(t, 4, report.TempFiles) // pack, blob, lock, claim
 	require.Greater(t, report.TempBytes, int64(5<<20))
-	require.Len(t, names(t, dir, "tmp", "live"), 1)
+	require.Empty(t, names(t, dir, "tmp", "live"))
 	require.Empty(t, names(t, dir, "tmp", "claims"))
 }
 
@@ -342,4 +342,30 @@ func TestInfo(t *testing.T) {
 	require.True(t, at.Equal(*info.OldestUse))
 	require.Positive(t, info.FreeBytes)
 	require.Positive(t, info.IndexBytes)
+}
+
+// A sweep never takes a live file away, at whatever moment it comes.
+func TestLeaseWhileSweeping(t *testing.T) {
+	dir := t.TempDir()
+	l := open(t, dir)
+	ctx, stop := context.WithCancel(t.Context())
+	swept := make(chan error)
+	go func() {
+		for ctx.Err() == nil {
+			if _, err := l.GC(t.Context(), cache.GCOptions{}); err != nil {
+				swept <- err
+				return
+			}
+		}
+		swept <- nil
+	}()
+	for range 300 {
+		release, err := l.Lease(t.Context())
+		require.NoError(t, err)
+		require.Len(t, names(t, dir, "tmp", "live"), 1)
+		release()
+	}
+	stop()
+	require.NoError(t, <-swept)
+	require.Empty(t, names(t, dir, "tmp", "live"))
 }

@@ -64,29 +64,46 @@ func (l *Local) newLiveDir(kind string) (*live, error) {
 }
 
 // newLive makes a live file under another name and renames it once it is
-// locked, so that nobody finds it unlocked.
+// locked, so that nobody finds it unlocked. A sweep that comes between takes it
+// for a dead process's; then another is made.
 func (l *Local) newLive(kind string) (*live, error) {
 	if err := l.makeFolders(); err != nil {
 		return nil, err
 	}
+	for {
+		v, err := l.tryNewLive(kind)
+		if v != nil || err != nil {
+			return v, err
+		}
+	}
+}
+
+// tryNewLive is newLive; both results are nil where a sweep came between.
+func (l *Local) tryNewLive(kind string) (*live, error) {
 	base := l.tmp("live", kind+"-"+randomName())
 	f, err := openShared(base+".new", os.O_RDWR|os.O_CREATE|os.O_EXCL)
 	if err != nil {
 		return nil, err
 	}
+	swept := false
 	note, err := json.Marshal(LeaseInfo{PID: os.Getpid(), Start: l.now()})
 	if err == nil {
-		_, err = tryLock(f, true)
+		var locked bool
+		locked, err = tryLock(f, true)
+		swept = !locked
 	}
-	if err == nil {
+	if err == nil && !swept {
 		_, err = f.Write(note)
 	}
-	if err == nil {
+	if err == nil && !swept {
 		err = os.Rename(base+".new", base+".lock")
+		if _, gone := os.Lstat(base + ".new"); isNotExist(err) && isNotExist(gone) {
+			swept, err = true, nil
+		}
 	}
-	if err != nil {
-		os.Remove(base + ".new")
+	if err != nil || swept {
 		f.Close()
+		os.Remove(base + ".new")
 		return nil, err
 	}
 	return &live{lock: f, dir: base + ".d"}, nil
@@ -188,9 +205,7 @@ func (l *Local) sweep(now time.Time, dryRun bool) (files int, bytes int64) {
 				drop(path)
 			}
 		default: // a live file that never got its name
-			if olderThan(path, now, safetyAge) {
-				sweepLock(path, func() { drop(path) })
-			}
+			sweepLock(path, func() { drop(path) })
 		}
 	}
 	for _, name := range readNames(l.tmp("claims")) {

@@ -12,9 +12,10 @@ type unit struct {
 	actions []int // in the plan's order
 	work    int64
 	memory  int64
-	waits   int   // units that must be done first
-	next    []int // units that wait for this one
-	busy    bool  // another build is at it: wait for that one
+	waits   int    // units that must be done first
+	next    []int  // units that wait for this one
+	busy    bool   // another build is at it: wait for that one
+	name    string // of its work: units of one name do the same
 }
 
 // units groups what is not cached, in the plan's order. Actions of a group that
@@ -52,6 +53,7 @@ func (e *execution) units() []*unit {
 		u.memory = max(u.memory, a.Memory)
 	}
 	for _, u := range units {
+		u.name = e.workName(u)
 		seen := map[int]bool{u.index: true}
 		for _, i := range u.actions {
 			for _, in := range e.plan.Actions[i].Inputs {
@@ -76,11 +78,14 @@ type outcome struct {
 
 // schedule runs units on the workers, each after those it waits for, the first
 // of the plan first, as the memory budget allows. A unit that another build is
-// at comes last, when there is nothing else to do.
+// at comes last, when there is nothing else to do. Of units that do the same work,
+// as those of two artifacts do where they agree, one runs at a time, and the
+// others find its results.
 func (e *execution) schedule(ctx context.Context, units []*unit) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	q := newQueue(units, e.x.Memory)
+	twins := map[string][]*unit{} // of those that run
 	done := make(chan outcome)
 	var errs []error
 	for {
@@ -91,6 +96,13 @@ func (e *execution) schedule(ctx context.Context, units []*unit) error {
 				e.workers.Release(1)
 				break
 			}
+			if waiting, runs := twins[u.name]; runs {
+				twins[u.name] = append(waiting, u)
+				q.ended(u)
+				e.workers.Release(1)
+				continue
+			}
+			twins[u.name] = nil
 			go func() {
 				busy, err := e.runUnit(ctx, u)
 				e.workers.Release(1)
@@ -102,6 +114,10 @@ func (e *execution) schedule(ctx context.Context, units []*unit) error {
 		}
 		o := <-done
 		q.ended(o.unit)
+		for _, u := range twins[o.unit.name] {
+			q.add(u)
+		}
+		delete(twins, o.unit.name)
 		if o.busy {
 			o.unit.busy = true
 			q.add(o.unit)

@@ -347,9 +347,13 @@ func TestSameWorkTwice(t *testing.T) {
 		p.Actions[1].Params, p.Actions[1].Inputs = p.Actions[0].Params, p.Actions[0].Inputs
 		x := w.executor()
 		x.Jobs = 4
+		w.hook = slowly
 		res, err := w.build(x, p)
 		require.NoError(t, err)
 		require.Equal(t, 2, res.Executed)
+		for _, e := range w.events {
+			require.NotEqual(t, EventWaiting, e.Kind, "no other build is there to wait for")
+		}
 		require.Equal(t, res.States[0].ID, res.States[1].ID)
 		require.Equal(t, res.States[0].Entry.Outputs, res.States[1].Entry.Outputs)
 	})

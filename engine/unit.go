@@ -75,7 +75,7 @@ func (e *execution) claim(ctx context.Context, u *unit) (release func(), ok bool
 	if u.busy {
 		e.x.tell(Event{Kind: EventWaiting, Action: e.plan.Actions[u.actions[0]]})
 	}
-	release, ok, err = c.Claim(ctx, e.workName(u), u.busy)
+	release, ok, err = c.Claim(ctx, u.name, u.busy)
 	if err != nil {
 		return nil, false, storeError(err)
 	}

@@ -217,6 +217,12 @@ func (g *ggufFile) at(text string) int {
 func (g *ggufFile) put32(at int, v uint32) { binary.LittleEndian.PutUint32(g.b[at:], v) }
 func (g *ggufFile) put64(at int, v uint64) { binary.LittleEndian.PutUint64(g.b[at:], v) }
 
+// add32 adds to the number of a key.
+func (g *ggufFile) add32(key string, n int32) {
+	at := g.after(key) + 4
+	g.put32(at, binary.LittleEndian.Uint32(g.b[at:])+uint32(n))
+}
+
 // after is where what follows a key, or a tensor's name, begins.
 func (g *ggufFile) after(name string) int { return g.at(name) + len(name) }
 
@@ -272,6 +278,15 @@ func TestStoryBadGGUF(t *testing.T) {
 		{"the data is missing", func(g *ggufFile) { g.b = g.b[:g.after("output_norm.weight")+50] }, nil},
 		{"the header is cut", func(g *ggufFile) { g.b = g.b[:3000] }, nil},
 		{"more layers than tensors", func(g *ggufFile) { g.put32(g.after("qwen3moe.block_count")+4, 1<<30) }, []string{"qwen3moe.block_count"}},
+		{"a layer more", func(g *ggufFile) { g.add32("qwen3moe.block_count", 1) }, []string{"is missing, which other layers have"}},
+		{"a layer less", func(g *ggufFile) { g.add32("qwen3moe.block_count", -1) }, []string{"qwen3moe.block_count", "is of layer"}},
+		{"another width", func(g *ggufFile) { g.add32("qwen3moe.embedding_length", 32) }, []string{"by the keys it is"}},
+		{"another number of heads", func(g *ggufFile) { g.put32(g.after("qwen3moe.attention.head_count")+4, 64) }, []string{"attn_output.weight", "by the keys it is"}},
+		{"heads that do not divide", func(g *ggufFile) { g.put32(g.after("qwen3moe.attention.head_count_kv")+4, 3) }, []string{"heads", "has to divide them"}},
+		{"another number of experts", func(g *ggufFile) { g.add32("qwen3moe.expert_count", 1) }, []string{"ffn_", "by the keys it is"}},
+		{"more experts used than there are", func(g *ggufFile) { g.put32(g.after("qwen3moe.expert_used_count")+4, 999) }, []string{"999"}},
+		{"a key that is needed", func(g *ggufFile) { copy(g.b[g.at("qwen3moe.embedding_length"):], "qwen3moe.embedding_lengXX") }, []string{"qwen3moe.embedding_length is missing"}},
+		{"another name for a weight", func(g *ggufFile) { copy(g.b[g.at("blk.1.attn_k.weight"):], "blk.1.attn_X.weight") }, []string{"is missing, which other layers have"}},
 		{"a stack of too many experts", func(g *ggufFile) {
 			at := g.after("blk.0.ffn_up_exps.weight") + dim0
 			g.put64(at, 1)

@@ -78,6 +78,9 @@ func PlaceOf(name string) Place {
 	return p
 }
 
+// Expert reports whether the tensor is a single expert's.
+func (p Place) Expert() bool { return p.Role == Expert && !p.Stacked }
+
 // tiered places "E.gate" and so on: a tensor of one expert.
 func tiered(p Place, base string) Place {
 	number, projection, _ := strings.Cut(base, ".")

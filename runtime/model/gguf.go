@@ -57,6 +57,9 @@ func fromGGUF(f *gguf.File, o Options) (*Model, error) {
 	if m.Quantized > 0 && !o.Requantize {
 		return nil, fmt.Errorf("%s: %w", o.Name, m.requantized())
 	}
+	if err := arch.CheckStored(f, m.Architecture, m.Layers); err != nil {
+		return nil, fmt.Errorf("%s: %w", o.Name, err)
+	}
 	return m, nil
 }
 

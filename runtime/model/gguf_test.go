@@ -47,7 +47,7 @@ func kv(key string, value any) gguf.KV { return gguf.KV{Key: key, Value: value} 
 func gptossKVs() []gguf.KV {
 	return []gguf.KV{
 		kv("general.architecture", "gpt-oss"), kv("general.type", "model"), kv("general.name", "Small"),
-		kv("gpt-oss.block_count", uint32(2)), kv("gpt-oss.attention.head_count", uint32(8)), kv("gpt-oss.attention.head_count_kv", uint32(2)),
+		kv("gpt-oss.block_count", uint32(2)), kv("gpt-oss.embedding_length", uint32(64)), kv("gpt-oss.attention.head_count", uint32(8)), kv("gpt-oss.attention.head_count_kv", uint32(2)),
 		kv("gpt-oss.expert_count", uint32(4)), kv("gpt-oss.expert_used_count", uint32(2)), kv("gpt-oss.attention.sliding_window", uint32(16)),
 		kv("tokenizer.ggml.tokens", []string{"a", "b"}),
 		kv("general.file_type", uint32(38)), kv("general.quantization_version", uint32(2)), kv("general.alignment", uint32(64)),
@@ -115,7 +115,7 @@ func TestGGUF(t *testing.T) {
 		keys = append(keys, k.Key)
 	}
 	require.Equal(t, []string{
-		"general.architecture", "general.type", "general.name", "gpt-oss.block_count", "gpt-oss.attention.head_count", "gpt-oss.attention.head_count_kv",
+		"general.architecture", "general.type", "general.name", "gpt-oss.block_count", "gpt-oss.embedding_length", "gpt-oss.attention.head_count", "gpt-oss.attention.head_count_kv",
 		"gpt-oss.expert_count", "gpt-oss.expert_used_count", "gpt-oss.attention.sliding_window", "tokenizer.ggml.tokens", "general.url",
 	}, keys)
 	require.NoError(t, m.Close())
@@ -198,7 +198,9 @@ func TestGGUFErrors(t *testing.T) {
 			require.ErrorContains(t, err, c.want)
 		})
 	}
-	m, err := Open(context.Background(), writeGGUF(t, base(), quantized, 0), Options{Requantize: true, Architecture: "LlamaForCausalLM"})
+	whole := append(base(), kv("llama.embedding_length", uint32(32)), kv("llama.attention.head_count", uint32(1)), kv("llama.attention.key_length", uint32(4)), kv("llama.attention.value_length", uint32(4)))
+	quantized = append(quantized, info(t, "token_embd.weight", "f32", 32, 3), info(t, "output_norm.weight", "f32", 32))
+	m, err := Open(context.Background(), writeGGUF(t, whole, quantized, 0), Options{Requantize: true, Architecture: "LlamaForCausalLM"})
 	require.NoError(t, err)
 	require.Equal(t, 2, m.Quantized)
 }
