@@ -53,7 +53,6 @@ func (e *execution) units() []*unit {
 		u.memory = max(u.memory, a.Memory)
 	}
 	for _, u := range units {
-		u.name = e.workName(u)
 		seen := map[int]bool{u.index: true}
 		for _, i := range u.actions {
 			for _, in := range e.plan.Actions[i].Inputs {
@@ -84,6 +83,9 @@ type outcome struct {
 func (e *execution) schedule(ctx context.Context, units []*unit) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	for _, u := range units {
+		u.name = e.workName(u)
+	}
 	q := newQueue(units, e.x.Memory)
 	twins := map[string][]*unit{} // of those that run
 	done := make(chan outcome)
