@@ -4,7 +4,7 @@ package quant
 // makes the error under the whole matrix less, all else being held.
 func (j *secondJob) descend(dst []byte, size, sweep int) {
 	for first, at := 0, 0; first < j.m.cols; first, at = first+j.t.Block, at+j.t.Bytes {
-		j.dots(func(i int) []float32 { return j.m.h[(first+i)*j.m.cols:] }, j.m.cols)
+		j.dots(0, j.t.Block, 0, j.m.cols, func(i int) []float32 { return j.m.h[(first+i)*j.m.cols:] })
 		for r := range j.n {
 			j.improve(dst[r*size+at:][:j.t.Bytes], first, r, sweep)
 		}
@@ -15,19 +15,19 @@ func (j *secondJob) descend(dst []byte, size, sweep int) {
 // the error of the whole row, for the block's columns: changing the block by
 // step adds step*(2g + H step) to the row's error.
 func (j *secondJob) improve(block []byte, first, r, sweep int) {
-	s := &j.block
-	j.l.take(&s.parts, block, j.fields)
+	s, p := &j.block, &j.parts[r]
+	j.l.take(p, block, j.fields)
 	for i := range j.t.Block {
 		s.g[i] = -j.sums[i][r]
 	}
-	j.values(s.y[:], j.down[r])
+	j.values(p, s.y[:], j.down[r])
 	for at := 0; at < j.t.Block; at += j.l.run {
 		j.improveRun(first, at, r, sweep)
 	}
 	if j.l.codec != nil {
 		j.improvePoints(first, r)
 	} else {
-		j.improveCodes(first, j.down[r])
+		j.improveCodes(first, r)
 	}
 	if shared, ok := j.l.scales.(sharedRule); ok {
 		shared.improve(j, first, r)
@@ -36,20 +36,19 @@ func (j *secondJob) improve(block []byte, first, r, sweep int) {
 		at := (first+i)*rowLanes + r
 		j.e[at] = j.x[at] - y
 	}
-	j.l.give(block, &s.parts, j.fields)
+	j.l.give(block, p, j.fields)
 }
 
 // values decodes the block.
-func (j *secondJob) values(y []float32, down float32) {
-	s := &j.block
+func (j *secondJob) values(p *parts, y []float32, down float32) {
 	for at := 0; at < j.t.Block; at += j.l.run {
-		b, a := j.l.scales.value(&s.parts, pair{s.sc[at/j.l.run], s.mn[at/j.l.run]})
+		b, a := j.l.scales.value(p, pair{p.sc[at/j.l.run], p.mn[at/j.l.run]})
 		b, a = float32(b*down), float32(a*down)
 		if j.l.codec != nil {
-			j.l.codec.values(y[at:][:j.l.run], s.point[at/8:], b)
+			j.l.codec.values(y[at:][:j.l.run], p.point[at/8:], b)
 			continue
 		}
-		for i, c := range s.code[at:][:j.l.run] {
+		for i, c := range p.code[at:][:j.l.run] {
 			y[at+i] = float32(b*j.l.levels.level[c]) + a
 		}
 	}
@@ -58,19 +57,19 @@ func (j *secondJob) values(y []float32, down float32) {
 // improveRun codes a run anew towards the values that would be best if any could
 // be stored, with the scale that it has and those near it.
 func (j *secondJob) improveRun(first, at, r, sweep int) {
-	s, run := &j.block, j.l.run
+	s, p, run := &j.block, &j.parts[r], j.l.run
 	tri := j.runs.of(first + at)
 	y, t := s.y[at:at+run], s.t[:run]
 	cost := tri.targets(t, y, s.g[at:at+run])
 	n := at / run
-	now := pair{s.sc[n], s.mn[n]}
+	now := pair{p.sc[n], p.mn[n]}
 	better := false
 	s.try.pair = now
-	if c, ok := j.code(s.try, tri, t, t, j.down[r], cost); ok {
+	if c, ok := j.code(p, s.try, tri, t, t, j.down[r], cost); ok {
 		cost, better = c, true
 		s.best, s.try = s.try, s.best
 	}
-	if _, ok := j.choose(tri, t, t, now, sweep, j.down[r], cost); !ok && !better {
+	if _, ok := j.choose(p, tri, t, t, now, sweep, j.down[r], cost); !ok && !better {
 		return
 	}
 	clear(s.step[:j.t.Block])
@@ -78,7 +77,8 @@ func (j *secondJob) improveRun(first, at, r, sweep int) {
 		s.step[at+i] = v - y[i]
 	}
 	if j.accept(first, at, at+run) {
-		s.keep(at, run)
+		copy(y, s.best.y[:run])
+		s.best.keep(p, at, run)
 	}
 }
 
@@ -133,25 +133,22 @@ func (j *secondJob) multiply(first, from, to int) {
 	clear(product)
 	for i := from; i < to; i++ {
 		if d := s.step[i]; d != 0 {
-			h := j.m.h[(first+i)*j.m.cols+first:][:size]
-			for k, v := range h {
-				product[k] += float32(v * d)
-			}
+			kernelAddScaled(product, j.m.h[(first+i)*j.m.cols+first:][:size], d)
 		}
 	}
 }
 
 // improveCodes moves single weights to other levels.
-func (j *secondJob) improveCodes(first int, down float32) {
-	s, levels, size := &j.block, j.l.levels, j.t.Block
+func (j *secondJob) improveCodes(first, r int) {
+	s, p, levels, size := &j.block, &j.parts[r], j.l.levels, j.t.Block
 	for at := 0; at < size; at += j.l.run {
-		b, a := j.l.scales.value(&s.parts, pair{s.sc[at/j.l.run], s.mn[at/j.l.run]})
-		b, a = float32(b*down), float32(a*down)
+		b, a := j.l.scales.value(p, pair{p.sc[at/j.l.run], p.mn[at/j.l.run]})
+		b, a = float32(b*j.down[r]), float32(a*j.down[r])
 		inv := inverse(b)
 		for i := at; i < at+j.l.run; i++ {
 			h := j.m.h[(first+i)*j.m.cols+first:][:size]
 			c := levels.nearest(float32((s.y[i] - s.g[i]/h[i] - a) * inv))
-			if c == s.code[i] {
+			if c == p.code[i] {
 				continue
 			}
 			y := float32(b*levels.level[c]) + a
@@ -159,10 +156,8 @@ func (j *secondJob) improveCodes(first int, down float32) {
 			if !(float32(d*(float32(2*s.g[i])+float32(h[i]*d))) < 0) {
 				continue
 			}
-			s.code[i], s.y[i] = c, y
-			for k, v := range h {
-				s.g[k] += float32(v * d)
-			}
+			p.code[i], s.y[i] = c, y
+			kernelAddScaled(s.g[:size], h, d)
 		}
 	}
 }
@@ -173,11 +168,11 @@ type sharedRule interface {
 }
 
 func (sharedAffine) improve(j *secondJob, first, r int) {
-	s := &j.block
-	j.improveShared(&s.d, first, r, func(i int) float32 {
-		return float32(s.sc[i/j.l.run]) * j.l.levels.level[s.code[i]]
+	p := &j.parts[r]
+	j.improveShared(&p.d, first, r, func(i int) float32 {
+		return float32(p.sc[i/j.l.run]) * j.l.levels.level[p.code[i]]
 	})
-	j.improveShared(&s.dmin, first, r, func(i int) float32 { return -float32(s.mn[i/j.l.run]) })
+	j.improveShared(&p.dmin, first, r, func(i int) float32 { return -float32(p.mn[i/j.l.run]) })
 }
 
 func (sharedScale) improve(j *secondJob, first, r int) { j.improveD(first, r) }
@@ -186,9 +181,9 @@ func (gridScale) improve(j *secondJob, first, r int) { j.improveD(first, r) }
 
 // improveD moves d where all weights are in proportion to it.
 func (j *secondJob) improveD(first, r int) {
-	s := &j.block
-	inv := inverse(F16ToF32(s.d) * j.down[r])
-	j.improveShared(&s.d, first, r, func(i int) float32 { return s.y[i] * inv })
+	s, p := &j.block, &j.parts[r]
+	inv := inverse(F16ToF32(p.d) * j.down[r])
+	j.improveShared(&p.d, first, r, func(i int) float32 { return s.y[i] * inv })
 }
 
 // improveShared moves a scale that all runs share to what suits their codes
@@ -215,7 +210,7 @@ func (j *secondJob) improveShared(scale *uint16, first, r int, slope func(i int)
 	}
 	*scale = h
 	y := s.t[:size]
-	j.values(y, j.down[r])
+	j.values(&j.parts[r], y, j.down[r])
 	for i, v := range y {
 		s.step[i] = v - s.y[i]
 	}
@@ -228,12 +223,12 @@ func (j *secondJob) improveShared(scale *uint16, first, r int, slope func(i int)
 
 // improvePoints moves units of a codebook to other points.
 func (j *secondJob) improvePoints(first, r int) {
-	s, c := &j.block, j.l.codec
+	s, p, c := &j.block, &j.parts[r], j.l.codec
 	units := j.m.factorsOf(8)
 	var t [8]float32
 	for at := 0; at < j.t.Block; at += 8 {
 		run := at / j.l.run
-		b, _ := j.l.scales.value(&s.parts, pair{s.sc[run], s.mn[run]})
+		b, _ := j.l.scales.value(p, pair{p.sc[run], p.mn[run]})
 		tri := units.of(first + at)
 		y := s.y[at:][:8]
 		cost := tri.targets(t[:], y, s.g[at:][:8])
@@ -241,7 +236,7 @@ func (j *secondJob) improvePoints(first, r int) {
 		shift := 0
 		if c.signs == inGrid && !c.shifts {
 			shift = 1
-			if s.point[at/8].minus {
+			if p.point[at/8].minus {
 				shift = -1
 			}
 		}
@@ -254,7 +249,7 @@ func (j *secondJob) improvePoints(first, r int) {
 		}
 		if j.accept(first, at, at+8) {
 			copy(y, s.best.y[:8])
-			s.point[at/8] = s.best.point[0]
+			p.point[at/8] = s.best.point[0]
 		}
 	}
 }

@@ -57,7 +57,9 @@ type secondJob struct {
 	// Scratch of a block.
 	lines  [4][]float32
 	sums   [superBlock][rowLanes]float32
-	target []float32 // row after row
+	asks   [superBlock][rowLanes]float32 // targets
+	parts  [rowLanes]parts
+	target []float32 // the same in units of the weights, row after row
 	found  []byte
 	tri    []float32
 	block  blockState
@@ -68,7 +70,6 @@ type secondJob struct {
 
 // blockState is a block of one row at work, in units of the row.
 type blockState struct {
-	parts
 	x, t, y [superBlock]float32
 	g       [superBlock]float32
 	try     *runTry // what was tried last
@@ -85,14 +86,12 @@ type runTry struct {
 	y     [superBlock]float32
 }
 
-// keep makes the best code of a run that of the block.
-func (s *blockState) keep(at, run int) {
-	n := at / run
-	s.sc[n], s.mn[n] = s.best.sc, s.best.mn
-	copy(s.code[at:], s.best.code[:run])
-	copy(s.y[at:], s.best.y[:run])
-	if points := run / 8; points <= len(s.best.point) {
-		copy(s.point[at/8:], s.best.point[:points])
+// keep makes the run's code that of a block.
+func (t *runTry) keep(p *parts, at, run int) {
+	p.sc[at/run], p.mn[at/run] = t.sc, t.mn
+	copy(p.code[at:], t.code[:run])
+	if points := run / 8; points <= len(t.point) {
+		copy(p.point[at/8:], t.point[:points])
 	}
 }
 
@@ -168,38 +167,16 @@ func (j *secondJob) load(src []float32) {
 	}
 }
 
-// dots sets sums[i] to the products of the errors of columns 0..n-1 with row i
-// of a block.
-func (j *secondJob) dots(row func(i int) []float32, n int) {
-	for i := 0; i < j.t.Block; i += 4 {
+// dots sets sums[i], for from <= i < to of a block, to the products of row i with
+// the errors of columns first to last-1, which are elements 0 to last-first-1 of
+// the row.
+func (j *secondJob) dots(from, to, first, last int, row func(i int) []float32) {
+	e := j.e[first*rowLanes : last*rowLanes]
+	for i := from; i < to; i += 4 {
 		for k := range j.lines {
-			j.lines[k] = row(i + k)[:n]
+			j.lines[k] = row(i + k)[:last-first]
 		}
-		dotLanes((*[4][rowLanes]float32)(j.sums[i:]), &j.lines, j.e[:n*rowLanes], j.n)
-	}
-}
-
-// dotLanes sets out[i][r] to the sum of a[i][k]*e[k*rowLanes+r], over ascending
-// k, for r below used.
-func dotLanes(out *[4][rowLanes]float32, a *[4][]float32, e []float32, used int) {
-	n := len(a[0])
-	a0, a1, a2, a3 := a[0][:n], a[1][:n], a[2][:n], a[3][:n]
-	for r := 0; r < used; r += 2 {
-		var s0, s1, s2, s3, t0, t1, t2, t3 float32
-		for k, v := range a0 {
-			p := e[k*rowLanes+r:][:2]
-			x, y := p[0], p[1]
-			s0 += float32(v * x)
-			t0 += float32(v * y)
-			s1 += float32(a1[k] * x)
-			t1 += float32(a1[k] * y)
-			s2 += float32(a2[k] * x)
-			t2 += float32(a2[k] * y)
-			s3 += float32(a3[k] * x)
-			t3 += float32(a3[k] * y)
-		}
-		out[0][r], out[1][r], out[2][r], out[3][r] = s0, s1, s2, s3
-		out[0][r+1], out[1][r+1], out[2][r+1], out[3][r+1] = t0, t1, t2, t3
+		use.dotLanes((*[4][rowLanes]float32)(j.sums[i:]), &j.lines, e, j.n)
 	}
 }
 
@@ -209,23 +186,21 @@ func (j *secondJob) feedback(dst []byte, size int) error {
 		if j.step == searchOnly {
 			clear(j.e)
 		}
-		j.dots(func(i int) []float32 { return j.m.lRow(first + i) }, first)
+		j.dots(0, j.t.Block, 0, first, func(i int) []float32 { return j.m.lRow(first + i) })
 		for r := range j.n {
 			for i := range j.t.Block {
-				v := j.x[(first+i)*rowLanes+r] + j.sums[i][r]
-				j.target[r*j.t.Block+i] = float32(v * j.up[r])
+				j.asks[i][r] = j.x[(first+i)*rowLanes+r] + j.sums[i][r]
+				j.target[r*j.t.Block+i] = float32(j.asks[i][r] * j.up[r])
 			}
 		}
 		if err := j.searchBlocks(first); err != nil {
 			return err
 		}
-		j.loadTriangles(first)
+		if j.step != searchOnly {
+			j.roundBlock(first)
+		}
 		for r := range j.n {
-			block := dst[r*size+at:][:j.t.Bytes]
-			copy(block, j.found[r*j.t.Bytes:])
-			if j.step != searchOnly {
-				j.roundBlock(block, first, r)
-			}
+			copy(dst[r*size+at:][:j.t.Bytes], j.found[r*j.t.Bytes:])
 		}
 	}
 	return nil
@@ -276,46 +251,52 @@ func (j *secondJob) triangle(first, at int) triangle {
 	return triangle{run, j.tri[at*run:][:run*run], j.m.d[first+at:][:run]}
 }
 
-// roundBlock rounds the block of row r that begins at column first.
-func (j *secondJob) roundBlock(block []byte, first, r int) {
-	s, size, run := &j.block, j.t.Block, j.l.run
-	j.l.take(&s.parts, block, j.fields)
-	for i := range size {
-		s.x[i] = j.x[(first+i)*rowLanes+r]
-		s.t[i] = s.x[i] + j.sums[i][r]
+// roundBlock rounds the group's blocks that begin at column first, in found.
+func (j *secondJob) roundBlock(first int) {
+	j.loadTriangles(first)
+	for r := range j.n {
+		j.l.take(&j.parts[r], j.found[r*j.t.Bytes:][:j.t.Bytes], j.fields)
 	}
-	var e [superBlock]float32
-	for at := 0; at < size; at += run {
-		x, t := s.x[at:at+run], s.t[at:at+run]
-		for i := range t {
-			for k, l := range j.m.lRow(first + at + i)[first:][:at] {
-				t[i] += float32(l * e[k])
-			}
-		}
-		n := at / run
-		now := pair{s.sc[n], s.mn[n]}
-		tri := j.triangle(first, at)
-		s.best.pair = now
-		cost, _ := j.code(s.best, tri, x, t, j.down[r], float32(math.Inf(1)))
-		if j.step > heldScales {
-			j.choose(tri, x, t, now, 0, j.down[r], cost)
-		}
-		s.keep(at, run)
-		for i, y := range s.best.y[:run] {
-			e[at+i] = x[i] - y
-			j.e[(first+at+i)*rowLanes+r] = e[at+i]
+	for at := 0; at < j.t.Block; at += j.l.run {
+		j.dots(at, at+j.l.run, first, first+at, func(i int) []float32 { return j.m.lRow(first + i)[first:] })
+		for r := range j.n {
+			j.roundRun(first, at, r)
 		}
 	}
-	j.l.give(block, &s.parts, j.fields)
+	for r := range j.n {
+		j.l.give(j.found[r*j.t.Bytes:][:j.t.Bytes], &j.parts[r], j.fields)
+	}
+}
+
+// roundRun rounds a run of row r.
+func (j *secondJob) roundRun(first, at, r int) {
+	s, run := &j.block, j.l.run
+	p := &j.parts[r]
+	x, t := s.x[:run], s.t[:run]
+	for i := range x {
+		x[i] = j.x[(first+at+i)*rowLanes+r]
+		t[i] = j.asks[at+i][r] + j.sums[at+i][r]
+	}
+	now := pair{p.sc[at/run], p.mn[at/run]}
+	tri := j.triangle(first, at)
+	s.best.pair = now
+	cost, _ := j.code(p, s.best, tri, x, t, j.down[r], float32(math.Inf(1)))
+	if j.step > heldScales {
+		j.choose(p, tri, x, t, now, 0, j.down[r], cost)
+	}
+	s.best.keep(p, at, run)
+	for i, y := range s.best.y[:run] {
+		j.e[(first+at+i)*rowLanes+r] = x[i] - y
+	}
 }
 
 // choose tries what lies near now and keeps in best what costs less than it.
-func (j *secondJob) choose(tri triangle, x, t []float32, now pair, fine int, down, cost float32) (float32, bool) {
+func (j *secondJob) choose(p *parts, tri triangle, x, t []float32, now pair, fine int, down, cost float32) (float32, bool) {
 	s, better := &j.block, false
-	j.pairs = j.l.scales.near(&s.parts, now, fine, j.pairs[:0])
-	for _, p := range j.pairs {
-		s.try.pair = p
-		if c, ok := j.code(s.try, tri, x, t, down, cost); ok {
+	j.pairs = j.l.scales.near(p, now, fine, j.pairs[:0])
+	for _, n := range j.pairs {
+		s.try.pair = n
+		if c, ok := j.code(p, s.try, tri, x, t, down, cost); ok {
 			cost, better = c, true
 			s.best, s.try = s.try, s.best
 		}
@@ -326,8 +307,8 @@ func (j *secondJob) choose(tri triangle, x, t []float32, now pair, fine int, dow
 // code rounds a run with the scale of to, column after column: weights x, of
 // which t is asked. It gives the error that this adds, and false as soon as
 // that is no less than the limit.
-func (j *secondJob) code(to *runTry, tri triangle, x, t []float32, down, limit float32) (cost float32, ok bool) {
-	b, a := j.l.scales.value(&j.block.parts, to.pair)
+func (j *secondJob) code(p *parts, to *runTry, tri triangle, x, t []float32, down, limit float32) (cost float32, ok bool) {
+	b, a := j.l.scales.value(p, to.pair)
 	b, a = float32(b*down), float32(a*down)
 	if j.l.codec != nil {
 		return j.codePoints(to, tri, x, t, b, limit)

@@ -46,6 +46,12 @@ type kernels struct {
 	measure         func(s *rowSums, x, y []float32)
 	measureWeighted func(s *rowSums, x, y, w []float32)
 
+	// Of rounding under second moments. addScaled is for runs; row's length is a
+	// positive multiple of 8.
+	dotLanes  func(out *[4][rowLanes]float32, a *[4][]float32, e []float32, used int)
+	addScaled func(to, x []float32, by float32)
+	takeOff   func(row []float64, rows *[4][]float32, by *[4]float64)
+
 	// Decoders of whole blocks, nil where there is none. Those of halves take
 	// vectorRun at a time.
 	unpack [unpackKinds]func(dst []float32, src []byte)

@@ -23,6 +23,7 @@ var impls = []kernels{
 		fitTable: fitTableAVX512, rateTable: rateTableAVX512,
 		chooseScales: chooseScalesAVX512, chooseMinima: chooseMinimaAVX512,
 		measure: measureAVX512, measureWeighted: measureWeightedAVX512,
+		dotLanes: dotLanesAVX512, addScaled: addScaledAVX512, takeOff: takeOffAVX512,
 		turn16: turn16AVX512, turn32: turn32AVX512, tableCodes32: tableCodes32AVX512, level32: level32AVX512,
 		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX512, columnsTable32: rateTable32AVX512},
 		streamQ8_0: streamQ8_0AVX512, streamMXFP4: streamMXFP4AVX512,
@@ -43,6 +44,7 @@ var impls = []kernels{
 		fitTable: fitTableAVX2, rateTable: rateTableAVX2,
 		chooseScales: chooseScalesAVX2, chooseMinima: chooseMinimaAVX2,
 		measure: measureAVX2, measureWeighted: measureWeightedAVX2,
+		dotLanes: dotLanesAVX2, addScaled: addScaledAVX2, takeOff: takeOffAVX2,
 		turn16: turn16AVX2, turn32: turn32AVX2, tableCodes32: tableCodes32AVX2, level32: level32AVX2,
 		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX2, columnsTable32: rateTable32AVX2},
 		streamQ8_0: streamQ8_0AVX2, streamMXFP4: streamMXFP4AVX2,
@@ -306,3 +308,21 @@ func streamQ8_0AVX2(dst []byte, x []float32) int
 
 //go:noescape
 func streamMXFP4AVX2(dst []byte, x []float32) int
+
+//go:noescape
+func dotLanesAVX512(out *[4][rowLanes]float32, a *[4][]float32, e []float32, used int)
+
+//go:noescape
+func addScaledAVX512(to, x []float32, by float32)
+
+//go:noescape
+func takeOffAVX512(row []float64, rows *[4][]float32, by *[4]float64)
+
+//go:noescape
+func dotLanesAVX2(out *[4][rowLanes]float32, a *[4][]float32, e []float32, used int)
+
+//go:noescape
+func addScaledAVX2(to, x []float32, by float32)
+
+//go:noescape
+func takeOffAVX2(row []float64, rows *[4][]float32, by *[4]float64)

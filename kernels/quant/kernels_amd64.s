@@ -9128,6 +9128,111 @@ enough:
 	VZEROUPPER
 	RET
 
+// func dotLanesAVX512(out *byte, a *byte, e []float32, used int)
+// Requires: AVX, AVX512F
+TEXT ·dotLanesAVX512(SB), NOSPLIT, $0-48
+	MOVQ   a+8(FP), AX
+	MOVQ   e_base+16(FP), CX
+	MOVQ   e_len+24(FP), DX
+	MOVQ   (AX), BX
+	MOVQ   24(AX), SI
+	MOVQ   48(AX), DI
+	MOVQ   72(AX), AX
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	XORQ   R8, R8
+	SHRQ   $0x04, DX
+	JMP    test
+
+column:
+	VMOVUPS      (CX), Z4
+	VBROADCASTSS (BX)(R8*4), Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z0, Z0
+	VBROADCASTSS (SI)(R8*4), Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z1, Z1
+	VBROADCASTSS (DI)(R8*4), Z5
+	VMULPS       Z4, Z5, Z5
+	VADDPS       Z5, Z2, Z2
+	VBROADCASTSS (AX)(R8*4), Z5
+	VMULPS       Z4, Z5, Z4
+	VADDPS       Z4, Z3, Z3
+	ADDQ         $0x40, CX
+	INCQ         R8
+
+test:
+	CMPQ    R8, DX
+	JLT     column
+	MOVQ    out+0(FP), AX
+	VMOVUPS Z0, (AX)
+	VMOVUPS Z1, 64(AX)
+	VMOVUPS Z2, 128(AX)
+	VMOVUPS Z3, 192(AX)
+	VZEROUPPER
+	RET
+
+// func addScaledAVX512(to []float32, x []float32, by float32)
+// Requires: AVX, AVX512F
+TEXT ·addScaledAVX512(SB), NOSPLIT, $0-52
+	MOVQ         to_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         to_len+8(FP), DX
+	VBROADCASTSS by+48(FP), Z0
+
+run:
+	VMOVUPS (AX), Z1
+	VMOVUPS (CX), Z2
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z2, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JG      run
+	VZEROUPPER
+	RET
+
+// func takeOffAVX512(row []float64, rows *byte, by *byte)
+// Requires: AVX, AVX512F
+TEXT ·takeOffAVX512(SB), NOSPLIT, $0-40
+	MOVQ         row_base+0(FP), AX
+	MOVQ         rows+24(FP), CX
+	MOVQ         by+32(FP), DX
+	MOVQ         row_len+8(FP), BX
+	MOVQ         (CX), SI
+	VBROADCASTSD (DX), Z0
+	MOVQ         24(CX), DI
+	VBROADCASTSD 8(DX), Z1
+	MOVQ         48(CX), R8
+	VBROADCASTSD 16(DX), Z2
+	MOVQ         72(CX), CX
+	VBROADCASTSD 24(DX), Z3
+	XORQ         DX, DX
+
+run:
+	VCVTPS2PD (SI)(DX*4), Z4
+	VMULPD    Z0, Z4, Z4
+	VCVTPS2PD (DI)(DX*4), Z5
+	VMULPD    Z1, Z5, Z5
+	VCVTPS2PD (R8)(DX*4), Z6
+	VMULPD    Z2, Z6, Z6
+	VCVTPS2PD (CX)(DX*4), Z7
+	VMULPD    Z3, Z7, Z7
+	VADDPD    Z5, Z4, Z4
+	VADDPD    Z7, Z6, Z6
+	VADDPD    Z6, Z4, Z4
+	VMOVUPS   (AX)(DX*8), Z5
+	VSUBPD    Z4, Z5, Z5
+	VMOVUPS   Z5, (AX)(DX*8)
+	ADDQ      $0x08, DX
+	CMPQ      DX, BX
+	JLT       run
+	VZEROUPPER
+	RET
+
 // func topAVX2(x []float32) int
 // Requires: AVX, AVX2, BMI
 TEXT ·topAVX2(SB), NOSPLIT, $0-32
@@ -21219,5 +21324,146 @@ block:
 enough:
 	TESTQ DX, DX
 	JNZ   block
+	VZEROUPPER
+	RET
+
+// func dotLanesAVX2(out *byte, a *byte, e []float32, used int)
+// Requires: AVX, AVX2
+TEXT ·dotLanesAVX2(SB), NOSPLIT, $0-48
+	MOVQ  a+8(FP), AX
+	MOVQ  e_base+16(FP), CX
+	MOVQ  e_len+24(FP), DX
+	MOVQ  (AX), BX
+	MOVQ  24(AX), SI
+	MOVQ  48(AX), DI
+	MOVQ  72(AX), AX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+	XORQ  R8, R8
+	SHRQ  $0x04, DX
+	JMP   test
+
+column:
+	VMOVUPS      (CX), Y8
+	VMOVUPS      32(CX), Y9
+	VBROADCASTSS (BX)(R8*4), Y10
+	VMULPS       Y8, Y10, Y11
+	VADDPS       Y11, Y0, Y0
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y1, Y1
+	VBROADCASTSS (SI)(R8*4), Y10
+	VMULPS       Y8, Y10, Y11
+	VADDPS       Y11, Y2, Y2
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y3, Y3
+	VBROADCASTSS (DI)(R8*4), Y10
+	VMULPS       Y8, Y10, Y11
+	VADDPS       Y11, Y4, Y4
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y5, Y5
+	VBROADCASTSS (AX)(R8*4), Y10
+	VMULPS       Y8, Y10, Y8
+	VADDPS       Y8, Y6, Y6
+	VMULPS       Y9, Y10, Y8
+	VADDPS       Y8, Y7, Y7
+	ADDQ         $0x40, CX
+	INCQ         R8
+
+test:
+	CMPQ    R8, DX
+	JLT     column
+	MOVQ    out+0(FP), AX
+	VMOVUPS Y0, (AX)
+	VMOVUPS Y1, 32(AX)
+	VMOVUPS Y2, 64(AX)
+	VMOVUPS Y3, 96(AX)
+	VMOVUPS Y4, 128(AX)
+	VMOVUPS Y5, 160(AX)
+	VMOVUPS Y6, 192(AX)
+	VMOVUPS Y7, 224(AX)
+	VZEROUPPER
+	RET
+
+// func addScaledAVX2(to []float32, x []float32, by float32)
+// Requires: AVX
+TEXT ·addScaledAVX2(SB), NOSPLIT, $0-52
+	MOVQ         to_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         to_len+8(FP), DX
+	VBROADCASTSS by+48(FP), Y0
+
+run:
+	VMOVUPS (AX), Y1
+	VMOVUPS (CX), Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, (AX)
+	VMOVUPS 32(AX), Y1
+	VMOVUPS 32(CX), Y2
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y2, Y1, Y1
+	VMOVUPS Y1, 32(AX)
+	ADDQ    $0x40, AX
+	ADDQ    $0x40, CX
+	SUBQ    $0x10, DX
+	JG      run
+	VZEROUPPER
+	RET
+
+// func takeOffAVX2(row []float64, rows *byte, by *byte)
+// Requires: AVX
+TEXT ·takeOffAVX2(SB), NOSPLIT, $0-40
+	MOVQ         row_base+0(FP), AX
+	MOVQ         rows+24(FP), CX
+	MOVQ         by+32(FP), DX
+	MOVQ         row_len+8(FP), BX
+	MOVQ         (CX), SI
+	VBROADCASTSD (DX), Y0
+	MOVQ         24(CX), DI
+	VBROADCASTSD 8(DX), Y1
+	MOVQ         48(CX), R8
+	VBROADCASTSD 16(DX), Y2
+	MOVQ         72(CX), CX
+	VBROADCASTSD 24(DX), Y3
+	XORQ         DX, DX
+
+run:
+	VCVTPS2PD (SI)(DX*4), Y4
+	VMULPD    Y0, Y4, Y4
+	VCVTPS2PD (DI)(DX*4), Y5
+	VMULPD    Y1, Y5, Y5
+	VCVTPS2PD (R8)(DX*4), Y6
+	VMULPD    Y2, Y6, Y6
+	VCVTPS2PD (CX)(DX*4), Y7
+	VMULPD    Y3, Y7, Y7
+	VADDPD    Y5, Y4, Y4
+	VADDPD    Y7, Y6, Y6
+	VADDPD    Y6, Y4, Y4
+	VMOVUPS   (AX)(DX*8), Y5
+	VSUBPD    Y4, Y5, Y5
+	VMOVUPS   Y5, (AX)(DX*8)
+	VCVTPS2PD 16(SI)(DX*4), Y4
+	VMULPD    Y0, Y4, Y4
+	VCVTPS2PD 16(DI)(DX*4), Y5
+	VMULPD    Y1, Y5, Y5
+	VCVTPS2PD 16(R8)(DX*4), Y6
+	VMULPD    Y2, Y6, Y6
+	VCVTPS2PD 16(CX)(DX*4), Y7
+	VMULPD    Y3, Y7, Y7
+	VADDPD    Y5, Y4, Y4
+	VADDPD    Y7, Y6, Y6
+	VADDPD    Y6, Y4, Y4
+	VMOVUPS   32(AX)(DX*8), Y5
+	VSUBPD    Y4, Y5, Y5
+	VMOVUPS   Y5, 32(AX)(DX*8)
+	ADDQ      $0x08, DX
+	CMPQ      DX, BX
+	JLT       run
 	VZEROUPPER
 	RET

@@ -12,6 +12,7 @@ var scalar = kernels{
 	fitTable: fitTable, rateTable: rateTable,
 	streamQ8_0: streamQ8_0, streamMXFP4: streamMXFP4,
 	measure: measure, measureWeighted: measureWeighted,
+	dotLanes: dotLanes, addScaled: addScaled, takeOff: takeOff,
 	chooseScales: chooseScales, chooseMinima: chooseMinima,
 	turn16: turn16, turn32: turn32, tableCodes32: tableCodes32, level32: level32,
 	searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16, searchScales32, searchTable32},

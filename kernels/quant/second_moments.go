@@ -196,24 +196,22 @@ func (m *SecondMoments) takeOff(rows []float64, first, last, from, to int) {
 	}
 	i := last
 	for ; i+4 <= n; i += 4 {
-		a, b, c, d := m.lRow(i), m.lRow(i+1), m.lRow(i+2), m.lRow(i+3)
-		da, db, dc, dd := float64(m.d[i]), float64(m.d[i+1]), float64(m.d[i+2]), float64(m.d[i+3])
-		ta, tb, tc, td := a[from:to], b[from:to], c[from:to], d[from:to]
+		var lines, cut [4][]float32
+		for k := range lines {
+			lines[k] = m.lRow(i + k)
+			cut[k] = lines[k][from:to]
+		}
 		for j := first; j < last; j++ {
 			// What is right of the diagonal is never looked at.
 			size := min(to, j+1) - from
 			if size <= 0 {
 				continue
 			}
-			ca, cb := float64(da*float64(a[j])), float64(db*float64(b[j]))
-			cc, cd := float64(dc*float64(c[j])), float64(dd*float64(d[j]))
-			row := rows[(j-first)*n+from:][:size]
-			ta, tb, tc, td := ta[:size], tb[:size], tc[:size], td[:size]
-			for k := range row {
-				s := float64(ca*float64(ta[k])) + float64(cb*float64(tb[k]))
-				t := float64(cc*float64(tc[k])) + float64(cd*float64(td[k]))
-				row[k] -= s + t
+			var by [4]float64
+			for k := range by {
+				by[k] = float64(float64(m.d[i+k]) * float64(lines[k][j]))
 			}
+			kernelTakeOff(rows[(j-first)*n+from:][:size], &cut, &by)
 		}
 	}
 	for ; i < n; i++ {

@@ -50,6 +50,9 @@ func main() {
 		t.small()
 		t.large()
 		t.floats()
+		t.dotLanes()
+		t.addScaled()
+		t.takeOff()
 	}
 	Generate()
 }
