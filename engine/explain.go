@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/llama-pajamas/pj/cache"
 )
@@ -132,6 +133,11 @@ func (a *Action) describe(param, before, after string) string {
 	if x == y { // 5 and "5"
 		x, y = before, after
 	}
+	if !glance(x) || !glance(y) {
+		if path, was, is, ok := deepDifference(x, y); ok {
+			param, x, y = param+" "+path+":", was, is
+		}
+	}
 	x, y = shorten(x, y)
 	s := fmt.Sprintf("%s %s -> %s", param, orNone(x), orNone(y))
 	if o := a.Origins[param]; o != "" {
@@ -149,12 +155,17 @@ func plain(v string) string {
 	return v
 }
 
+// mostShown is how many characters can be read at a glance.
+const mostShown = 60
+
+func glance(s string) bool { return utf8.RuneCountInString(s) <= mostShown }
+
 // shorten cuts two values that differ to what can be read at a glance, so that
 // they still differ.
 func shorten(x, y string) (string, string) {
-	const most, lead = 60, 20
+	const lead = 20
 	a, b := []rune(x), []rune(y)
-	if len(a) <= most && len(b) <= most {
+	if glance(x) && glance(y) {
 		return x, y
 	}
 	same := 0
@@ -166,11 +177,11 @@ func shorten(x, y string) (string, string) {
 		if len(v) == 0 {
 			return ""
 		}
-		s := string(v[from:min(len(v), from+most)])
+		s := string(v[from:min(len(v), from+mostShown)])
 		if from > 0 {
 			s = "…" + s
 		}
-		if from+most < len(v) {
+		if from+mostShown < len(v) {
 			s += "…"
 		}
 		return s

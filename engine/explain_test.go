@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
@@ -20,6 +21,15 @@ func TestReasons(t *testing.T) {
 			require.NoError(w.t, err)
 			p.Actions[1].Params = changed
 		}
+	}
+	deep := func(typ string, split int) string {
+		rule := values{"when": "${role == \"expert\"}"}
+		if typ != "" {
+			rule["type"] = typ
+		}
+		raw, err := json.Marshal(values{"policy": values{"p": values{"mix": "Q4_K_M", "tensor": []any{values{"type": "q8_0"}, rule}}}, "split": split})
+		require.NoError(t, err)
+		return string(raw)
 	}
 	long := func(last string) string { return strings.Repeat("é", 70) + last }
 	tests := []struct {
@@ -41,6 +51,9 @@ func TestReasons(t *testing.T) {
 		{name: "removed", change: func(w *world, p *Plan) { p.Actions[1].Params = p.Actions[1].Params[1:] }, want: "effort 3 -> (none)"},
 		{name: "long", before: set("type", long("a")), change: set("type", long("b")),
 			want: "type …" + strings.Repeat("é", 20) + "a -> …" + strings.Repeat("é", 20) + "b"},
+		{name: "long, of JSON", before: set("type", deep("q4_k", 1)), change: set("type", deep("q5_k", 2)), want: "type policy.p.tensor[1].type: q4_k -> q5_k"},
+		{name: "long, of JSON, less", before: set("type", deep("q4_k", 1)), change: set("type", deep("", 1)), want: "type policy.p.tensor[1].type: q4_k -> (none)"},
+		{name: "long, of JSON, a number", before: set("type", deep("q4_k", 1)), change: set("type", deep("q4_k", 2)), want: "type split: 1 -> 2"},
 		{name: "long, added", change: set("words", long("")), want: "words (none) -> " + strings.Repeat("é", 60) + "…"},
 		{name: "version", before: func(w *world, p *Plan) { p.Actions[1].Version = 2 },
 			change: func(w *world, p *Plan) { p.Actions[1].Version = 3 }, want: "stage sum v2 -> v3"},
