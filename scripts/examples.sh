@@ -12,6 +12,7 @@ export PJ_CACHE_DIR=${3:-$scratch/cache} PJ=$pj
 cp -R "$(dirname "$0")/../examples" "$folder"
 cd "$folder"
 find . \( -name '*.gguf' -o -name report \) -prune -exec rm -rf {} +
+rm -f from-gguf/pj.lock.hcl # of a build by hand: it pins a file that is not in git
 
 # The made-up address of the shared module leads to a repository made here.
 shared-module/publish.sh "$scratch/recipes.git" || exit

@@ -42,6 +42,7 @@ func (a *app) cacheInfoCommand() *cobra.Command {
 				return fmt.Errorf("cache: %w", err)
 			}
 			if a.flags.json {
+				info.Running = listed(info.Running)
 				return a.printJSON(info)
 			}
 			return a.print(cacheInfo(&info))
@@ -96,6 +97,7 @@ func (a *app) cacheVerify(ctx context.Context) error {
 		return fmt.Errorf("cache: %w", err)
 	}
 	if a.flags.json {
+		report.Corrupt, report.Missing, report.Orphans = listed(report.Corrupt), listed(report.Missing), listed(report.Orphans)
 		if perr := a.printJSON(report); perr != nil {
 			return perr
 		}
@@ -166,6 +168,7 @@ func (a *app) cacheGC(ctx context.Context, o cache.GCOptions) error {
 		return fmt.Errorf("cache: %w", err)
 	}
 	if a.flags.json {
+		report.Removed = listed(report.Removed)
 		return a.printJSON(report)
 	}
 	return a.print(gcReport(&report, o.DryRun, a.flags.verbose))

@@ -287,7 +287,7 @@ func (a *app) prepare() error {
 	case a.flags.quiet:
 		level = slog.LevelError
 	}
-	slog.SetDefault(slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level})))
+	slog.SetDefault(slog.New(&logHandler{app: a, level: level}))
 	if dir := a.flags.dir; dir != "" {
 		if err := os.Chdir(dir); err != nil {
 			return badInput(fmt.Errorf("-C: %w", err))

@@ -61,6 +61,9 @@ func (a *app) printJSON(v any) error {
 	return err
 }
 
+// listed makes sure that an empty list is [] in JSON, not null.
+func listed[T any](list []T) []T { return append([]T{}, list...) }
+
 // note says something to a person who watches: on standard error, not with
 // --quiet.
 func (a *app) note(format string, args ...any) {

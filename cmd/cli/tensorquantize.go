@@ -160,6 +160,9 @@ func (o *quantizeOptions) parse() (*quant.Type, quant.Effort, error) {
 		return nil, 0, err
 	}
 	t, ok := quant.Lookup(o.typ)
+	if p, width := widthPage(o.typ); width && !ok {
+		return nil, 0, fmt.Errorf("--type %s: that is a width, of which each tensor of a recipe gets a type; name one (`pj docs type %s`)", o.typ, p.title)
+	}
 	if !ok {
 		return nil, 0, fmt.Errorf("--type %s: there is no such type%s (`pj docs types` lists them)", o.typ, suggestion(o.typ, typeNames()))
 	}

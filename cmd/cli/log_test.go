@@ -1,0 +1,23 @@
+package cli
+
+import (
+	"bytes"
+	"log/slog"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestLog(t *testing.T) {
+	var stderr bytes.Buffer
+	a := newApp("pj", strings.NewReader(""), &bytes.Buffer{}, &stderr)
+	a.redact = func(s string) string { return strings.ReplaceAll(s, "swordfish", "(sensitive value)") }
+	log := slog.New(&logHandler{app: a, level: slog.LevelWarn}).With("module", "module.m")
+	log.Info("fetched")
+	log.Warn("its copy is made anew", "commit", "abc", "token", "swordfish")
+	require.Equal(t, "Warning: its copy is made anew (module module.m, commit abc, token (sensitive value))\n", stderr.String())
+	stderr.Reset()
+	slog.New(&logHandler{app: a, level: slog.LevelDebug}).Debug("asked", "url", "u")
+	require.Equal(t, "asked (url u)\n", stderr.String())
+}
