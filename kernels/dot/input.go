@@ -127,13 +127,17 @@ func grow[T any](s []T, n int) []T {
 	return s[:n]
 }
 
+// least is what counts as zero where no number is larger: 127 steps would not be
+// finite as a factor.
+const least = 0x1p-119
+
 // roundSuper rounds a chunk as ggml's quantize_row_q8_K does: the largest
 // magnitude becomes -127.
 func roundSuper(r *superRecord, x []float32) {
 	top := largest(x)
 	r.d = 0
 	switch {
-	case top == 0:
+	case abs(top) < least:
 		r.q = [chunk]int8{}
 	case top-top != 0: // not finite
 		r.q, r.d = [chunk]int8{}, nan
@@ -149,6 +153,11 @@ func roundSuper(r *superRecord, x []float32) {
 		}
 		r.sums16[g] = int16(sum)
 	}
+	r.addSums()
+}
+
+// addSums makes sums32 of sums16.
+func (r *superRecord) addSums() {
 	for g := range r.sums32 {
 		r.sums32[g] = r.sums16[2*g] + r.sums16[2*g+1]
 	}
@@ -163,7 +172,7 @@ func roundSmall(r *smallRecord, x []float32) {
 		top := abs(largest(x[:size]))
 		q := r.q[32*b:][:32]
 		switch {
-		case top == 0:
+		case top < least:
 		case top-top != 0:
 			r.d[b] = nan
 		default:

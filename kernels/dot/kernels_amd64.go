@@ -16,9 +16,17 @@ var impls = []kernels{
 		name: "avx512",
 		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
 			cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512GFNI,
-		mul:        avx512.mul,
-		roundSuper: roundSuper,
-		roundSmall: roundSmall,
+		mul: avx512.mul,
+		roundSuper: func(r *superRecord, x []float32) {
+			roundSuperAVX512(r, &x[:chunk][0])
+			r.addSums()
+		},
+		roundSmall: func(r *smallRecord, x []float32) {
+			if len(x) < chunk {
+				*r = smallRecord{}
+			}
+			roundSmallAVX512(r, &x[0], len(x)/32)
+		},
 	},
 }
 
@@ -198,3 +206,9 @@ func productSmallAVX512(sums *float32, from *panel, recs *byte, offsets *int, n,
 
 //go:noescape
 func productSmallMinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func roundSuperAVX512(r *superRecord, x *float32)
+
+//go:noescape
+func roundSmallAVX512(r *smallRecord, x *float32, units int)

@@ -14726,3 +14726,366 @@ columns1:
 done:
 	VZEROUPPER
 	RET
+
+// func roundSuperAVX512(r *byte, x *float32)
+// Requires: AVX, AVX512F, AVX512VL, AVX512VNNI, BMI
+TEXT ·roundSuperAVX512(SB), NOSPLIT, $0-16
+	MOVQ         r+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVL         $0x7fffffff, DX
+	VPBROADCASTD DX, Z0
+	VPXORD       Z31, Z31, Z1
+	VPANDD       (CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       64(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       128(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       192(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       256(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       320(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       384(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       448(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       512(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       576(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       640(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       704(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       768(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       832(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       896(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       960(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VSHUFI32X4   $0x4e, Z1, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VSHUFI32X4   $0xb1, Z1, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VMOVD        X1, DX
+	CMPL         DX, $0x7f800000
+	JCC          notFinite
+	CMPL         DX, $0x04000000
+	JCS          zero
+	MOVQ         CX, DX
+
+look:
+	VPANDD       (DX), Z0, Z2
+	VPCMPEQD     Z1, Z2, K1
+	KMOVW        K1, BX
+	ADDQ         $0x40, DX
+	TESTL        BX, BX
+	JZ           look
+	TZCNTL       BX, BX
+	VMOVSS       minus127<>+0(SB), X0
+	VDIVSS       -64(DX)(BX*4), X0, X0
+	VMOVSS       one<>+0(SB), X1
+	VDIVSS       X0, X1, X1
+	VMOVSS       X1, 304(AX)
+	VBROADCASTSS X0, Z0
+	VMULPS       (CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, (AX)
+	VMULPS       64(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 16(AX)
+	VMULPS       128(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 32(AX)
+	VMULPS       192(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 48(AX)
+	VMULPS       256(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 64(AX)
+	VMULPS       320(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 80(AX)
+	VMULPS       384(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 96(AX)
+	VMULPS       448(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 112(AX)
+	VMULPS       512(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 128(AX)
+	VMULPS       576(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 144(AX)
+	VMULPS       640(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 160(AX)
+	VMULPS       704(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 176(AX)
+	VMULPS       768(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 192(AX)
+	VMULPS       832(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 208(AX)
+	VMULPS       896(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 224(AX)
+	VMULPS       960(CX), Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPMOVSDB     Z0, X0
+	VMOVDQU      X0, 240(AX)
+	MOVL         $0x01010101, CX
+	VPBROADCASTD CX, Z0
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     (AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z2
+	VPERMD       Z1, Z2, Z1
+	VPMOVDW      Z1, Y1
+	VMOVQ        X1, 256(AX)
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     64(AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z2
+	VPERMD       Z1, Z2, Z1
+	VPMOVDW      Z1, Y1
+	VMOVQ        X1, 264(AX)
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     128(AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z2
+	VPERMD       Z1, Z2, Z1
+	VPMOVDW      Z1, Y1
+	VMOVQ        X1, 272(AX)
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     192(AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z0
+	VPADDD       Z0, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z0
+	VPADDD       Z0, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z0
+	VPERMD       Z1, Z0, Z1
+	VPMOVDW      Z1, Y0
+	VMOVQ        X0, 280(AX)
+	VZEROUPPER
+	RET
+
+notFinite:
+	MOVL $0x7fc00000, DX
+	JMP  none
+
+zero:
+	XORL DX, DX
+
+none:
+	MOVL      DX, 304(AX)
+	VPXORD    Z31, Z31, Z0
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z0, 64(AX)
+	VMOVDQU32 Z0, 128(AX)
+	VMOVDQU32 Z0, 192(AX)
+	VMOVDQU32 Y0, 256(AX)
+	VZEROUPPER
+	RET
+
+DATA minus127<>+0(SB)/1, $0x00
+DATA minus127<>+1(SB)/1, $0x00
+DATA minus127<>+2(SB)/1, $0xfe
+DATA minus127<>+3(SB)/1, $0xc2
+GLOBL minus127<>(SB), RODATA|NOPTR, $4
+
+DATA one<>+0(SB)/1, $0x00
+DATA one<>+1(SB)/1, $0x00
+DATA one<>+2(SB)/1, $0x80
+DATA one<>+3(SB)/1, $0x3f
+GLOBL one<>(SB), RODATA|NOPTR, $4
+
+DATA everyFourth<>+0(SB)/1, $0x00
+DATA everyFourth<>+1(SB)/1, $0x00
+DATA everyFourth<>+2(SB)/1, $0x00
+DATA everyFourth<>+3(SB)/1, $0x00
+DATA everyFourth<>+4(SB)/1, $0x04
+DATA everyFourth<>+5(SB)/1, $0x00
+DATA everyFourth<>+6(SB)/1, $0x00
+DATA everyFourth<>+7(SB)/1, $0x00
+DATA everyFourth<>+8(SB)/1, $0x08
+DATA everyFourth<>+9(SB)/1, $0x00
+DATA everyFourth<>+10(SB)/1, $0x00
+DATA everyFourth<>+11(SB)/1, $0x00
+DATA everyFourth<>+12(SB)/1, $0x0c
+DATA everyFourth<>+13(SB)/1, $0x00
+DATA everyFourth<>+14(SB)/1, $0x00
+DATA everyFourth<>+15(SB)/1, $0x00
+DATA everyFourth<>+16(SB)/1, $0x00
+DATA everyFourth<>+17(SB)/1, $0x00
+DATA everyFourth<>+18(SB)/1, $0x00
+DATA everyFourth<>+19(SB)/1, $0x00
+DATA everyFourth<>+20(SB)/1, $0x04
+DATA everyFourth<>+21(SB)/1, $0x00
+DATA everyFourth<>+22(SB)/1, $0x00
+DATA everyFourth<>+23(SB)/1, $0x00
+DATA everyFourth<>+24(SB)/1, $0x08
+DATA everyFourth<>+25(SB)/1, $0x00
+DATA everyFourth<>+26(SB)/1, $0x00
+DATA everyFourth<>+27(SB)/1, $0x00
+DATA everyFourth<>+28(SB)/1, $0x0c
+DATA everyFourth<>+29(SB)/1, $0x00
+DATA everyFourth<>+30(SB)/1, $0x00
+DATA everyFourth<>+31(SB)/1, $0x00
+DATA everyFourth<>+32(SB)/1, $0x00
+DATA everyFourth<>+33(SB)/1, $0x00
+DATA everyFourth<>+34(SB)/1, $0x00
+DATA everyFourth<>+35(SB)/1, $0x00
+DATA everyFourth<>+36(SB)/1, $0x04
+DATA everyFourth<>+37(SB)/1, $0x00
+DATA everyFourth<>+38(SB)/1, $0x00
+DATA everyFourth<>+39(SB)/1, $0x00
+DATA everyFourth<>+40(SB)/1, $0x08
+DATA everyFourth<>+41(SB)/1, $0x00
+DATA everyFourth<>+42(SB)/1, $0x00
+DATA everyFourth<>+43(SB)/1, $0x00
+DATA everyFourth<>+44(SB)/1, $0x0c
+DATA everyFourth<>+45(SB)/1, $0x00
+DATA everyFourth<>+46(SB)/1, $0x00
+DATA everyFourth<>+47(SB)/1, $0x00
+DATA everyFourth<>+48(SB)/1, $0x00
+DATA everyFourth<>+49(SB)/1, $0x00
+DATA everyFourth<>+50(SB)/1, $0x00
+DATA everyFourth<>+51(SB)/1, $0x00
+DATA everyFourth<>+52(SB)/1, $0x04
+DATA everyFourth<>+53(SB)/1, $0x00
+DATA everyFourth<>+54(SB)/1, $0x00
+DATA everyFourth<>+55(SB)/1, $0x00
+DATA everyFourth<>+56(SB)/1, $0x08
+DATA everyFourth<>+57(SB)/1, $0x00
+DATA everyFourth<>+58(SB)/1, $0x00
+DATA everyFourth<>+59(SB)/1, $0x00
+DATA everyFourth<>+60(SB)/1, $0x0c
+DATA everyFourth<>+61(SB)/1, $0x00
+DATA everyFourth<>+62(SB)/1, $0x00
+DATA everyFourth<>+63(SB)/1, $0x00
+GLOBL everyFourth<>(SB), RODATA|NOPTR, $64
+
+// func roundSmallAVX512(r *byte, x *float32, units int)
+// Requires: AVX, AVX512F, AVX512VL, AVX512VNNI, F16C
+TEXT ·roundSmallAVX512(SB), NOSPLIT, $0-24
+	MOVQ         r+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         units+16(FP), DX
+	LEAQ         256(AX), BX
+	MOVL         $0x7fffffff, SI
+	VPBROADCASTD SI, Z0
+	MOVL         $0x01010101, SI
+	VPBROADCASTD SI, Z1
+
+unit:
+	VPANDD          (CX), Z0, Z2
+	VPANDD          64(CX), Z0, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VSHUFI32X4      $0x4e, Z2, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VSHUFI32X4      $0xb1, Z2, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VPSHUFD         $0x4e, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VPSHUFD         $0xb1, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VMOVD           X2, SI
+	CMPL            SI, $0x7f800000
+	JCC             notFinite
+	CMPL            SI, $0x04000000
+	JCS             zero
+	VMOVSS          plus127<>+0(SB), X4
+	VDIVSS          X4, X2, X3
+	VCVTPS2PH       $0x00, X3, X3
+	VCVTPH2PS       X3, X3
+	VMOVSS          X3, (BX)
+	VDIVSS          X2, X4, X2
+	VBROADCASTSS    X2, Z2
+	VMULPS          (CX), Z2, Z3
+	VCVTPS2DQ       Z3, Z3
+	VPMOVSDB        Z3, X3
+	VMOVDQU         X3, (AX)
+	VMULPS          64(CX), Z2, Z2
+	VCVTPS2DQ       Z2, Z2
+	VPMOVSDB        Z2, X2
+	VMOVDQU         X2, 16(AX)
+	VBROADCASTI64X4 (AX), Z2
+	VPXORD          Z31, Z31, Z3
+	VPDPBUSD        Z2, Z1, Z3
+	VSHUFI32X4      $0x4e, Z3, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VSHUFI32X4      $0xb1, Z3, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VPSHUFD         $0x4e, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VPSHUFD         $0xb1, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VPSLLD          $0x06, Z3, Z3
+	VPXORD          Z31, Z31, Z2
+	VPSUBD          Z3, Z2, Z2
+	VMOVD           X2, 32(BX)
+
+next:
+	ADDQ $0x00000080, CX
+	ADDQ $0x20, AX
+	ADDQ $0x04, BX
+	DECQ DX
+	JNZ  unit
+	VZEROUPPER
+	RET
+
+notFinite:
+	MOVL $0x7fc00000, SI
+	JMP  none
+
+zero:
+	XORL SI, SI
+
+none:
+	MOVL      SI, (BX)
+	MOVL      $0x00000000, 32(BX)
+	VPXORD    Z31, Z31, Z2
+	VMOVDQU32 Y2, (AX)
+	JMP       next
+
+DATA plus127<>+0(SB)/1, $0x00
+DATA plus127<>+1(SB)/1, $0x00
+DATA plus127<>+2(SB)/1, $0xfe
+DATA plus127<>+3(SB)/1, $0x42
+GLOBL plus127<>(SB), RODATA|NOPTR, $4

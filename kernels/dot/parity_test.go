@@ -39,6 +39,50 @@ func TestParity(t *testing.T) {
 	}
 }
 
+// TestRoundingParity: activations are rounded to the same bits.
+func TestRoundingParity(t *testing.T) {
+	r := rand.New(rand.NewPCG(17, 18))
+	const cols = 3*chunk + 96
+	x := extremes(r, 20, cols)
+	for i, v := range []float32{nan, float32(math.Inf(-1)), 0x1p-140, -0x1p-119, 0x1p-120, math.MaxFloat32} {
+		for j := range 64 {
+			x[i*cols+j] *= 0x1p-100
+		}
+		x[i*cols+r.IntN(64)] = v
+	}
+	for i := range chunk {
+		x[19*cols+i] = float32(r.IntN(255)-127) / 2 // ties
+	}
+	form := func(k *kernels, q string, cols int) (in *Input) {
+		withKernels(k, func() { in = newInput(t, typeNamed(t, q), x[:20*cols], cols, false) })
+		return in
+	}
+	for _, k := range available() {
+		want, got := form(&scalar, "q8_0", cols), form(k, "q8_0", cols)
+		for i := range want.small {
+			same(t, want.small[i].d[:], got.small[i].d[:])
+			want.small[i].d, got.small[i].d = [8]float32{}, [8]float32{}
+		}
+		require.Equal(t, want.small, got.small, k.name)
+		want, got = form(&scalar, "q4_k", 3*chunk), form(k, "q4_k", 3*chunk)
+		for i := range want.super {
+			same(t, []float32{want.super[i].d}, []float32{got.super[i].d})
+			want.super[i].d, got.super[i].d = 0, 0
+		}
+		require.Equal(t, want.super, got.super, k.name)
+	}
+}
+
+// same wants equal numbers, or NaN for NaN.
+func same(t *testing.T, want, got []float32) {
+	t.Helper()
+	for i := range want {
+		if want[i] == want[i] || got[i] == got[i] {
+			require.Equal(t, want[i], got[i])
+		}
+	}
+}
+
 // adversarial gives matrices: of random bytes, of one byte repeated, encoded.
 func adversarial(t *testing.T, r *rand.Rand, q *quant.Type, rows, cols int) (out [][]byte) {
 	size := int(q.RowBytes(int64(rows * cols)))

@@ -25,5 +25,7 @@ func main() {
 		t.fill()
 	}
 	floatProduct()
+	roundSuper()
+	roundSmall()
 	Generate()
 }
