@@ -103,6 +103,35 @@ func BenchmarkMany(b *testing.B) {
 	}
 }
 
+// BenchmarkCold multiplies with each 512 of rows that no cache holds: experts,
+// or a prompt's few vectors.
+func BenchmarkCold(b *testing.B) {
+	for _, name := range []string{"q4_k", "q8_0", "mxfp4", "bf16"} {
+		for _, n := range []int{4, 16, 64} {
+			b.Run(fmt.Sprintf("%s/%d", name, n), func(b *testing.B) {
+				const part, cols = 512, 2048
+				q := typeNamed(b, name)
+				w, rows := benchMatrix(b, q, benchBytes)
+				in := newInput(b, q, randomFloats(rand.New(rand.NewPCG(13, 14)), n*cols), cols, false)
+				dst := make([]float32, n*part)
+				bytes := len(w) / rows
+				now := clock(b)
+				var times []time.Duration
+				for b.Loop() {
+					for at := 0; at+part <= rows; at += part {
+						start := now()
+						require.NoError(b, MulRows(q, dst, part, w[at*bytes:], part, in))
+						times = append(times, now()-start)
+					}
+				}
+				t := quarter(times)
+				b.ReportMetric(2*part*cols*float64(n)/t, "GFLOP/s")
+				b.ReportMetric(float64(part*bytes)/t, "GB/s")
+			})
+		}
+	}
+}
+
 // BenchmarkPrepare rounds 64 vectors of 2048.
 func BenchmarkPrepare(b *testing.B) {
 	for _, name := range []string{"q4_k", "q8_0"} {

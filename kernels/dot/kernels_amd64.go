@@ -43,6 +43,7 @@ var (
 )
 
 var avx512 = panels{
+	prefetch: prefetchAVX512,
 	one: [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int){
 		kindF32:   oneF32AVX512,
 		kindF16:   oneF16AVX512,
@@ -212,3 +213,6 @@ func roundSuperAVX512(r *superRecord, x *float32)
 
 //go:noescape
 func roundSmallAVX512(r *smallRecord, x *float32, units int)
+
+//go:noescape
+func prefetchAVX512(at uintptr, size int)

@@ -9962,7 +9962,7 @@ done:
 
 // func oneQ4_0AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
-TEXT ·oneQ4_0AVX512(SB), NOSPLIT, $64-56
+TEXT ·oneQ4_0AVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -10008,61 +10008,50 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVWLZX             (AX), R12
-	MOVW                R12, 32(SP)
-	MOVWLZX             (AX)(CX*1), R12
-	MOVW                R12, 34(SP)
-	MOVWLZX             (AX)(CX*2), R12
-	MOVW                R12, 36(SP)
-	MOVWLZX             (AX)(BX*1), R12
-	MOVW                R12, 38(SP)
-	MOVWLZX             (SI), R12
-	MOVW                R12, 40(SP)
-	MOVWLZX             (SI)(CX*1), R12
-	MOVW                R12, 42(SP)
-	MOVWLZX             (SI)(CX*2), R12
-	MOVW                R12, 44(SP)
-	MOVWLZX             (SI)(BX*1), R12
-	MOVW                R12, 46(SP)
-	MOVWLZX             (DI), R12
-	MOVW                R12, 48(SP)
-	MOVWLZX             (DI)(CX*1), R12
-	MOVW                R12, 50(SP)
-	MOVWLZX             (DI)(CX*2), R12
-	MOVW                R12, 52(SP)
-	MOVWLZX             (DI)(BX*1), R12
-	MOVW                R12, 54(SP)
-	MOVWLZX             (R8), R12
-	MOVW                R12, 56(SP)
-	MOVWLZX             (R8)(CX*1), R12
-	MOVW                R12, 58(SP)
-	MOVWLZX             (R8)(CX*2), R12
-	MOVW                R12, 60(SP)
-	MOVWLZX             (R8)(BX*1), R12
-	MOVW                R12, 62(SP)
-	VCVTPH2PS           32(SP), Z3
+	VBROADCASTI32X4     (AX), Z3
+	VBROADCASTI32X4     (SI), K1, Z3
+	VBROADCASTI32X4     (DI), K2, Z3
+	VBROADCASTI32X4     (R8), K3, Z3
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z4
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z4
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z5
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z5
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z6
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z6
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z4, Z3, Z3
+	VPUNPCKLDQ          Z6, Z5, Z4
+	VPUNPCKLQDQ         Z4, Z3, Z3
+	VPMOVDW             Z3, Y3
+	VCVTPH2PS           Y3, Z3
 	VPBROADCASTD        288(R9)(R10*1), Z4
 	VPXORD              Z31, Z31, Z5
 	VBROADCASTI32X4     2(AX), Z6
 	VBROADCASTI32X4     2(SI), K1, Z6
 	VBROADCASTI32X4     2(DI), K2, Z6
 	VBROADCASTI32X4     2(R8), K3, Z6
-	PREFETCHT0          (R11)
+	PREFETCHT0          256(R11)
 	VBROADCASTI32X4     2(AX)(CX*1), Z7
 	VBROADCASTI32X4     2(SI)(CX*1), K1, Z7
 	VBROADCASTI32X4     2(DI)(CX*1), K2, Z7
 	VBROADCASTI32X4     2(R8)(CX*1), K3, Z7
-	PREFETCHT0          64(R11)
 	VBROADCASTI32X4     2(AX)(CX*2), Z8
 	VBROADCASTI32X4     2(SI)(CX*2), K1, Z8
 	VBROADCASTI32X4     2(DI)(CX*2), K2, Z8
 	VBROADCASTI32X4     2(R8)(CX*2), K3, Z8
-	PREFETCHT0          128(R11)
 	VBROADCASTI32X4     2(AX)(BX*1), Z9
 	VBROADCASTI32X4     2(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     2(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     2(R8)(BX*1), K3, Z9
-	PREFETCHT0          192(R11)
 	VPUNPCKLDQ          Z7, Z6, Z10
 	VPUNPCKHDQ          Z7, Z6, Z7
 	VPUNPCKLDQ          Z9, Z8, Z6
@@ -10100,7 +10089,6 @@ block:
 	VMULPS.BCST         256(R9)(R10*1), Z3, Z3
 	VMULPS              Z3, Z4, Z4
 	VADDPS              Z4, Z2, Z2
-	PREFETCHT0          256(R11)
 	ADDQ                $0x00000120, R11
 	ADDQ                $0x00000012, AX
 	ADDQ                $0x00000012, SI
@@ -10151,7 +10139,7 @@ GLOBL valuesQ4_0<>(SB), RODATA|NOPTR, $16
 
 // func fillQ4_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillQ4_0AVX512(SB), NOSPLIT, $32-32
+TEXT ·fillQ4_0AVX512(SB), NOSPLIT, $0-32
 	MOVQ            to+0(FP), AX
 	MOVQ            units+24(FP), CX
 	MOVQ            w+8(FP), DX
@@ -10171,39 +10159,27 @@ TEXT ·fillQ4_0AVX512(SB), NOSPLIT, $32-32
 	VBROADCASTI32X4 valuesQ4_0<>+0(SB), Z1
 
 block:
-	MOVWLZX             (DX), R10
-	MOVW                R10, (SP)
-	MOVWLZX             (DX)(BX*1), R10
-	MOVW                R10, 2(SP)
-	MOVWLZX             (DX)(BX*2), R10
-	MOVW                R10, 4(SP)
-	MOVWLZX             (DX)(SI*1), R10
-	MOVW                R10, 6(SP)
-	MOVWLZX             (DI), R10
-	MOVW                R10, 8(SP)
-	MOVWLZX             (DI)(BX*1), R10
-	MOVW                R10, 10(SP)
-	MOVWLZX             (DI)(BX*2), R10
-	MOVW                R10, 12(SP)
-	MOVWLZX             (DI)(SI*1), R10
-	MOVW                R10, 14(SP)
-	MOVWLZX             (R8), R10
-	MOVW                R10, 16(SP)
-	MOVWLZX             (R8)(BX*1), R10
-	MOVW                R10, 18(SP)
-	MOVWLZX             (R8)(BX*2), R10
-	MOVW                R10, 20(SP)
-	MOVWLZX             (R8)(SI*1), R10
-	MOVW                R10, 22(SP)
-	MOVWLZX             (R9), R10
-	MOVW                R10, 24(SP)
-	MOVWLZX             (R9)(BX*1), R10
-	MOVW                R10, 26(SP)
-	MOVWLZX             (R9)(BX*2), R10
-	MOVW                R10, 28(SP)
-	MOVWLZX             (R9)(SI*1), R10
-	MOVW                R10, 30(SP)
-	VCVTPH2PS           (SP), Z2
+	VBROADCASTI32X4     (DX), Z2
+	VBROADCASTI32X4     (DI), K1, Z2
+	VBROADCASTI32X4     (R8), K2, Z2
+	VBROADCASTI32X4     (R9), K3, Z2
+	VBROADCASTI32X4     (DX)(BX*1), Z3
+	VBROADCASTI32X4     (DI)(BX*1), K1, Z3
+	VBROADCASTI32X4     (R8)(BX*1), K2, Z3
+	VBROADCASTI32X4     (R9)(BX*1), K3, Z3
+	VBROADCASTI32X4     (DX)(BX*2), Z4
+	VBROADCASTI32X4     (DI)(BX*2), K1, Z4
+	VBROADCASTI32X4     (R8)(BX*2), K2, Z4
+	VBROADCASTI32X4     (R9)(BX*2), K3, Z4
+	VBROADCASTI32X4     (DX)(SI*1), Z5
+	VBROADCASTI32X4     (DI)(SI*1), K1, Z5
+	VBROADCASTI32X4     (R8)(SI*1), K2, Z5
+	VBROADCASTI32X4     (R9)(SI*1), K3, Z5
+	VPUNPCKLDQ          Z3, Z2, Z2
+	VPUNPCKLDQ          Z5, Z4, Z3
+	VPUNPCKLQDQ         Z3, Z2, Z2
+	VPMOVDW             Z2, Y2
+	VCVTPH2PS           Y2, Z2
 	VMOVUPS             Z2, 512(AX)
 	VBROADCASTI32X4     2(DX), Z2
 	VBROADCASTI32X4     2(DI), K1, Z2
@@ -10265,7 +10241,7 @@ block:
 
 // func oneIQ4NLAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
-TEXT ·oneIQ4NLAVX512(SB), NOSPLIT, $64-56
+TEXT ·oneIQ4NLAVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -10311,61 +10287,50 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVWLZX             (AX), R12
-	MOVW                R12, 32(SP)
-	MOVWLZX             (AX)(CX*1), R12
-	MOVW                R12, 34(SP)
-	MOVWLZX             (AX)(CX*2), R12
-	MOVW                R12, 36(SP)
-	MOVWLZX             (AX)(BX*1), R12
-	MOVW                R12, 38(SP)
-	MOVWLZX             (SI), R12
-	MOVW                R12, 40(SP)
-	MOVWLZX             (SI)(CX*1), R12
-	MOVW                R12, 42(SP)
-	MOVWLZX             (SI)(CX*2), R12
-	MOVW                R12, 44(SP)
-	MOVWLZX             (SI)(BX*1), R12
-	MOVW                R12, 46(SP)
-	MOVWLZX             (DI), R12
-	MOVW                R12, 48(SP)
-	MOVWLZX             (DI)(CX*1), R12
-	MOVW                R12, 50(SP)
-	MOVWLZX             (DI)(CX*2), R12
-	MOVW                R12, 52(SP)
-	MOVWLZX             (DI)(BX*1), R12
-	MOVW                R12, 54(SP)
-	MOVWLZX             (R8), R12
-	MOVW                R12, 56(SP)
-	MOVWLZX             (R8)(CX*1), R12
-	MOVW                R12, 58(SP)
-	MOVWLZX             (R8)(CX*2), R12
-	MOVW                R12, 60(SP)
-	MOVWLZX             (R8)(BX*1), R12
-	MOVW                R12, 62(SP)
-	VCVTPH2PS           32(SP), Z3
+	VBROADCASTI32X4     (AX), Z3
+	VBROADCASTI32X4     (SI), K1, Z3
+	VBROADCASTI32X4     (DI), K2, Z3
+	VBROADCASTI32X4     (R8), K3, Z3
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z4
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z4
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z5
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z5
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z6
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z6
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z4, Z3, Z3
+	VPUNPCKLDQ          Z6, Z5, Z4
+	VPUNPCKLQDQ         Z4, Z3, Z3
+	VPMOVDW             Z3, Y3
+	VCVTPH2PS           Y3, Z3
 	VPBROADCASTD        288(R9)(R10*1), Z4
 	VPXORD              Z31, Z31, Z5
 	VBROADCASTI32X4     2(AX), Z6
 	VBROADCASTI32X4     2(SI), K1, Z6
 	VBROADCASTI32X4     2(DI), K2, Z6
 	VBROADCASTI32X4     2(R8), K3, Z6
-	PREFETCHT0          (R11)
+	PREFETCHT0          256(R11)
 	VBROADCASTI32X4     2(AX)(CX*1), Z7
 	VBROADCASTI32X4     2(SI)(CX*1), K1, Z7
 	VBROADCASTI32X4     2(DI)(CX*1), K2, Z7
 	VBROADCASTI32X4     2(R8)(CX*1), K3, Z7
-	PREFETCHT0          64(R11)
 	VBROADCASTI32X4     2(AX)(CX*2), Z8
 	VBROADCASTI32X4     2(SI)(CX*2), K1, Z8
 	VBROADCASTI32X4     2(DI)(CX*2), K2, Z8
 	VBROADCASTI32X4     2(R8)(CX*2), K3, Z8
-	PREFETCHT0          128(R11)
 	VBROADCASTI32X4     2(AX)(BX*1), Z9
 	VBROADCASTI32X4     2(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     2(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     2(R8)(BX*1), K3, Z9
-	PREFETCHT0          192(R11)
 	VPUNPCKLDQ          Z7, Z6, Z10
 	VPUNPCKHDQ          Z7, Z6, Z7
 	VPUNPCKLDQ          Z9, Z8, Z6
@@ -10403,7 +10368,6 @@ block:
 	VMULPS.BCST         256(R9)(R10*1), Z3, Z3
 	VMULPS              Z3, Z4, Z4
 	VADDPS              Z4, Z2, Z2
-	PREFETCHT0          256(R11)
 	ADDQ                $0x00000120, R11
 	ADDQ                $0x00000012, AX
 	ADDQ                $0x00000012, SI
@@ -10454,7 +10418,7 @@ GLOBL valuesIQ4NL<>(SB), RODATA|NOPTR, $16
 
 // func fillIQ4NLAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillIQ4NLAVX512(SB), NOSPLIT, $32-32
+TEXT ·fillIQ4NLAVX512(SB), NOSPLIT, $0-32
 	MOVQ            to+0(FP), AX
 	MOVQ            units+24(FP), CX
 	MOVQ            w+8(FP), DX
@@ -10474,39 +10438,27 @@ TEXT ·fillIQ4NLAVX512(SB), NOSPLIT, $32-32
 	VBROADCASTI32X4 valuesIQ4NL<>+0(SB), Z1
 
 block:
-	MOVWLZX             (DX), R10
-	MOVW                R10, (SP)
-	MOVWLZX             (DX)(BX*1), R10
-	MOVW                R10, 2(SP)
-	MOVWLZX             (DX)(BX*2), R10
-	MOVW                R10, 4(SP)
-	MOVWLZX             (DX)(SI*1), R10
-	MOVW                R10, 6(SP)
-	MOVWLZX             (DI), R10
-	MOVW                R10, 8(SP)
-	MOVWLZX             (DI)(BX*1), R10
-	MOVW                R10, 10(SP)
-	MOVWLZX             (DI)(BX*2), R10
-	MOVW                R10, 12(SP)
-	MOVWLZX             (DI)(SI*1), R10
-	MOVW                R10, 14(SP)
-	MOVWLZX             (R8), R10
-	MOVW                R10, 16(SP)
-	MOVWLZX             (R8)(BX*1), R10
-	MOVW                R10, 18(SP)
-	MOVWLZX             (R8)(BX*2), R10
-	MOVW                R10, 20(SP)
-	MOVWLZX             (R8)(SI*1), R10
-	MOVW                R10, 22(SP)
-	MOVWLZX             (R9), R10
-	MOVW                R10, 24(SP)
-	MOVWLZX             (R9)(BX*1), R10
-	MOVW                R10, 26(SP)
-	MOVWLZX             (R9)(BX*2), R10
-	MOVW                R10, 28(SP)
-	MOVWLZX             (R9)(SI*1), R10
-	MOVW                R10, 30(SP)
-	VCVTPH2PS           (SP), Z2
+	VBROADCASTI32X4     (DX), Z2
+	VBROADCASTI32X4     (DI), K1, Z2
+	VBROADCASTI32X4     (R8), K2, Z2
+	VBROADCASTI32X4     (R9), K3, Z2
+	VBROADCASTI32X4     (DX)(BX*1), Z3
+	VBROADCASTI32X4     (DI)(BX*1), K1, Z3
+	VBROADCASTI32X4     (R8)(BX*1), K2, Z3
+	VBROADCASTI32X4     (R9)(BX*1), K3, Z3
+	VBROADCASTI32X4     (DX)(BX*2), Z4
+	VBROADCASTI32X4     (DI)(BX*2), K1, Z4
+	VBROADCASTI32X4     (R8)(BX*2), K2, Z4
+	VBROADCASTI32X4     (R9)(BX*2), K3, Z4
+	VBROADCASTI32X4     (DX)(SI*1), Z5
+	VBROADCASTI32X4     (DI)(SI*1), K1, Z5
+	VBROADCASTI32X4     (R8)(SI*1), K2, Z5
+	VBROADCASTI32X4     (R9)(SI*1), K3, Z5
+	VPUNPCKLDQ          Z3, Z2, Z2
+	VPUNPCKLDQ          Z5, Z4, Z3
+	VPUNPCKLQDQ         Z3, Z2, Z2
+	VPMOVDW             Z2, Y2
+	VCVTPH2PS           Y2, Z2
 	VMOVUPS             Z2, 512(AX)
 	VBROADCASTI32X4     2(DX), Z2
 	VBROADCASTI32X4     2(DI), K1, Z2
@@ -10568,7 +10520,7 @@ block:
 
 // func oneMXFP4AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
-TEXT ·oneMXFP4AVX512(SB), NOSPLIT, $48-56
+TEXT ·oneMXFP4AVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -10602,9 +10554,11 @@ first:
 	VPBROADCASTD    R9, Z2
 	MOVL            $0x00200000, R9
 	VPBROADCASTD    R9, Z3
+	MOVL            $0x000000ff, R9
+	VPBROADCASTD    R9, Z4
 
 panel:
-	VPXORD Z31, Z31, Z4
+	VPXORD Z31, Z31, Z5
 	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
@@ -10618,103 +10572,90 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVBLZX             (AX), R12
-	MOVB                R12, 32(SP)
-	MOVBLZX             (AX)(CX*1), R12
-	MOVB                R12, 33(SP)
-	MOVBLZX             (AX)(CX*2), R12
-	MOVB                R12, 34(SP)
-	MOVBLZX             (AX)(BX*1), R12
-	MOVB                R12, 35(SP)
-	MOVBLZX             (SI), R12
-	MOVB                R12, 36(SP)
-	MOVBLZX             (SI)(CX*1), R12
-	MOVB                R12, 37(SP)
-	MOVBLZX             (SI)(CX*2), R12
-	MOVB                R12, 38(SP)
-	MOVBLZX             (SI)(BX*1), R12
-	MOVB                R12, 39(SP)
-	MOVBLZX             (DI), R12
-	MOVB                R12, 40(SP)
-	MOVBLZX             (DI)(CX*1), R12
-	MOVB                R12, 41(SP)
-	MOVBLZX             (DI)(CX*2), R12
-	MOVB                R12, 42(SP)
-	MOVBLZX             (DI)(BX*1), R12
-	MOVB                R12, 43(SP)
-	MOVBLZX             (R8), R12
-	MOVB                R12, 44(SP)
-	MOVBLZX             (R8)(CX*1), R12
-	MOVB                R12, 45(SP)
-	MOVBLZX             (R8)(CX*2), R12
-	MOVB                R12, 46(SP)
-	MOVBLZX             (R8)(BX*1), R12
-	MOVB                R12, 47(SP)
-	VPMOVZXBD           32(SP), Z5
-	VPCMPUD             $0x02, Z2, Z5, K4
-	VPSUBD              Z2, Z5, Z6
-	VPSLLD              $0x17, Z6, Z6
-	VPSLLVD             Z5, Z3, K4, Z6
-	VPBROADCASTD        288(R9)(R10*1), Z5
-	VPXORD              Z31, Z31, Z7
-	VBROADCASTI32X4     1(AX), Z8
-	VBROADCASTI32X4     1(SI), K1, Z8
-	VBROADCASTI32X4     1(DI), K2, Z8
-	VBROADCASTI32X4     1(R8), K3, Z8
+	VBROADCASTI32X4     (AX), Z6
+	VBROADCASTI32X4     (SI), K1, Z6
+	VBROADCASTI32X4     (DI), K2, Z6
+	VBROADCASTI32X4     (R8), K3, Z6
 	PREFETCHT0          (R11)
-	VBROADCASTI32X4     1(AX)(CX*1), Z9
-	VBROADCASTI32X4     1(SI)(CX*1), K1, Z9
-	VBROADCASTI32X4     1(DI)(CX*1), K2, Z9
-	VBROADCASTI32X4     1(R8)(CX*1), K3, Z9
+	VBROADCASTI32X4     (AX)(CX*1), Z7
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z7
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z7
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z7
 	PREFETCHT0          64(R11)
-	VBROADCASTI32X4     1(AX)(CX*2), Z10
-	VBROADCASTI32X4     1(SI)(CX*2), K1, Z10
-	VBROADCASTI32X4     1(DI)(CX*2), K2, Z10
-	VBROADCASTI32X4     1(R8)(CX*2), K3, Z10
+	VBROADCASTI32X4     (AX)(CX*2), Z8
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z8
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z8
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z8
 	PREFETCHT0          128(R11)
-	VBROADCASTI32X4     1(AX)(BX*1), Z11
-	VBROADCASTI32X4     1(SI)(BX*1), K1, Z11
-	VBROADCASTI32X4     1(DI)(BX*1), K2, Z11
-	VBROADCASTI32X4     1(R8)(BX*1), K3, Z11
+	VBROADCASTI32X4     (AX)(BX*1), Z9
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z9
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z9
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z9
 	PREFETCHT0          192(R11)
-	VPUNPCKLDQ          Z9, Z8, Z12
-	VPUNPCKHDQ          Z9, Z8, Z9
-	VPUNPCKLDQ          Z11, Z10, Z8
-	VPUNPCKHDQ          Z11, Z10, Z11
-	VPUNPCKLQDQ         Z8, Z12, Z10
-	VPUNPCKHQDQ         Z8, Z12, Z8
-	VPUNPCKLQDQ         Z11, Z9, Z12
-	VPUNPCKHQDQ         Z11, Z9, Z9
-	VPANDD              Z0, Z10, Z11
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z10
-	VPSHUFB             Z11, Z1, Z11
-	VPSHUFB             Z10, Z1, Z10
-	VPDPBUSD.BCST       (R9)(R10*8), Z11, Z5
-	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z5
-	VPANDD              Z0, Z8, Z10
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
-	VPSHUFB             Z10, Z1, Z10
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z7
-	VPDPBUSD.BCST       20(R9)(R10*8), Z8, Z7
-	VPANDD              Z0, Z12, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z12, Z10
-	VPSHUFB             Z8, Z1, Z8
-	VPSHUFB             Z10, Z1, Z10
-	VPDPBUSD.BCST       8(R9)(R10*8), Z8, Z5
-	VPDPBUSD.BCST       24(R9)(R10*8), Z10, Z5
-	VPANDD              Z0, Z9, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
-	VPSHUFB             Z8, Z1, Z8
-	VPSHUFB             Z9, Z1, Z9
-	VPDPBUSD.BCST       12(R9)(R10*8), Z8, Z7
-	VPDPBUSD.BCST       28(R9)(R10*8), Z9, Z7
-	VPADDD              Z7, Z5, Z5
-	VCVTDQ2PS           Z5, Z5
-	VMULPS.BCST         256(R9)(R10*1), Z6, Z6
-	VMULPS              Z6, Z5, Z5
-	VADDPS              Z5, Z4, Z4
+	VPUNPCKLDQ          Z7, Z6, Z6
+	VPUNPCKLDQ          Z9, Z8, Z7
+	VPUNPCKLQDQ         Z7, Z6, Z6
+	VPANDD              Z4, Z6, Z6
+	VPCMPUD             $0x02, Z2, Z6, K4
+	VPSUBD              Z2, Z6, Z7
+	VPSLLD              $0x17, Z7, Z7
+	VPSLLVD             Z6, Z3, K4, Z7
+	VPBROADCASTD        288(R9)(R10*1), Z6
+	VPXORD              Z31, Z31, Z8
+	VBROADCASTI32X4     1(AX), Z9
+	VBROADCASTI32X4     1(SI), K1, Z9
+	VBROADCASTI32X4     1(DI), K2, Z9
+	VBROADCASTI32X4     1(R8), K3, Z9
 	PREFETCHT0          256(R11)
+	VBROADCASTI32X4     1(AX)(CX*1), Z10
+	VBROADCASTI32X4     1(SI)(CX*1), K1, Z10
+	VBROADCASTI32X4     1(DI)(CX*1), K2, Z10
+	VBROADCASTI32X4     1(R8)(CX*1), K3, Z10
+	VBROADCASTI32X4     1(AX)(CX*2), Z11
+	VBROADCASTI32X4     1(SI)(CX*2), K1, Z11
+	VBROADCASTI32X4     1(DI)(CX*2), K2, Z11
+	VBROADCASTI32X4     1(R8)(CX*2), K3, Z11
+	VBROADCASTI32X4     1(AX)(BX*1), Z12
+	VBROADCASTI32X4     1(SI)(BX*1), K1, Z12
+	VBROADCASTI32X4     1(DI)(BX*1), K2, Z12
+	VBROADCASTI32X4     1(R8)(BX*1), K3, Z12
+	VPUNPCKLDQ          Z10, Z9, Z13
+	VPUNPCKHDQ          Z10, Z9, Z10
+	VPUNPCKLDQ          Z12, Z11, Z9
+	VPUNPCKHDQ          Z12, Z11, Z12
+	VPUNPCKLQDQ         Z9, Z13, Z11
+	VPUNPCKHQDQ         Z9, Z13, Z9
+	VPUNPCKLQDQ         Z12, Z10, Z13
+	VPUNPCKHQDQ         Z12, Z10, Z10
+	VPANDD              Z0, Z11, Z12
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
+	VPSHUFB             Z12, Z1, Z12
+	VPSHUFB             Z11, Z1, Z11
+	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z6
+	VPDPBUSD.BCST       16(R9)(R10*8), Z11, Z6
+	VPANDD              Z0, Z9, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
+	VPSHUFB             Z11, Z1, Z11
+	VPSHUFB             Z9, Z1, Z9
+	VPDPBUSD.BCST       4(R9)(R10*8), Z11, Z8
+	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z8
+	VPANDD              Z0, Z13, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z11
+	VPSHUFB             Z9, Z1, Z9
+	VPSHUFB             Z11, Z1, Z11
+	VPDPBUSD.BCST       8(R9)(R10*8), Z9, Z6
+	VPDPBUSD.BCST       24(R9)(R10*8), Z11, Z6
+	VPANDD              Z0, Z10, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z10
+	VPSHUFB             Z9, Z1, Z9
+	VPSHUFB             Z10, Z1, Z10
+	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z8
+	VPDPBUSD.BCST       28(R9)(R10*8), Z10, Z8
+	VPADDD              Z8, Z6, Z6
+	VCVTDQ2PS           Z6, Z6
+	VMULPS.BCST         256(R9)(R10*1), Z7, Z7
+	VMULPS              Z7, Z6, Z6
+	VADDPS              Z6, Z5, Z5
 	ADDQ                $0x00000110, R11
 	ADDQ                $0x00000011, AX
 	ADDQ                $0x00000011, SI
@@ -10731,7 +10672,7 @@ block:
 	JMP                 record
 
 done:
-	VMOVUPS Z4, (DX)
+	VMOVUPS Z5, (DX)
 	ADDQ    $0x40, DX
 	MOVQ    CX, AX
 	SHLQ    $0x04, AX
@@ -10765,7 +10706,7 @@ GLOBL valuesMXFP4<>(SB), RODATA|NOPTR, $16
 
 // func fillMXFP4AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
-TEXT ·fillMXFP4AVX512(SB), NOSPLIT, $16-32
+TEXT ·fillMXFP4AVX512(SB), NOSPLIT, $0-32
 	MOVQ            to+0(FP), AX
 	MOVQ            units+24(FP), CX
 	MOVQ            w+8(FP), DX
@@ -10787,94 +10728,83 @@ TEXT ·fillMXFP4AVX512(SB), NOSPLIT, $16-32
 	VPBROADCASTD    R10, Z2
 	MOVL            $0x00200000, R10
 	VPBROADCASTD    R10, Z3
+	MOVL            $0x000000ff, R10
+	VPBROADCASTD    R10, Z4
 
 block:
-	MOVBLZX             (DX), R10
-	MOVB                R10, (SP)
-	MOVBLZX             (DX)(BX*1), R10
-	MOVB                R10, 1(SP)
-	MOVBLZX             (DX)(BX*2), R10
-	MOVB                R10, 2(SP)
-	MOVBLZX             (DX)(SI*1), R10
-	MOVB                R10, 3(SP)
-	MOVBLZX             (DI), R10
-	MOVB                R10, 4(SP)
-	MOVBLZX             (DI)(BX*1), R10
-	MOVB                R10, 5(SP)
-	MOVBLZX             (DI)(BX*2), R10
-	MOVB                R10, 6(SP)
-	MOVBLZX             (DI)(SI*1), R10
-	MOVB                R10, 7(SP)
-	MOVBLZX             (R8), R10
-	MOVB                R10, 8(SP)
-	MOVBLZX             (R8)(BX*1), R10
-	MOVB                R10, 9(SP)
-	MOVBLZX             (R8)(BX*2), R10
-	MOVB                R10, 10(SP)
-	MOVBLZX             (R8)(SI*1), R10
-	MOVB                R10, 11(SP)
-	MOVBLZX             (R9), R10
-	MOVB                R10, 12(SP)
-	MOVBLZX             (R9)(BX*1), R10
-	MOVB                R10, 13(SP)
-	MOVBLZX             (R9)(BX*2), R10
-	MOVB                R10, 14(SP)
-	MOVBLZX             (R9)(SI*1), R10
-	MOVB                R10, 15(SP)
-	VPMOVZXBD           (SP), Z4
-	VPCMPUD             $0x02, Z2, Z4, K4
-	VPSUBD              Z2, Z4, Z5
-	VPSLLD              $0x17, Z5, Z5
-	VPSLLVD             Z4, Z3, K4, Z5
-	VMOVUPS             Z5, 512(AX)
-	VBROADCASTI32X4     1(DX), Z4
-	VBROADCASTI32X4     1(DI), K1, Z4
-	VBROADCASTI32X4     1(R8), K2, Z4
-	VBROADCASTI32X4     1(R9), K3, Z4
-	VBROADCASTI32X4     1(DX)(BX*1), Z5
-	VBROADCASTI32X4     1(DI)(BX*1), K1, Z5
-	VBROADCASTI32X4     1(R8)(BX*1), K2, Z5
-	VBROADCASTI32X4     1(R9)(BX*1), K3, Z5
-	VBROADCASTI32X4     1(DX)(BX*2), Z6
-	VBROADCASTI32X4     1(DI)(BX*2), K1, Z6
-	VBROADCASTI32X4     1(R8)(BX*2), K2, Z6
-	VBROADCASTI32X4     1(R9)(BX*2), K3, Z6
-	VBROADCASTI32X4     1(DX)(SI*1), Z7
-	VBROADCASTI32X4     1(DI)(SI*1), K1, Z7
-	VBROADCASTI32X4     1(R8)(SI*1), K2, Z7
-	VBROADCASTI32X4     1(R9)(SI*1), K3, Z7
-	VPUNPCKLDQ          Z5, Z4, Z8
-	VPUNPCKHDQ          Z5, Z4, Z5
-	VPUNPCKLDQ          Z7, Z6, Z4
-	VPUNPCKHDQ          Z7, Z6, Z7
-	VPUNPCKLQDQ         Z4, Z8, Z6
-	VPUNPCKHQDQ         Z4, Z8, Z4
-	VPUNPCKLQDQ         Z7, Z5, Z8
-	VPUNPCKHQDQ         Z7, Z5, Z5
-	VPANDD              Z0, Z6, Z7
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VBROADCASTI32X4     (DX), Z5
+	VBROADCASTI32X4     (DI), K1, Z5
+	VBROADCASTI32X4     (R8), K2, Z5
+	VBROADCASTI32X4     (R9), K3, Z5
+	VBROADCASTI32X4     (DX)(BX*1), Z6
+	VBROADCASTI32X4     (DI)(BX*1), K1, Z6
+	VBROADCASTI32X4     (R8)(BX*1), K2, Z6
+	VBROADCASTI32X4     (R9)(BX*1), K3, Z6
+	VBROADCASTI32X4     (DX)(BX*2), Z7
+	VBROADCASTI32X4     (DI)(BX*2), K1, Z7
+	VBROADCASTI32X4     (R8)(BX*2), K2, Z7
+	VBROADCASTI32X4     (R9)(BX*2), K3, Z7
+	VBROADCASTI32X4     (DX)(SI*1), Z8
+	VBROADCASTI32X4     (DI)(SI*1), K1, Z8
+	VBROADCASTI32X4     (R8)(SI*1), K2, Z8
+	VBROADCASTI32X4     (R9)(SI*1), K3, Z8
+	VPUNPCKLDQ          Z6, Z5, Z5
+	VPUNPCKLDQ          Z8, Z7, Z6
+	VPUNPCKLQDQ         Z6, Z5, Z5
+	VPANDD              Z4, Z5, Z5
+	VPCMPUD             $0x02, Z2, Z5, K4
+	VPSUBD              Z2, Z5, Z6
+	VPSLLD              $0x17, Z6, Z6
+	VPSLLVD             Z5, Z3, K4, Z6
+	VMOVUPS             Z6, 512(AX)
+	VBROADCASTI32X4     1(DX), Z5
+	VBROADCASTI32X4     1(DI), K1, Z5
+	VBROADCASTI32X4     1(R8), K2, Z5
+	VBROADCASTI32X4     1(R9), K3, Z5
+	VBROADCASTI32X4     1(DX)(BX*1), Z6
+	VBROADCASTI32X4     1(DI)(BX*1), K1, Z6
+	VBROADCASTI32X4     1(R8)(BX*1), K2, Z6
+	VBROADCASTI32X4     1(R9)(BX*1), K3, Z6
+	VBROADCASTI32X4     1(DX)(BX*2), Z7
+	VBROADCASTI32X4     1(DI)(BX*2), K1, Z7
+	VBROADCASTI32X4     1(R8)(BX*2), K2, Z7
+	VBROADCASTI32X4     1(R9)(BX*2), K3, Z7
+	VBROADCASTI32X4     1(DX)(SI*1), Z8
+	VBROADCASTI32X4     1(DI)(SI*1), K1, Z8
+	VBROADCASTI32X4     1(R8)(SI*1), K2, Z8
+	VBROADCASTI32X4     1(R9)(SI*1), K3, Z8
+	VPUNPCKLDQ          Z6, Z5, Z9
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z8, Z7, Z5
+	VPUNPCKHDQ          Z8, Z7, Z8
+	VPUNPCKLQDQ         Z5, Z9, Z7
+	VPUNPCKHQDQ         Z5, Z9, Z5
+	VPUNPCKLQDQ         Z8, Z6, Z9
+	VPUNPCKHQDQ         Z8, Z6, Z6
+	VPANDD              Z0, Z7, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
+	VPSHUFB             Z8, Z1, Z8
 	VPSHUFB             Z7, Z1, Z7
-	VPSHUFB             Z6, Z1, Z6
-	VMOVDQU32           Z7, (AX)
-	VMOVDQU32           Z6, 256(AX)
-	VPANDD              Z0, Z4, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
-	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z6, 64(AX)
-	VMOVDQU32           Z4, 320(AX)
-	VPANDD              Z0, Z8, Z4
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z6
-	VPSHUFB             Z4, Z1, Z4
-	VPSHUFB             Z6, Z1, Z6
-	VMOVDQU32           Z4, 128(AX)
-	VMOVDQU32           Z6, 384(AX)
-	VPANDD              Z0, Z5, Z4
+	VMOVDQU32           Z8, (AX)
+	VMOVDQU32           Z7, 256(AX)
+	VPANDD              Z0, Z5, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
-	VPSHUFB             Z4, Z1, Z4
+	VPSHUFB             Z7, Z1, Z7
 	VPSHUFB             Z5, Z1, Z5
-	VMOVDQU32           Z4, 192(AX)
-	VMOVDQU32           Z5, 448(AX)
+	VMOVDQU32           Z7, 64(AX)
+	VMOVDQU32           Z5, 320(AX)
+	VPANDD              Z0, Z9, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z7
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z7, Z1, Z7
+	VMOVDQU32           Z5, 128(AX)
+	VMOVDQU32           Z7, 384(AX)
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z6, Z1, Z6
+	VMOVDQU32           Z5, 192(AX)
+	VMOVDQU32           Z6, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000011, DX
 	ADDQ                $0x00000011, DI
@@ -10887,7 +10817,7 @@ block:
 
 // func oneQ8_0AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, MMX+
-TEXT ·oneQ8_0AVX512(SB), NOSPLIT, $64-56
+TEXT ·oneQ8_0AVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -10932,61 +10862,53 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVWLZX         (AX), R12
-	MOVW            R12, 32(SP)
-	MOVWLZX         (AX)(CX*1), R12
-	MOVW            R12, 34(SP)
-	MOVWLZX         (AX)(CX*2), R12
-	MOVW            R12, 36(SP)
-	MOVWLZX         (AX)(BX*1), R12
-	MOVW            R12, 38(SP)
-	MOVWLZX         (SI), R12
-	MOVW            R12, 40(SP)
-	MOVWLZX         (SI)(CX*1), R12
-	MOVW            R12, 42(SP)
-	MOVWLZX         (SI)(CX*2), R12
-	MOVW            R12, 44(SP)
-	MOVWLZX         (SI)(BX*1), R12
-	MOVW            R12, 46(SP)
-	MOVWLZX         (DI), R12
-	MOVW            R12, 48(SP)
-	MOVWLZX         (DI)(CX*1), R12
-	MOVW            R12, 50(SP)
-	MOVWLZX         (DI)(CX*2), R12
-	MOVW            R12, 52(SP)
-	MOVWLZX         (DI)(BX*1), R12
-	MOVW            R12, 54(SP)
-	MOVWLZX         (R8), R12
-	MOVW            R12, 56(SP)
-	MOVWLZX         (R8)(CX*1), R12
-	MOVW            R12, 58(SP)
-	MOVWLZX         (R8)(CX*2), R12
-	MOVW            R12, 60(SP)
-	MOVWLZX         (R8)(BX*1), R12
-	MOVW            R12, 62(SP)
-	VCVTPH2PS       32(SP), Z2
+	VBROADCASTI32X4 (AX), Z2
+	VBROADCASTI32X4 (SI), K1, Z2
+	VBROADCASTI32X4 (DI), K2, Z2
+	VBROADCASTI32X4 (R8), K3, Z2
+	PREFETCHT0      (R11)
+	VBROADCASTI32X4 (AX)(CX*1), Z3
+	VBROADCASTI32X4 (SI)(CX*1), K1, Z3
+	VBROADCASTI32X4 (DI)(CX*1), K2, Z3
+	VBROADCASTI32X4 (R8)(CX*1), K3, Z3
+	PREFETCHT0      64(R11)
+	VBROADCASTI32X4 (AX)(CX*2), Z4
+	VBROADCASTI32X4 (SI)(CX*2), K1, Z4
+	VBROADCASTI32X4 (DI)(CX*2), K2, Z4
+	VBROADCASTI32X4 (R8)(CX*2), K3, Z4
+	PREFETCHT0      128(R11)
+	VBROADCASTI32X4 (AX)(BX*1), Z5
+	VBROADCASTI32X4 (SI)(BX*1), K1, Z5
+	VBROADCASTI32X4 (DI)(BX*1), K2, Z5
+	VBROADCASTI32X4 (R8)(BX*1), K3, Z5
+	PREFETCHT0      192(R11)
+	VPUNPCKLDQ      Z3, Z2, Z2
+	VPUNPCKLDQ      Z5, Z4, Z3
+	VPUNPCKLQDQ     Z3, Z2, Z2
+	VPMOVDW         Z2, Y2
+	VCVTPH2PS       Y2, Z2
 	VPBROADCASTD    288(R9)(R10*1), Z3
 	VPXORD          Z31, Z31, Z4
 	VBROADCASTI32X4 2(AX), Z5
 	VBROADCASTI32X4 2(SI), K1, Z5
 	VBROADCASTI32X4 2(DI), K2, Z5
 	VBROADCASTI32X4 2(R8), K3, Z5
-	PREFETCHT0      (R11)
+	PREFETCHT0      256(R11)
 	VBROADCASTI32X4 2(AX)(CX*1), Z6
 	VBROADCASTI32X4 2(SI)(CX*1), K1, Z6
 	VBROADCASTI32X4 2(DI)(CX*1), K2, Z6
 	VBROADCASTI32X4 2(R8)(CX*1), K3, Z6
-	PREFETCHT0      64(R11)
+	PREFETCHT0      320(R11)
 	VBROADCASTI32X4 2(AX)(CX*2), Z7
 	VBROADCASTI32X4 2(SI)(CX*2), K1, Z7
 	VBROADCASTI32X4 2(DI)(CX*2), K2, Z7
 	VBROADCASTI32X4 2(R8)(CX*2), K3, Z7
-	PREFETCHT0      128(R11)
+	PREFETCHT0      384(R11)
 	VBROADCASTI32X4 2(AX)(BX*1), Z8
 	VBROADCASTI32X4 2(SI)(BX*1), K1, Z8
 	VBROADCASTI32X4 2(DI)(BX*1), K2, Z8
 	VBROADCASTI32X4 2(R8)(BX*1), K3, Z8
-	PREFETCHT0      192(R11)
+	PREFETCHT0      448(R11)
 	VPUNPCKLDQ      Z6, Z5, Z9
 	VPUNPCKHDQ      Z6, Z5, Z6
 	VPUNPCKLDQ      Z8, Z7, Z5
@@ -11007,22 +10929,19 @@ block:
 	VBROADCASTI32X4 18(SI), K1, Z5
 	VBROADCASTI32X4 18(DI), K2, Z5
 	VBROADCASTI32X4 18(R8), K3, Z5
-	PREFETCHT0      256(R11)
+	PREFETCHT0      512(R11)
 	VBROADCASTI32X4 18(AX)(CX*1), Z6
 	VBROADCASTI32X4 18(SI)(CX*1), K1, Z6
 	VBROADCASTI32X4 18(DI)(CX*1), K2, Z6
 	VBROADCASTI32X4 18(R8)(CX*1), K3, Z6
-	PREFETCHT0      320(R11)
 	VBROADCASTI32X4 18(AX)(CX*2), Z7
 	VBROADCASTI32X4 18(SI)(CX*2), K1, Z7
 	VBROADCASTI32X4 18(DI)(CX*2), K2, Z7
 	VBROADCASTI32X4 18(R8)(CX*2), K3, Z7
-	PREFETCHT0      384(R11)
 	VBROADCASTI32X4 18(AX)(BX*1), Z8
 	VBROADCASTI32X4 18(SI)(BX*1), K1, Z8
 	VBROADCASTI32X4 18(DI)(BX*1), K2, Z8
 	VBROADCASTI32X4 18(R8)(BX*1), K3, Z8
-	PREFETCHT0      448(R11)
 	VPUNPCKLDQ      Z6, Z5, Z9
 	VPUNPCKHDQ      Z6, Z5, Z6
 	VPUNPCKLDQ      Z8, Z7, Z5
@@ -11044,7 +10963,6 @@ block:
 	VMULPS.BCST     256(R9)(R10*1), Z2, Z2
 	VMULPS          Z2, Z3, Z3
 	VADDPS          Z3, Z1, Z1
-	PREFETCHT0      512(R11)
 	ADDQ            $0x00000220, R11
 	ADDQ            $0x00000022, AX
 	ADDQ            $0x00000022, SI
@@ -11077,7 +10995,7 @@ done:
 
 // func fillQ8_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F
-TEXT ·fillQ8_0AVX512(SB), NOSPLIT, $32-32
+TEXT ·fillQ8_0AVX512(SB), NOSPLIT, $0-32
 	MOVQ         to+0(FP), AX
 	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
@@ -11096,39 +11014,27 @@ TEXT ·fillQ8_0AVX512(SB), NOSPLIT, $32-32
 	VPBROADCASTD R10, Z0
 
 block:
-	MOVWLZX         (DX), R10
-	MOVW            R10, (SP)
-	MOVWLZX         (DX)(BX*1), R10
-	MOVW            R10, 2(SP)
-	MOVWLZX         (DX)(BX*2), R10
-	MOVW            R10, 4(SP)
-	MOVWLZX         (DX)(SI*1), R10
-	MOVW            R10, 6(SP)
-	MOVWLZX         (DI), R10
-	MOVW            R10, 8(SP)
-	MOVWLZX         (DI)(BX*1), R10
-	MOVW            R10, 10(SP)
-	MOVWLZX         (DI)(BX*2), R10
-	MOVW            R10, 12(SP)
-	MOVWLZX         (DI)(SI*1), R10
-	MOVW            R10, 14(SP)
-	MOVWLZX         (R8), R10
-	MOVW            R10, 16(SP)
-	MOVWLZX         (R8)(BX*1), R10
-	MOVW            R10, 18(SP)
-	MOVWLZX         (R8)(BX*2), R10
-	MOVW            R10, 20(SP)
-	MOVWLZX         (R8)(SI*1), R10
-	MOVW            R10, 22(SP)
-	MOVWLZX         (R9), R10
-	MOVW            R10, 24(SP)
-	MOVWLZX         (R9)(BX*1), R10
-	MOVW            R10, 26(SP)
-	MOVWLZX         (R9)(BX*2), R10
-	MOVW            R10, 28(SP)
-	MOVWLZX         (R9)(SI*1), R10
-	MOVW            R10, 30(SP)
-	VCVTPH2PS       (SP), Z1
+	VBROADCASTI32X4 (DX), Z1
+	VBROADCASTI32X4 (DI), K1, Z1
+	VBROADCASTI32X4 (R8), K2, Z1
+	VBROADCASTI32X4 (R9), K3, Z1
+	VBROADCASTI32X4 (DX)(BX*1), Z2
+	VBROADCASTI32X4 (DI)(BX*1), K1, Z2
+	VBROADCASTI32X4 (R8)(BX*1), K2, Z2
+	VBROADCASTI32X4 (R9)(BX*1), K3, Z2
+	VBROADCASTI32X4 (DX)(BX*2), Z3
+	VBROADCASTI32X4 (DI)(BX*2), K1, Z3
+	VBROADCASTI32X4 (R8)(BX*2), K2, Z3
+	VBROADCASTI32X4 (R9)(BX*2), K3, Z3
+	VBROADCASTI32X4 (DX)(SI*1), Z4
+	VBROADCASTI32X4 (DI)(SI*1), K1, Z4
+	VBROADCASTI32X4 (R8)(SI*1), K2, Z4
+	VBROADCASTI32X4 (R9)(SI*1), K3, Z4
+	VPUNPCKLDQ      Z2, Z1, Z1
+	VPUNPCKLDQ      Z4, Z3, Z2
+	VPUNPCKLQDQ     Z2, Z1, Z1
+	VPMOVDW         Z1, Y1
+	VCVTPH2PS       Y1, Z1
 	VMOVUPS         Z1, 512(AX)
 	VBROADCASTI32X4 2(DX), Z1
 	VBROADCASTI32X4 2(DI), K1, Z1
@@ -11206,7 +11112,7 @@ block:
 
 // func oneQ4_1AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512F, AVX512VNNI, GFNI, MMX+
-TEXT ·oneQ4_1AVX512(SB), NOSPLIT, $96-56
+TEXT ·oneQ4_1AVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -11251,94 +11157,53 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVWLZX             (AX), R12
-	MOVW                R12, 32(SP)
-	MOVWLZX             (AX)(CX*1), R12
-	MOVW                R12, 34(SP)
-	MOVWLZX             (AX)(CX*2), R12
-	MOVW                R12, 36(SP)
-	MOVWLZX             (AX)(BX*1), R12
-	MOVW                R12, 38(SP)
-	MOVWLZX             (SI), R12
-	MOVW                R12, 40(SP)
-	MOVWLZX             (SI)(CX*1), R12
-	MOVW                R12, 42(SP)
-	MOVWLZX             (SI)(CX*2), R12
-	MOVW                R12, 44(SP)
-	MOVWLZX             (SI)(BX*1), R12
-	MOVW                R12, 46(SP)
-	MOVWLZX             (DI), R12
-	MOVW                R12, 48(SP)
-	MOVWLZX             (DI)(CX*1), R12
-	MOVW                R12, 50(SP)
-	MOVWLZX             (DI)(CX*2), R12
-	MOVW                R12, 52(SP)
-	MOVWLZX             (DI)(BX*1), R12
-	MOVW                R12, 54(SP)
-	MOVWLZX             (R8), R12
-	MOVW                R12, 56(SP)
-	MOVWLZX             (R8)(CX*1), R12
-	MOVW                R12, 58(SP)
-	MOVWLZX             (R8)(CX*2), R12
-	MOVW                R12, 60(SP)
-	MOVWLZX             (R8)(BX*1), R12
-	MOVW                R12, 62(SP)
-	VCVTPH2PS           32(SP), Z2
-	MOVWLZX             2(AX), R12
-	MOVW                R12, 64(SP)
-	MOVWLZX             2(AX)(CX*1), R12
-	MOVW                R12, 66(SP)
-	MOVWLZX             2(AX)(CX*2), R12
-	MOVW                R12, 68(SP)
-	MOVWLZX             2(AX)(BX*1), R12
-	MOVW                R12, 70(SP)
-	MOVWLZX             2(SI), R12
-	MOVW                R12, 72(SP)
-	MOVWLZX             2(SI)(CX*1), R12
-	MOVW                R12, 74(SP)
-	MOVWLZX             2(SI)(CX*2), R12
-	MOVW                R12, 76(SP)
-	MOVWLZX             2(SI)(BX*1), R12
-	MOVW                R12, 78(SP)
-	MOVWLZX             2(DI), R12
-	MOVW                R12, 80(SP)
-	MOVWLZX             2(DI)(CX*1), R12
-	MOVW                R12, 82(SP)
-	MOVWLZX             2(DI)(CX*2), R12
-	MOVW                R12, 84(SP)
-	MOVWLZX             2(DI)(BX*1), R12
-	MOVW                R12, 86(SP)
-	MOVWLZX             2(R8), R12
-	MOVW                R12, 88(SP)
-	MOVWLZX             2(R8)(CX*1), R12
-	MOVW                R12, 90(SP)
-	MOVWLZX             2(R8)(CX*2), R12
-	MOVW                R12, 92(SP)
-	MOVWLZX             2(R8)(BX*1), R12
-	MOVW                R12, 94(SP)
-	VCVTPH2PS           64(SP), Z3
+	VBROADCASTI32X4     (AX), Z2
+	VBROADCASTI32X4     (SI), K1, Z2
+	VBROADCASTI32X4     (DI), K2, Z2
+	VBROADCASTI32X4     (R8), K3, Z2
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z3
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z3
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z3
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z3
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z4
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z4
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z4
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z4
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z5
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z5
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z5
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z5
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z3, Z2, Z2
+	VPUNPCKLDQ          Z5, Z4, Z3
+	VPUNPCKLQDQ         Z3, Z2, Z2
+	VPMOVDW             Z2, Y3
+	VCVTPH2PS           Y3, Z3
+	VPSRLD              $0x10, Z2, Z2
+	VPMOVDW             Z2, Y2
+	VCVTPH2PS           Y2, Z2
 	VPXORD              Z31, Z31, Z4
 	VPXORD              Z31, Z31, Z5
 	VBROADCASTI32X4     4(AX), Z6
 	VBROADCASTI32X4     4(SI), K1, Z6
 	VBROADCASTI32X4     4(DI), K2, Z6
 	VBROADCASTI32X4     4(R8), K3, Z6
-	PREFETCHT0          (R11)
+	PREFETCHT0          256(R11)
 	VBROADCASTI32X4     4(AX)(CX*1), Z7
 	VBROADCASTI32X4     4(SI)(CX*1), K1, Z7
 	VBROADCASTI32X4     4(DI)(CX*1), K2, Z7
 	VBROADCASTI32X4     4(R8)(CX*1), K3, Z7
-	PREFETCHT0          64(R11)
 	VBROADCASTI32X4     4(AX)(CX*2), Z8
 	VBROADCASTI32X4     4(SI)(CX*2), K1, Z8
 	VBROADCASTI32X4     4(DI)(CX*2), K2, Z8
 	VBROADCASTI32X4     4(R8)(CX*2), K3, Z8
-	PREFETCHT0          128(R11)
 	VBROADCASTI32X4     4(AX)(BX*1), Z9
 	VBROADCASTI32X4     4(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     4(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     4(R8)(BX*1), K3, Z9
-	PREFETCHT0          192(R11)
 	VPUNPCKLDQ          Z7, Z6, Z10
 	VPUNPCKHDQ          Z7, Z6, Z7
 	VPUNPCKLDQ          Z9, Z8, Z6
@@ -11365,15 +11230,14 @@ block:
 	VPDPBUSD.BCST       28(R9)(R10*8), Z7, Z5
 	VPADDD              Z5, Z4, Z4
 	VCVTDQ2PS           Z4, Z4
-	VMULPS.BCST         256(R9)(R10*1), Z2, Z2
-	VMULPS              Z2, Z4, Z4
+	VMULPS.BCST         256(R9)(R10*1), Z3, Z3
+	VMULPS              Z3, Z4, Z4
 	VADDPS              Z4, Z1, Z1
 	VCVTDQ2PS.BCST      288(R9)(R10*1), Z4
 	VMULPS.BCST         minus128th<>+0(SB), Z4, Z4
-	VMULPS.BCST         256(R9)(R10*1), Z3, Z2
-	VMULPS              Z2, Z4, Z4
+	VMULPS.BCST         256(R9)(R10*1), Z2, Z3
+	VMULPS              Z3, Z4, Z4
 	VADDPS              Z4, Z1, Z1
-	PREFETCHT0          256(R11)
 	ADDQ                $0x00000140, R11
 	ADDQ                $0x00000014, AX
 	ADDQ                $0x00000014, SI
@@ -11412,7 +11276,7 @@ GLOBL minus128th<>(SB), RODATA|NOPTR, $4
 
 // func fillQ4_1AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F, GFNI
-TEXT ·fillQ4_1AVX512(SB), NOSPLIT, $64-32
+TEXT ·fillQ4_1AVX512(SB), NOSPLIT, $0-32
 	MOVQ         to+0(FP), AX
 	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
@@ -11431,74 +11295,32 @@ TEXT ·fillQ4_1AVX512(SB), NOSPLIT, $64-32
 	VPBROADCASTD R10, Z0
 
 block:
-	MOVWLZX             (DX), R10
-	MOVW                R10, (SP)
-	MOVWLZX             (DX)(BX*1), R10
-	MOVW                R10, 2(SP)
-	MOVWLZX             (DX)(BX*2), R10
-	MOVW                R10, 4(SP)
-	MOVWLZX             (DX)(SI*1), R10
-	MOVW                R10, 6(SP)
-	MOVWLZX             (DI), R10
-	MOVW                R10, 8(SP)
-	MOVWLZX             (DI)(BX*1), R10
-	MOVW                R10, 10(SP)
-	MOVWLZX             (DI)(BX*2), R10
-	MOVW                R10, 12(SP)
-	MOVWLZX             (DI)(SI*1), R10
-	MOVW                R10, 14(SP)
-	MOVWLZX             (R8), R10
-	MOVW                R10, 16(SP)
-	MOVWLZX             (R8)(BX*1), R10
-	MOVW                R10, 18(SP)
-	MOVWLZX             (R8)(BX*2), R10
-	MOVW                R10, 20(SP)
-	MOVWLZX             (R8)(SI*1), R10
-	MOVW                R10, 22(SP)
-	MOVWLZX             (R9), R10
-	MOVW                R10, 24(SP)
-	MOVWLZX             (R9)(BX*1), R10
-	MOVW                R10, 26(SP)
-	MOVWLZX             (R9)(BX*2), R10
-	MOVW                R10, 28(SP)
-	MOVWLZX             (R9)(SI*1), R10
-	MOVW                R10, 30(SP)
-	VCVTPH2PS           (SP), Z1
-	MOVWLZX             2(DX), R10
-	MOVW                R10, 32(SP)
-	MOVWLZX             2(DX)(BX*1), R10
-	MOVW                R10, 34(SP)
-	MOVWLZX             2(DX)(BX*2), R10
-	MOVW                R10, 36(SP)
-	MOVWLZX             2(DX)(SI*1), R10
-	MOVW                R10, 38(SP)
-	MOVWLZX             2(DI), R10
-	MOVW                R10, 40(SP)
-	MOVWLZX             2(DI)(BX*1), R10
-	MOVW                R10, 42(SP)
-	MOVWLZX             2(DI)(BX*2), R10
-	MOVW                R10, 44(SP)
-	MOVWLZX             2(DI)(SI*1), R10
-	MOVW                R10, 46(SP)
-	MOVWLZX             2(R8), R10
-	MOVW                R10, 48(SP)
-	MOVWLZX             2(R8)(BX*1), R10
-	MOVW                R10, 50(SP)
-	MOVWLZX             2(R8)(BX*2), R10
-	MOVW                R10, 52(SP)
-	MOVWLZX             2(R8)(SI*1), R10
-	MOVW                R10, 54(SP)
-	MOVWLZX             2(R9), R10
-	MOVW                R10, 56(SP)
-	MOVWLZX             2(R9)(BX*1), R10
-	MOVW                R10, 58(SP)
-	MOVWLZX             2(R9)(BX*2), R10
-	MOVW                R10, 60(SP)
-	MOVWLZX             2(R9)(SI*1), R10
-	MOVW                R10, 62(SP)
-	VCVTPH2PS           32(SP), Z2
-	VMOVUPS             Z1, 512(AX)
-	VMOVUPS             Z2, 576(AX)
+	VBROADCASTI32X4     (DX), Z1
+	VBROADCASTI32X4     (DI), K1, Z1
+	VBROADCASTI32X4     (R8), K2, Z1
+	VBROADCASTI32X4     (R9), K3, Z1
+	VBROADCASTI32X4     (DX)(BX*1), Z2
+	VBROADCASTI32X4     (DI)(BX*1), K1, Z2
+	VBROADCASTI32X4     (R8)(BX*1), K2, Z2
+	VBROADCASTI32X4     (R9)(BX*1), K3, Z2
+	VBROADCASTI32X4     (DX)(BX*2), Z3
+	VBROADCASTI32X4     (DI)(BX*2), K1, Z3
+	VBROADCASTI32X4     (R8)(BX*2), K2, Z3
+	VBROADCASTI32X4     (R9)(BX*2), K3, Z3
+	VBROADCASTI32X4     (DX)(SI*1), Z4
+	VBROADCASTI32X4     (DI)(SI*1), K1, Z4
+	VBROADCASTI32X4     (R8)(SI*1), K2, Z4
+	VBROADCASTI32X4     (R9)(SI*1), K3, Z4
+	VPUNPCKLDQ          Z2, Z1, Z1
+	VPUNPCKLDQ          Z4, Z3, Z2
+	VPUNPCKLQDQ         Z2, Z1, Z1
+	VPMOVDW             Z1, Y2
+	VCVTPH2PS           Y2, Z2
+	VPSRLD              $0x10, Z1, Z1
+	VPMOVDW             Z1, Y1
+	VCVTPH2PS           Y1, Z1
+	VMOVUPS             Z2, 512(AX)
+	VMOVUPS             Z1, 576(AX)
 	VBROADCASTI32X4     4(DX), Z1
 	VBROADCASTI32X4     4(DI), K1, Z1
 	VBROADCASTI32X4     4(R8), K2, Z1
@@ -11551,7 +11373,7 @@ block:
 
 // func oneQ5_0AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
-TEXT ·oneQ5_0AVX512(SB), NOSPLIT, $128-56
+TEXT ·oneQ5_0AVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -11580,9 +11402,11 @@ first:
 	JLT          first
 	MOVL         $0x0f0f0f0f, R9
 	VPBROADCASTD R9, Z0
+	MOVL         $0x70707070, R9
+	VPBROADCASTD R9, Z1
 
 panel:
-	VPXORD Z31, Z31, Z1
+	VPXORD Z31, Z31, Z2
 	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
@@ -11596,96 +11420,59 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVWLZX             (AX), R12
-	MOVW                R12, 32(SP)
-	MOVWLZX             (AX)(CX*1), R12
-	MOVW                R12, 34(SP)
-	MOVWLZX             (AX)(CX*2), R12
-	MOVW                R12, 36(SP)
-	MOVWLZX             (AX)(BX*1), R12
-	MOVW                R12, 38(SP)
-	MOVWLZX             (SI), R12
-	MOVW                R12, 40(SP)
-	MOVWLZX             (SI)(CX*1), R12
-	MOVW                R12, 42(SP)
-	MOVWLZX             (SI)(CX*2), R12
-	MOVW                R12, 44(SP)
-	MOVWLZX             (SI)(BX*1), R12
-	MOVW                R12, 46(SP)
-	MOVWLZX             (DI), R12
-	MOVW                R12, 48(SP)
-	MOVWLZX             (DI)(CX*1), R12
-	MOVW                R12, 50(SP)
-	MOVWLZX             (DI)(CX*2), R12
-	MOVW                R12, 52(SP)
-	MOVWLZX             (DI)(BX*1), R12
-	MOVW                R12, 54(SP)
-	MOVWLZX             (R8), R12
-	MOVW                R12, 56(SP)
-	MOVWLZX             (R8)(CX*1), R12
-	MOVW                R12, 58(SP)
-	MOVWLZX             (R8)(CX*2), R12
-	MOVW                R12, 60(SP)
-	MOVWLZX             (R8)(BX*1), R12
-	MOVW                R12, 62(SP)
-	VCVTPH2PS           32(SP), Z2
-	VPBROADCASTD        288(R9)(R10*1), Z3
-	VPXORD              Z31, Z31, Z4
-	MOVL                2(AX), R12
-	MOVL                R12, 64(SP)
-	MOVL                2(AX)(CX*1), R12
-	MOVL                R12, 68(SP)
-	MOVL                2(AX)(CX*2), R12
-	MOVL                R12, 72(SP)
-	MOVL                2(AX)(BX*1), R12
-	MOVL                R12, 76(SP)
-	MOVL                2(SI), R12
-	MOVL                R12, 80(SP)
-	MOVL                2(SI)(CX*1), R12
-	MOVL                R12, 84(SP)
-	MOVL                2(SI)(CX*2), R12
-	MOVL                R12, 88(SP)
-	MOVL                2(SI)(BX*1), R12
-	MOVL                R12, 92(SP)
-	MOVL                2(DI), R12
-	MOVL                R12, 96(SP)
-	MOVL                2(DI)(CX*1), R12
-	MOVL                R12, 100(SP)
-	MOVL                2(DI)(CX*2), R12
-	MOVL                R12, 104(SP)
-	MOVL                2(DI)(BX*1), R12
-	MOVL                R12, 108(SP)
-	MOVL                2(R8), R12
-	MOVL                R12, 112(SP)
-	MOVL                2(R8)(CX*1), R12
-	MOVL                R12, 116(SP)
-	MOVL                2(R8)(CX*2), R12
-	MOVL                R12, 120(SP)
-	MOVL                2(R8)(BX*1), R12
-	MOVL                R12, 124(SP)
-	VMOVDQU32           64(SP), Z5
-	MOVL                $0x70707070, R12
-	VPBROADCASTD        R12, Z6
+	VBROADCASTI32X4     (AX), Z3
+	VBROADCASTI32X4     (SI), K1, Z3
+	VBROADCASTI32X4     (DI), K2, Z3
+	VBROADCASTI32X4     (R8), K3, Z3
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z4
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z4
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z5
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z5
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z6
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z6
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z4, Z3, Z7
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z6, Z5, Z3
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLQDQ         Z3, Z7, Z5
+	VPUNPCKHQDQ         Z3, Z7, Z3
+	VPUNPCKLQDQ         Z6, Z4, Z7
+	VPUNPCKHQDQ         Z6, Z4, Z4
+	VPSLLD              $0x10, Z3, Z3
+	VPSRLD              $0x10, Z5, Z4
+	VPORD               Z4, Z3, Z3
+	VPMOVDW             Z5, Y4
+	VCVTPH2PS           Y4, Z4
+	VPBROADCASTD        288(R9)(R10*1), Z5
+	VPXORD              Z31, Z31, Z6
 	VBROADCASTI32X4     6(AX), Z7
 	VBROADCASTI32X4     6(SI), K1, Z7
 	VBROADCASTI32X4     6(DI), K2, Z7
 	VBROADCASTI32X4     6(R8), K3, Z7
-	PREFETCHT0          (R11)
+	PREFETCHT0          256(R11)
 	VBROADCASTI32X4     6(AX)(CX*1), Z8
 	VBROADCASTI32X4     6(SI)(CX*1), K1, Z8
 	VBROADCASTI32X4     6(DI)(CX*1), K2, Z8
 	VBROADCASTI32X4     6(R8)(CX*1), K3, Z8
-	PREFETCHT0          64(R11)
+	PREFETCHT0          320(R11)
 	VBROADCASTI32X4     6(AX)(CX*2), Z9
 	VBROADCASTI32X4     6(SI)(CX*2), K1, Z9
 	VBROADCASTI32X4     6(DI)(CX*2), K2, Z9
 	VBROADCASTI32X4     6(R8)(CX*2), K3, Z9
-	PREFETCHT0          128(R11)
 	VBROADCASTI32X4     6(AX)(BX*1), Z10
 	VBROADCASTI32X4     6(SI)(BX*1), K1, Z10
 	VBROADCASTI32X4     6(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     6(R8)(BX*1), K3, Z10
-	PREFETCHT0          192(R11)
 	VPUNPCKLDQ          Z8, Z7, Z11
 	VPUNPCKHDQ          Z8, Z7, Z8
 	VPUNPCKLDQ          Z10, Z9, Z7
@@ -11697,66 +11484,64 @@ block:
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
 	VMOVDQU32           fifth0<>+0(SB), Z12
-	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPMULTISHIFTQB      Z3, Z12, Z12
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z12, Z12
 	VPORD               Z10, Z12, Z12
-	VPADDB              Z6, Z12, Z12
-	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z3
+	VPADDB              Z1, Z12, Z12
+	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z5
 	VMOVDQU32           fifth16<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
-	VPADDB              Z6, Z10, Z10
-	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z3
+	VPADDB              Z1, Z10, Z10
+	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z5
 	VPANDD              Z0, Z7, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VMOVDQU32           fifth4<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
-	VPADDB              Z6, Z10, Z10
-	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z4
+	VPADDB              Z1, Z10, Z10
+	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z6
 	VMOVDQU32           fifth20<>+0(SB), Z9
-	VPMULTISHIFTQB      Z5, Z9, Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
-	VPADDB              Z6, Z9, Z9
-	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z4
+	VPADDB              Z1, Z9, Z9
+	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z6
 	VPANDD              Z0, Z11, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
 	VMOVDQU32           fifth8<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z7, Z10, Z10
-	VPADDB              Z6, Z10, Z10
-	VPDPBUSD.BCST       8(R9)(R10*8), Z10, Z3
+	VPADDB              Z1, Z10, Z10
+	VPDPBUSD.BCST       8(R9)(R10*8), Z10, Z5
 	VMOVDQU32           fifth24<>+0(SB), Z7
-	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPMULTISHIFTQB      Z3, Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z7
 	VPORD               Z9, Z7, Z7
-	VPADDB              Z6, Z7, Z7
-	VPDPBUSD.BCST       24(R9)(R10*8), Z7, Z3
+	VPADDB              Z1, Z7, Z7
+	VPDPBUSD.BCST       24(R9)(R10*8), Z7, Z5
 	VPANDD              Z0, Z8, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VMOVDQU32           fifth12<>+0(SB), Z9
-	VPMULTISHIFTQB      Z5, Z9, Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
-	VPADDB              Z6, Z9, Z9
-	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z4
+	VPADDB              Z1, Z9, Z9
+	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z6
 	VMOVDQU32           fifth28<>+0(SB), Z7
-	VPMULTISHIFTQB      Z5, Z7, Z5
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
-	VPORD               Z8, Z5, Z5
-	VPADDB              Z6, Z5, Z5
-	VPDPBUSD.BCST       28(R9)(R10*8), Z5, Z4
-	VPADDD              Z4, Z3, Z3
-	VCVTDQ2PS           Z3, Z3
-	VMULPS.BCST         256(R9)(R10*1), Z2, Z2
-	VMULPS              Z2, Z3, Z3
-	VADDPS              Z3, Z1, Z1
-	PREFETCHT0          256(R11)
-	PREFETCHT0          320(R11)
+	VPMULTISHIFTQB      Z3, Z7, Z3
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z3, Z3
+	VPORD               Z8, Z3, Z3
+	VPADDB              Z1, Z3, Z3
+	VPDPBUSD.BCST       28(R9)(R10*8), Z3, Z6
+	VPADDD              Z6, Z5, Z5
+	VCVTDQ2PS           Z5, Z5
+	VMULPS.BCST         256(R9)(R10*1), Z4, Z3
+	VMULPS              Z3, Z5, Z5
+	VADDPS              Z5, Z2, Z2
 	ADDQ                $0x00000160, R11
 	ADDQ                $0x00000016, AX
 	ADDQ                $0x00000016, SI
@@ -11773,7 +11558,7 @@ block:
 	JMP                 record
 
 done:
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z2, (DX)
 	ADDQ    $0x40, DX
 	MOVQ    CX, AX
 	SHLQ    $0x04, AX
@@ -12317,7 +12102,7 @@ GLOBL fifth28<>(SB), RODATA|NOPTR, $64
 
 // func fillQ5_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
-TEXT ·fillQ5_0AVX512(SB), NOSPLIT, $96-32
+TEXT ·fillQ5_0AVX512(SB), NOSPLIT, $0-32
 	MOVQ         to+0(FP), AX
 	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
@@ -12334,77 +12119,40 @@ TEXT ·fillQ5_0AVX512(SB), NOSPLIT, $96-32
 	KMOVW        R10, K3
 	MOVL         $0x0f0f0f0f, R10
 	VPBROADCASTD R10, Z0
+	MOVL         $0x70707070, R10
+	VPBROADCASTD R10, Z1
 
 block:
-	MOVWLZX             (DX), R10
-	MOVW                R10, (SP)
-	MOVWLZX             (DX)(BX*1), R10
-	MOVW                R10, 2(SP)
-	MOVWLZX             (DX)(BX*2), R10
-	MOVW                R10, 4(SP)
-	MOVWLZX             (DX)(SI*1), R10
-	MOVW                R10, 6(SP)
-	MOVWLZX             (DI), R10
-	MOVW                R10, 8(SP)
-	MOVWLZX             (DI)(BX*1), R10
-	MOVW                R10, 10(SP)
-	MOVWLZX             (DI)(BX*2), R10
-	MOVW                R10, 12(SP)
-	MOVWLZX             (DI)(SI*1), R10
-	MOVW                R10, 14(SP)
-	MOVWLZX             (R8), R10
-	MOVW                R10, 16(SP)
-	MOVWLZX             (R8)(BX*1), R10
-	MOVW                R10, 18(SP)
-	MOVWLZX             (R8)(BX*2), R10
-	MOVW                R10, 20(SP)
-	MOVWLZX             (R8)(SI*1), R10
-	MOVW                R10, 22(SP)
-	MOVWLZX             (R9), R10
-	MOVW                R10, 24(SP)
-	MOVWLZX             (R9)(BX*1), R10
-	MOVW                R10, 26(SP)
-	MOVWLZX             (R9)(BX*2), R10
-	MOVW                R10, 28(SP)
-	MOVWLZX             (R9)(SI*1), R10
-	MOVW                R10, 30(SP)
-	VCVTPH2PS           (SP), Z1
-	VMOVUPS             Z1, 512(AX)
-	MOVL                2(DX), R10
-	MOVL                R10, 32(SP)
-	MOVL                2(DX)(BX*1), R10
-	MOVL                R10, 36(SP)
-	MOVL                2(DX)(BX*2), R10
-	MOVL                R10, 40(SP)
-	MOVL                2(DX)(SI*1), R10
-	MOVL                R10, 44(SP)
-	MOVL                2(DI), R10
-	MOVL                R10, 48(SP)
-	MOVL                2(DI)(BX*1), R10
-	MOVL                R10, 52(SP)
-	MOVL                2(DI)(BX*2), R10
-	MOVL                R10, 56(SP)
-	MOVL                2(DI)(SI*1), R10
-	MOVL                R10, 60(SP)
-	MOVL                2(R8), R10
-	MOVL                R10, 64(SP)
-	MOVL                2(R8)(BX*1), R10
-	MOVL                R10, 68(SP)
-	MOVL                2(R8)(BX*2), R10
-	MOVL                R10, 72(SP)
-	MOVL                2(R8)(SI*1), R10
-	MOVL                R10, 76(SP)
-	MOVL                2(R9), R10
-	MOVL                R10, 80(SP)
-	MOVL                2(R9)(BX*1), R10
-	MOVL                R10, 84(SP)
-	MOVL                2(R9)(BX*2), R10
-	MOVL                R10, 88(SP)
-	MOVL                2(R9)(SI*1), R10
-	MOVL                R10, 92(SP)
-	VMOVDQU32           32(SP), Z1
-	MOVL                $0x70707070, R10
-	VPBROADCASTD        R10, Z2
+	VBROADCASTI32X4     (DX), Z2
+	VBROADCASTI32X4     (DI), K1, Z2
+	VBROADCASTI32X4     (R8), K2, Z2
+	VBROADCASTI32X4     (R9), K3, Z2
+	VBROADCASTI32X4     (DX)(BX*1), Z3
+	VBROADCASTI32X4     (DI)(BX*1), K1, Z3
+	VBROADCASTI32X4     (R8)(BX*1), K2, Z3
+	VBROADCASTI32X4     (R9)(BX*1), K3, Z3
+	VBROADCASTI32X4     (DX)(BX*2), Z4
+	VBROADCASTI32X4     (DI)(BX*2), K1, Z4
+	VBROADCASTI32X4     (R8)(BX*2), K2, Z4
+	VBROADCASTI32X4     (R9)(BX*2), K3, Z4
+	VBROADCASTI32X4     (DX)(SI*1), Z5
+	VBROADCASTI32X4     (DI)(SI*1), K1, Z5
+	VBROADCASTI32X4     (R8)(SI*1), K2, Z5
+	VBROADCASTI32X4     (R9)(SI*1), K3, Z5
+	VPUNPCKLDQ          Z3, Z2, Z6
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLDQ          Z5, Z4, Z2
+	VPUNPCKHDQ          Z5, Z4, Z5
+	VPUNPCKLQDQ         Z2, Z6, Z4
+	VPUNPCKHQDQ         Z2, Z6, Z2
+	VPUNPCKLQDQ         Z5, Z3, Z6
+	VPUNPCKHQDQ         Z5, Z3, Z3
+	VPSLLD              $0x10, Z2, Z2
+	VPSRLD              $0x10, Z4, Z3
+	VPORD               Z3, Z2, Z2
+	VPMOVDW             Z4, Y3
+	VCVTPH2PS           Y3, Z3
+	VMOVUPS             Z3, 512(AX)
 	VBROADCASTI32X4     6(DX), Z3
 	VBROADCASTI32X4     6(DI), K1, Z3
 	VBROADCASTI32X4     6(R8), K2, Z3
@@ -12432,59 +12180,59 @@ block:
 	VPANDD              Z0, Z5, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VMOVDQU32           fifth0<>+0(SB), Z8
-	VPMULTISHIFTQB      Z1, Z8, Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z8, Z8
 	VPORD               Z6, Z8, Z8
-	VPADDB              Z2, Z8, Z8
+	VPADDB              Z1, Z8, Z8
 	VMOVDQU32           Z8, (AX)
 	VMOVDQU32           fifth16<>+0(SB), Z6
-	VPMULTISHIFTQB      Z1, Z6, Z6
+	VPMULTISHIFTQB      Z2, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
 	VPORD               Z5, Z6, Z6
-	VPADDB              Z2, Z6, Z6
+	VPADDB              Z1, Z6, Z6
 	VMOVDQU32           Z6, 256(AX)
 	VPANDD              Z0, Z3, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VMOVDQU32           fifth4<>+0(SB), Z6
-	VPMULTISHIFTQB      Z1, Z6, Z6
+	VPMULTISHIFTQB      Z2, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
 	VPORD               Z5, Z6, Z6
-	VPADDB              Z2, Z6, Z6
+	VPADDB              Z1, Z6, Z6
 	VMOVDQU32           Z6, 64(AX)
 	VMOVDQU32           fifth20<>+0(SB), Z5
-	VPMULTISHIFTQB      Z1, Z5, Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z3, Z5, Z5
-	VPADDB              Z2, Z5, Z5
+	VPADDB              Z1, Z5, Z5
 	VMOVDQU32           Z5, 320(AX)
 	VPANDD              Z0, Z7, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z5
 	VMOVDQU32           fifth8<>+0(SB), Z6
-	VPMULTISHIFTQB      Z1, Z6, Z6
+	VPMULTISHIFTQB      Z2, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
 	VPORD               Z3, Z6, Z6
-	VPADDB              Z2, Z6, Z6
+	VPADDB              Z1, Z6, Z6
 	VMOVDQU32           Z6, 128(AX)
 	VMOVDQU32           fifth24<>+0(SB), Z3
-	VPMULTISHIFTQB      Z1, Z3, Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z3, Z3
 	VPORD               Z5, Z3, Z3
-	VPADDB              Z2, Z3, Z3
+	VPADDB              Z1, Z3, Z3
 	VMOVDQU32           Z3, 384(AX)
 	VPANDD              Z0, Z4, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VMOVDQU32           fifth12<>+0(SB), Z5
-	VPMULTISHIFTQB      Z1, Z5, Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z3, Z5, Z5
-	VPADDB              Z2, Z5, Z5
+	VPADDB              Z1, Z5, Z5
 	VMOVDQU32           Z5, 192(AX)
 	VMOVDQU32           fifth28<>+0(SB), Z3
-	VPMULTISHIFTQB      Z1, Z3, Z1
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z1, Z1
-	VPORD               Z4, Z1, Z1
-	VPADDB              Z2, Z1, Z1
-	VMOVDQU32           Z1, 448(AX)
+	VPMULTISHIFTQB      Z2, Z3, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z2
+	VPORD               Z4, Z2, Z2
+	VPADDB              Z1, Z2, Z2
+	VMOVDQU32           Z2, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000016, DX
 	ADDQ                $0x00000016, DI
@@ -12497,7 +12245,7 @@ block:
 
 // func oneQ5_1AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
-TEXT ·oneQ5_1AVX512(SB), NOSPLIT, $160-56
+TEXT ·oneQ5_1AVX512(SB), NOSPLIT, $32-56
 	MOVQ  w+8(FP), AX
 	MOVQ  stride+16(FP), CX
 	MOVQ  dst+0(FP), DX
@@ -12542,129 +12290,59 @@ record:
 	XORQ R10, R10
 
 block:
-	MOVWLZX             (AX), R12
-	MOVW                R12, 32(SP)
-	MOVWLZX             (AX)(CX*1), R12
-	MOVW                R12, 34(SP)
-	MOVWLZX             (AX)(CX*2), R12
-	MOVW                R12, 36(SP)
-	MOVWLZX             (AX)(BX*1), R12
-	MOVW                R12, 38(SP)
-	MOVWLZX             (SI), R12
-	MOVW                R12, 40(SP)
-	MOVWLZX             (SI)(CX*1), R12
-	MOVW                R12, 42(SP)
-	MOVWLZX             (SI)(CX*2), R12
-	MOVW                R12, 44(SP)
-	MOVWLZX             (SI)(BX*1), R12
-	MOVW                R12, 46(SP)
-	MOVWLZX             (DI), R12
-	MOVW                R12, 48(SP)
-	MOVWLZX             (DI)(CX*1), R12
-	MOVW                R12, 50(SP)
-	MOVWLZX             (DI)(CX*2), R12
-	MOVW                R12, 52(SP)
-	MOVWLZX             (DI)(BX*1), R12
-	MOVW                R12, 54(SP)
-	MOVWLZX             (R8), R12
-	MOVW                R12, 56(SP)
-	MOVWLZX             (R8)(CX*1), R12
-	MOVW                R12, 58(SP)
-	MOVWLZX             (R8)(CX*2), R12
-	MOVW                R12, 60(SP)
-	MOVWLZX             (R8)(BX*1), R12
-	MOVW                R12, 62(SP)
-	VCVTPH2PS           32(SP), Z2
-	MOVWLZX             2(AX), R12
-	MOVW                R12, 64(SP)
-	MOVWLZX             2(AX)(CX*1), R12
-	MOVW                R12, 66(SP)
-	MOVWLZX             2(AX)(CX*2), R12
-	MOVW                R12, 68(SP)
-	MOVWLZX             2(AX)(BX*1), R12
-	MOVW                R12, 70(SP)
-	MOVWLZX             2(SI), R12
-	MOVW                R12, 72(SP)
-	MOVWLZX             2(SI)(CX*1), R12
-	MOVW                R12, 74(SP)
-	MOVWLZX             2(SI)(CX*2), R12
-	MOVW                R12, 76(SP)
-	MOVWLZX             2(SI)(BX*1), R12
-	MOVW                R12, 78(SP)
-	MOVWLZX             2(DI), R12
-	MOVW                R12, 80(SP)
-	MOVWLZX             2(DI)(CX*1), R12
-	MOVW                R12, 82(SP)
-	MOVWLZX             2(DI)(CX*2), R12
-	MOVW                R12, 84(SP)
-	MOVWLZX             2(DI)(BX*1), R12
-	MOVW                R12, 86(SP)
-	MOVWLZX             2(R8), R12
-	MOVW                R12, 88(SP)
-	MOVWLZX             2(R8)(CX*1), R12
-	MOVW                R12, 90(SP)
-	MOVWLZX             2(R8)(CX*2), R12
-	MOVW                R12, 92(SP)
-	MOVWLZX             2(R8)(BX*1), R12
-	MOVW                R12, 94(SP)
-	VCVTPH2PS           64(SP), Z3
-	VPXORD              Z31, Z31, Z4
+	VBROADCASTI32X4     (AX), Z2
+	VBROADCASTI32X4     (SI), K1, Z2
+	VBROADCASTI32X4     (DI), K2, Z2
+	VBROADCASTI32X4     (R8), K3, Z2
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z3
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z3
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z3
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z3
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z4
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z4
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z4
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z4
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z5
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z5
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z5
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z5
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z3, Z2, Z6
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLDQ          Z5, Z4, Z2
+	VPUNPCKHDQ          Z5, Z4, Z5
+	VPUNPCKLQDQ         Z2, Z6, Z4
+	VPUNPCKHQDQ         Z2, Z6, Z2
+	VPUNPCKLQDQ         Z5, Z3, Z6
+	VPUNPCKHQDQ         Z5, Z3, Z3
+	VPMOVDW             Z4, Y3
+	VCVTPH2PS           Y3, Z3
+	VPSRLD              $0x10, Z4, Z4
+	VPMOVDW             Z4, Y4
+	VCVTPH2PS           Y4, Z4
 	VPXORD              Z31, Z31, Z5
-	MOVL                4(AX), R12
-	MOVL                R12, 96(SP)
-	MOVL                4(AX)(CX*1), R12
-	MOVL                R12, 100(SP)
-	MOVL                4(AX)(CX*2), R12
-	MOVL                R12, 104(SP)
-	MOVL                4(AX)(BX*1), R12
-	MOVL                R12, 108(SP)
-	MOVL                4(SI), R12
-	MOVL                R12, 112(SP)
-	MOVL                4(SI)(CX*1), R12
-	MOVL                R12, 116(SP)
-	MOVL                4(SI)(CX*2), R12
-	MOVL                R12, 120(SP)
-	MOVL                4(SI)(BX*1), R12
-	MOVL                R12, 124(SP)
-	MOVL                4(DI), R12
-	MOVL                R12, 128(SP)
-	MOVL                4(DI)(CX*1), R12
-	MOVL                R12, 132(SP)
-	MOVL                4(DI)(CX*2), R12
-	MOVL                R12, 136(SP)
-	MOVL                4(DI)(BX*1), R12
-	MOVL                R12, 140(SP)
-	MOVL                4(R8), R12
-	MOVL                R12, 144(SP)
-	MOVL                4(R8)(CX*1), R12
-	MOVL                R12, 148(SP)
-	MOVL                4(R8)(CX*2), R12
-	MOVL                R12, 152(SP)
-	MOVL                4(R8)(BX*1), R12
-	MOVL                R12, 156(SP)
-	VMOVDQU32           96(SP), Z6
-	MOVL                $0x70707070, R12
-	VPBROADCASTD        R12, Z7
+	VPXORD              Z31, Z31, Z6
 	VBROADCASTI32X4     8(AX), Z7
 	VBROADCASTI32X4     8(SI), K1, Z7
 	VBROADCASTI32X4     8(DI), K2, Z7
 	VBROADCASTI32X4     8(R8), K3, Z7
-	PREFETCHT0          (R11)
+	PREFETCHT0          256(R11)
 	VBROADCASTI32X4     8(AX)(CX*1), Z8
 	VBROADCASTI32X4     8(SI)(CX*1), K1, Z8
 	VBROADCASTI32X4     8(DI)(CX*1), K2, Z8
 	VBROADCASTI32X4     8(R8)(CX*1), K3, Z8
-	PREFETCHT0          64(R11)
+	PREFETCHT0          320(R11)
 	VBROADCASTI32X4     8(AX)(CX*2), Z9
 	VBROADCASTI32X4     8(SI)(CX*2), K1, Z9
 	VBROADCASTI32X4     8(DI)(CX*2), K2, Z9
 	VBROADCASTI32X4     8(R8)(CX*2), K3, Z9
-	PREFETCHT0          128(R11)
 	VBROADCASTI32X4     8(AX)(BX*1), Z10
 	VBROADCASTI32X4     8(SI)(BX*1), K1, Z10
 	VBROADCASTI32X4     8(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     8(R8)(BX*1), K3, Z10
-	PREFETCHT0          192(R11)
 	VPUNPCKLDQ          Z8, Z7, Z11
 	VPUNPCKHDQ          Z8, Z7, Z8
 	VPUNPCKLDQ          Z10, Z9, Z7
@@ -12676,63 +12354,61 @@ block:
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
 	VMOVDQU32           fifth0<>+0(SB), Z12
-	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPMULTISHIFTQB      Z2, Z12, Z12
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z12, Z12
 	VPORD               Z10, Z12, Z12
-	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z4
+	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z5
 	VMOVDQU32           fifth16<>+0(SB), Z10
-	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
-	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z4
+	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z5
 	VPANDD              Z0, Z7, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VMOVDQU32           fifth4<>+0(SB), Z10
-	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
-	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z5
+	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z6
 	VMOVDQU32           fifth20<>+0(SB), Z9
-	VPMULTISHIFTQB      Z6, Z9, Z9
+	VPMULTISHIFTQB      Z2, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
-	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z5
+	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z6
 	VPANDD              Z0, Z11, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
 	VMOVDQU32           fifth8<>+0(SB), Z10
-	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z7, Z10, Z10
-	VPDPBUSD.BCST       8(R9)(R10*8), Z10, Z4
+	VPDPBUSD.BCST       8(R9)(R10*8), Z10, Z5
 	VMOVDQU32           fifth24<>+0(SB), Z7
-	VPMULTISHIFTQB      Z6, Z7, Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z7
 	VPORD               Z9, Z7, Z7
-	VPDPBUSD.BCST       24(R9)(R10*8), Z7, Z4
+	VPDPBUSD.BCST       24(R9)(R10*8), Z7, Z5
 	VPANDD              Z0, Z8, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VMOVDQU32           fifth12<>+0(SB), Z9
-	VPMULTISHIFTQB      Z6, Z9, Z9
+	VPMULTISHIFTQB      Z2, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
-	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z5
+	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z6
 	VMOVDQU32           fifth28<>+0(SB), Z7
-	VPMULTISHIFTQB      Z6, Z7, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
-	VPORD               Z8, Z6, Z6
-	VPDPBUSD.BCST       28(R9)(R10*8), Z6, Z5
-	VPADDD              Z5, Z4, Z4
-	VCVTDQ2PS           Z4, Z4
-	VMULPS.BCST         256(R9)(R10*1), Z2, Z2
-	VMULPS              Z2, Z4, Z4
-	VADDPS              Z4, Z1, Z1
-	VCVTDQ2PS.BCST      288(R9)(R10*1), Z4
-	VMULPS.BCST         minus128th<>+0(SB), Z4, Z4
+	VPMULTISHIFTQB      Z2, Z7, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z2
+	VPORD               Z8, Z2, Z2
+	VPDPBUSD.BCST       28(R9)(R10*8), Z2, Z6
+	VPADDD              Z6, Z5, Z5
+	VCVTDQ2PS           Z5, Z5
 	VMULPS.BCST         256(R9)(R10*1), Z3, Z2
-	VMULPS              Z2, Z4, Z4
-	VADDPS              Z4, Z1, Z1
-	PREFETCHT0          256(R11)
-	PREFETCHT0          320(R11)
+	VMULPS              Z2, Z5, Z5
+	VADDPS              Z5, Z1, Z1
+	VCVTDQ2PS.BCST      288(R9)(R10*1), Z3
+	VMULPS.BCST         minus128th<>+0(SB), Z3, Z3
+	VMULPS.BCST         256(R9)(R10*1), Z4, Z2
+	VMULPS              Z2, Z3, Z3
+	VADDPS              Z3, Z1, Z1
 	ADDQ                $0x00000180, R11
 	ADDQ                $0x00000018, AX
 	ADDQ                $0x00000018, SI
@@ -12765,7 +12441,7 @@ done:
 
 // func fillQ5_1AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F, AVX512VBMI, GFNI
-TEXT ·fillQ5_1AVX512(SB), NOSPLIT, $128-32
+TEXT ·fillQ5_1AVX512(SB), NOSPLIT, $0-32
 	MOVQ         to+0(FP), AX
 	MOVQ         units+24(FP), CX
 	MOVQ         w+8(FP), DX
@@ -12784,109 +12460,37 @@ TEXT ·fillQ5_1AVX512(SB), NOSPLIT, $128-32
 	VPBROADCASTD R10, Z0
 
 block:
-	MOVWLZX             (DX), R10
-	MOVW                R10, (SP)
-	MOVWLZX             (DX)(BX*1), R10
-	MOVW                R10, 2(SP)
-	MOVWLZX             (DX)(BX*2), R10
-	MOVW                R10, 4(SP)
-	MOVWLZX             (DX)(SI*1), R10
-	MOVW                R10, 6(SP)
-	MOVWLZX             (DI), R10
-	MOVW                R10, 8(SP)
-	MOVWLZX             (DI)(BX*1), R10
-	MOVW                R10, 10(SP)
-	MOVWLZX             (DI)(BX*2), R10
-	MOVW                R10, 12(SP)
-	MOVWLZX             (DI)(SI*1), R10
-	MOVW                R10, 14(SP)
-	MOVWLZX             (R8), R10
-	MOVW                R10, 16(SP)
-	MOVWLZX             (R8)(BX*1), R10
-	MOVW                R10, 18(SP)
-	MOVWLZX             (R8)(BX*2), R10
-	MOVW                R10, 20(SP)
-	MOVWLZX             (R8)(SI*1), R10
-	MOVW                R10, 22(SP)
-	MOVWLZX             (R9), R10
-	MOVW                R10, 24(SP)
-	MOVWLZX             (R9)(BX*1), R10
-	MOVW                R10, 26(SP)
-	MOVWLZX             (R9)(BX*2), R10
-	MOVW                R10, 28(SP)
-	MOVWLZX             (R9)(SI*1), R10
-	MOVW                R10, 30(SP)
-	VCVTPH2PS           (SP), Z1
-	MOVWLZX             2(DX), R10
-	MOVW                R10, 32(SP)
-	MOVWLZX             2(DX)(BX*1), R10
-	MOVW                R10, 34(SP)
-	MOVWLZX             2(DX)(BX*2), R10
-	MOVW                R10, 36(SP)
-	MOVWLZX             2(DX)(SI*1), R10
-	MOVW                R10, 38(SP)
-	MOVWLZX             2(DI), R10
-	MOVW                R10, 40(SP)
-	MOVWLZX             2(DI)(BX*1), R10
-	MOVW                R10, 42(SP)
-	MOVWLZX             2(DI)(BX*2), R10
-	MOVW                R10, 44(SP)
-	MOVWLZX             2(DI)(SI*1), R10
-	MOVW                R10, 46(SP)
-	MOVWLZX             2(R8), R10
-	MOVW                R10, 48(SP)
-	MOVWLZX             2(R8)(BX*1), R10
-	MOVW                R10, 50(SP)
-	MOVWLZX             2(R8)(BX*2), R10
-	MOVW                R10, 52(SP)
-	MOVWLZX             2(R8)(SI*1), R10
-	MOVW                R10, 54(SP)
-	MOVWLZX             2(R9), R10
-	MOVW                R10, 56(SP)
-	MOVWLZX             2(R9)(BX*1), R10
-	MOVW                R10, 58(SP)
-	MOVWLZX             2(R9)(BX*2), R10
-	MOVW                R10, 60(SP)
-	MOVWLZX             2(R9)(SI*1), R10
-	MOVW                R10, 62(SP)
-	VCVTPH2PS           32(SP), Z2
-	VMOVUPS             Z1, 512(AX)
-	VMOVUPS             Z2, 576(AX)
-	MOVL                4(DX), R10
-	MOVL                R10, 64(SP)
-	MOVL                4(DX)(BX*1), R10
-	MOVL                R10, 68(SP)
-	MOVL                4(DX)(BX*2), R10
-	MOVL                R10, 72(SP)
-	MOVL                4(DX)(SI*1), R10
-	MOVL                R10, 76(SP)
-	MOVL                4(DI), R10
-	MOVL                R10, 80(SP)
-	MOVL                4(DI)(BX*1), R10
-	MOVL                R10, 84(SP)
-	MOVL                4(DI)(BX*2), R10
-	MOVL                R10, 88(SP)
-	MOVL                4(DI)(SI*1), R10
-	MOVL                R10, 92(SP)
-	MOVL                4(R8), R10
-	MOVL                R10, 96(SP)
-	MOVL                4(R8)(BX*1), R10
-	MOVL                R10, 100(SP)
-	MOVL                4(R8)(BX*2), R10
-	MOVL                R10, 104(SP)
-	MOVL                4(R8)(SI*1), R10
-	MOVL                R10, 108(SP)
-	MOVL                4(R9), R10
-	MOVL                R10, 112(SP)
-	MOVL                4(R9)(BX*1), R10
-	MOVL                R10, 116(SP)
-	MOVL                4(R9)(BX*2), R10
-	MOVL                R10, 120(SP)
-	MOVL                4(R9)(SI*1), R10
-	MOVL                R10, 124(SP)
-	VMOVDQU32           64(SP), Z1
-	MOVL                $0x70707070, R10
-	VPBROADCASTD        R10, Z2
+	VBROADCASTI32X4     (DX), Z1
+	VBROADCASTI32X4     (DI), K1, Z1
+	VBROADCASTI32X4     (R8), K2, Z1
+	VBROADCASTI32X4     (R9), K3, Z1
+	VBROADCASTI32X4     (DX)(BX*1), Z2
+	VBROADCASTI32X4     (DI)(BX*1), K1, Z2
+	VBROADCASTI32X4     (R8)(BX*1), K2, Z2
+	VBROADCASTI32X4     (R9)(BX*1), K3, Z2
+	VBROADCASTI32X4     (DX)(BX*2), Z3
+	VBROADCASTI32X4     (DI)(BX*2), K1, Z3
+	VBROADCASTI32X4     (R8)(BX*2), K2, Z3
+	VBROADCASTI32X4     (R9)(BX*2), K3, Z3
+	VBROADCASTI32X4     (DX)(SI*1), Z4
+	VBROADCASTI32X4     (DI)(SI*1), K1, Z4
+	VBROADCASTI32X4     (R8)(SI*1), K2, Z4
+	VBROADCASTI32X4     (R9)(SI*1), K3, Z4
+	VPUNPCKLDQ          Z2, Z1, Z5
+	VPUNPCKHDQ          Z2, Z1, Z2
+	VPUNPCKLDQ          Z4, Z3, Z1
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLQDQ         Z1, Z5, Z3
+	VPUNPCKHQDQ         Z1, Z5, Z1
+	VPUNPCKLQDQ         Z4, Z2, Z5
+	VPUNPCKHQDQ         Z4, Z2, Z2
+	VPMOVDW             Z3, Y2
+	VCVTPH2PS           Y2, Z2
+	VPSRLD              $0x10, Z3, Z3
+	VPMOVDW             Z3, Y3
+	VCVTPH2PS           Y3, Z3
+	VMOVUPS             Z2, 512(AX)
+	VMOVUPS             Z3, 576(AX)
 	VBROADCASTI32X4     8(DX), Z2
 	VBROADCASTI32X4     8(DI), K1, Z2
 	VBROADCASTI32X4     8(R8), K2, Z2
@@ -14725,6 +14329,19 @@ columns1:
 
 done:
 	VZEROUPPER
+	RET
+
+// func prefetchAVX512(at uintptr, size int)
+// Requires: MMX+
+TEXT ·prefetchAVX512(SB), NOSPLIT, $0-16
+	MOVQ at+0(FP), AX
+	MOVQ size+8(FP), CX
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x40, CX
+	JG         line
 	RET
 
 // func roundSuperAVX512(r *byte, x *float32)

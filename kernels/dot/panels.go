@@ -13,6 +13,8 @@ type panels struct {
 	one [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
 	// fill unpacks some units of a chunk of 16 rows.
 	fill [kinds]func(to *panel, w *byte, stride, units int)
+	// prefetch asks for memory, which need not be there.
+	prefetch func(at uintptr, size int)
 	// product adds a panel's product with n vectors to sums, 16 for each. The
 	// vectors' records are at recs plus offsets.
 	product [methods]func(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
@@ -116,6 +118,7 @@ func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
 		return
 	}
 	_, apart, _, _ := p.records()
+	k.prefetch(address(w), RowStep*p.bytes)
 	for first := 0; first < p.n; first += manyVectors {
 		n := min(manyVectors, p.n-first)
 		for i := range n {
@@ -147,17 +150,24 @@ func (k *panels) vectors(p *product, w []byte, n int) {
 	first, _, step, unit := p.records()
 	fill, product := k.fill[p.l.kind], k.product[p.l.method()]
 	clear(p.sums[:n])
+	// The next 16 rows, in their order in memory: the machine foresees one
+	// stream, and not the 16 of the rows.
+	next := address(w) + uintptr(RowStep*p.bytes)
 	for col := 0; col < p.in.cols; col += chunk {
 		units := min(chunk, p.in.cols-col) / unit
 		from, stride := &w[col/p.t.Block*p.t.Bytes], p.bytes
 		if p.dequantize {
 			from, stride = p.decode(w, col, units), 4*chunk
 		}
+		k.prefetch(next, RowStep*p.bytes/p.in.cols*unit*units)
+		next += uintptr(RowStep * p.bytes / p.in.cols * unit * units)
 		fill(&p.panel, from, stride, units)
 		recs := (*byte)(unsafe.Add(unsafe.Pointer(first), col/chunk*step))
 		product(&p.sums[0][0], &p.panel, recs, &p.offsets[0], n, units)
 	}
 }
+
+func address(w []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(w))) }
 
 // decode dequantizes some columns of 16 rows, which are then a chunk apart.
 func (p *product) decode(w []byte, col, cols int) *byte {

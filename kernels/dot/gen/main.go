@@ -25,6 +25,7 @@ func main() {
 		t.fill()
 	}
 	floatProduct()
+	prefetch()
 	roundSuper()
 	roundSmall()
 	Generate()

@@ -76,6 +76,18 @@ func (p *panel) first(row Mem) {
 	JLT(LabelRef("first"))
 }
 
+// prefetch writes a kernel that asks for memory.
+func prefetch() {
+	begin("prefetch", "asks for memory", "func(at uintptr, size int)")
+	at, left := param("at"), param("size")
+	Label("line")
+	PREFETCHT0(Mem{Base: at})
+	ADDQ(Imm(64), at)
+	SUBQ(Imm(64), left)
+	JG(LabelRef("line"))
+	RET()
+}
+
 // ahead is the start of the 16 rows behind those that start at row.
 func (p *panel) ahead(row Mem) GPVirtual {
 	r := GP64()
@@ -163,6 +175,16 @@ func (p *panel) lastWord(disp int) VecVirtual {
 	VPUNPCKHDQ(v[1], v[0], a)
 	VPUNPCKHDQ(v[3], v[2], b)
 	VPUNPCKHQDQ(b, a, a)
+	return a
+}
+
+// firstWord is the first of words.
+func (p *panel) firstWord(disp int) VecVirtual {
+	v := p.load(disp)
+	a, b := ZMM(), ZMM()
+	VPUNPCKLDQ(v[1], v[0], a)
+	VPUNPCKLDQ(v[3], v[2], b)
+	VPUNPCKLQDQ(b, a, a)
 	return a
 }
 

@@ -172,18 +172,6 @@ func smallProduct(mins bool) {
 	})
 }
 
-// halves reads a half of every row, by way of the stack.
-func (p *panel) halves(room Mem, disp int) VecVirtual {
-	for i := range rows {
-		h := GP32()
-		MOVWLZX(p.at(i, disp), h)
-		MOVW(h.As16(), room.Offset(2*i))
-	}
-	v := ZMM()
-	VCVTPH2PS(room, v)
-	return v
-}
-
 // nibbles makes quads of 16 bytes of every row: low ones are codes 0..15, high
 // ones 16..31.
 func (p *panel) nibbles(disp int, mask VecVirtual, then func(l int, low, high VecVirtual)) {
@@ -209,28 +197,15 @@ func tableType(name string, bytes, at int, table []uint8, scales func(p *panel) 
 
 // firstHalf is the scale of types whose blocks begin with it.
 func firstHalf(p *panel) func() VecVirtual {
-	room := AllocLocal(32)
-	return func() VecVirtual { return p.halves(room, 0) }
+	return func() VecVirtual { return halfFloats(p.firstWord(0)) }
 }
 
 // halfE8M0 reads exponents: half of two to their power, denormals for the two
 // lowest.
 func halfE8M0(p *panel) func() VecVirtual {
-	room := AllocLocal(16)
-	one, tiny := ZMM(), ZMM()
-	bit := GP32()
-	MOVL(U32(1), bit)
-	VPBROADCASTD(bit, one)
-	MOVL(U32(0x00200000), bit)
-	VPBROADCASTD(bit, tiny)
+	one, tiny, byte := everyWord(1), everyWord(0x00200000), everyWord(255)
 	return func() VecVirtual {
-		for i := range rows {
-			e := GP32()
-			MOVBLZX(p.at(i, 0), e)
-			MOVB(e.As8(), room.Offset(i))
-		}
-		e, v, low := ZMM(), ZMM(), K()
-		VPMOVZXBD(room, e)
+		e, v, low := and(byte, p.firstWord(0)), ZMM(), K()
 		VPCMPUD(Imm(2), one, e, low) // at most 1
 		VPSUBD(one, e, v)
 		VPSLLD(Imm(23), v, v)
@@ -239,27 +214,13 @@ func halfE8M0(p *panel) func() VecVirtual {
 	}
 }
 
-// withFifth makes codes of nibbles and fifth bits, and gives them to quad as
-// finish leaves them.
-func (p *panel) withFifth(room Mem, fifth, disp int, mask VecVirtual, quad func(int, VecVirtual), signed bool) {
-	for i := range rows {
-		h := GP32()
-		MOVL(p.at(i, fifth), h)
-		MOVL(h, room.Offset(4*i))
-	}
-	all := ZMM()
-	VMOVDQU32(room, all)
-	add := everyByte(112)
+// withFifth makes codes of nibbles and fifth bits, those of a row in a word.
+func (p *panel) withFifth(fifth VecVirtual, disp int, mask VecVirtual, quad func(q int, v VecVirtual)) {
 	p.nibbles(disp, mask, func(l int, low, high VecVirtual) {
 		for i, v := range []VecVirtual{low, high} {
-			q := 4*i + l
-			b := ZMM()
-			VPMULTISHIFTQB(all, shifts("fifth", 4*q, 1), b)
-			b = or(v, bits(b, 0, 1, 4))
-			if signed {
-				VPADDB(add, b, b)
-			}
-			quad(q, b)
+			q, b := 4*i+l, ZMM()
+			VPMULTISHIFTQB(fifth, shifts("fifth", 4*q, 1), b)
+			quad(q, or(v, bits(b, 0, 1, 4)))
 		}
 	})
 }
@@ -280,24 +241,42 @@ var smallTypes = []*smallType{
 		}
 	}},
 	{name: "Q4_1", bytes: 20, mins: true, begin: func(p *panel) (func() (d, m VecVirtual), func(func(int, VecVirtual))) {
-		nibble, d, m := everyByte(15), AllocLocal(32), AllocLocal(32)
-		return func() (VecVirtual, VecVirtual) { return p.halves(d, 0), p.halves(m, 2) }, func(quad func(int, VecVirtual)) {
-			p.nibbles(4, nibble, func(l int, low, high VecVirtual) {
-				quad(l, low)
-				quad(4+l, high)
-			})
-		}
+		nibble := everyByte(15)
+		return func() (VecVirtual, VecVirtual) {
+				w := p.firstWord(0)
+				return halfFloats(w), halfFloats(upperHalf(w))
+			}, func(quad func(int, VecVirtual)) {
+				p.nibbles(4, nibble, func(l int, low, high VecVirtual) {
+					quad(l, low)
+					quad(4+l, high)
+				})
+			}
 	}},
 	{name: "Q5_0", bytes: 22, begin: func(p *panel) (func() (d, m VecVirtual), func(func(int, VecVirtual))) {
-		nibble, d, fifth := everyByte(15), firstHalf(p), AllocLocal(64)
-		return func() (VecVirtual, VecVirtual) { return d(), nil }, func(quad func(int, VecVirtual)) {
-			p.withFifth(fifth, 2, 6, nibble, quad, true)
-		}
+		nibble, add := everyByte(15), everyByte(128-16)
+		var fifth VecVirtual
+		return func() (VecVirtual, VecVirtual) {
+				w := p.words(0)
+				fifth = ZMM()
+				VPSLLD(Imm(16), w[1], fifth)
+				VPORD(upperHalf(w[0]), fifth, fifth)
+				return halfFloats(w[0]), nil
+			}, func(quad func(int, VecVirtual)) {
+				p.withFifth(fifth, 6, nibble, func(q int, v VecVirtual) {
+					VPADDB(add, v, v)
+					quad(q, v)
+				})
+			}
 	}},
 	{name: "Q5_1", bytes: 24, mins: true, begin: func(p *panel) (func() (d, m VecVirtual), func(func(int, VecVirtual))) {
-		nibble, d, m, fifth := everyByte(15), AllocLocal(32), AllocLocal(32), AllocLocal(64)
-		return func() (VecVirtual, VecVirtual) { return p.halves(d, 0), p.halves(m, 2) }, func(quad func(int, VecVirtual)) {
-			p.withFifth(fifth, 4, 8, nibble, quad, false)
-		}
+		nibble := everyByte(15)
+		var fifth VecVirtual
+		return func() (VecVirtual, VecVirtual) {
+				w := p.words(0)
+				fifth = w[1]
+				return halfFloats(w[0]), halfFloats(upperHalf(w[0]))
+			}, func(quad func(int, VecVirtual)) {
+				p.withFifth(fifth, 8, nibble, quad)
+			}
 	}},
 }
