@@ -51,6 +51,7 @@ func (w *Workspace) dots(dst []float32, stride int, q []float32, heads int, k *R
 		rows, rest := buf[:padded*dim], buf[block*dim:]
 		k.decode(rows[:n*dim], from+at, dim)
 		clear(rows[n*dim:])
+		k.fetch(from+at+n, min(block, tokens-at-n), heads)
 		whole := n / 4 * 4
 		for h := 0; h < heads; {
 			group := 1
@@ -90,6 +91,7 @@ func (w *Workspace) dotsByChannel(dst []float32, stride int, q []float32, heads 
 		skip := (from + done) % group
 		n := min(group-skip, tokens-done)
 		k.decode(rows, (from+done)/group, group)
+		k.fetch((from+done)/group+1, min(1, tokens-done-n), heads)
 		for h := 0; h < heads; {
 			size := min(heads-h, 4)
 			if size < 4 {
@@ -134,6 +136,7 @@ func (w *Workspace) weightedSum(dst, weights []float32, stride, heads int, v *Ro
 		n := min(block, tokens-at)
 		rows := w.room(block * dim)[:n*dim]
 		v.decode(rows, from+at, dim)
+		v.fetch(from+at+n, min(block, tokens-at-n), heads)
 		h := 0
 		for ; h+4 <= heads; h += 4 {
 			impl.sums4(dst[h*dim:], dim, weights[h*stride+at:], stride, rows, dim)

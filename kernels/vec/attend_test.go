@@ -398,6 +398,34 @@ func TestRowsPanic(t *testing.T) {
 	}
 }
 
+// TestDecode: all bytes, in rows of every length, wherever they lie.
+func TestDecode(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		r := random(15)
+		for _, q := range kvTypes(t) {
+			for try := range 60 {
+				dim := 32 * (1 + r.IntN(9))
+				size, count := int(q.RowBytes(int64(dim))), 1+r.IntN(5)
+				rows := Rows{Type: q, Dim: dim, Stride: size + try%3*5, Data: make([]byte, count*(size+10)+32)[r.IntN(32):]}
+				rows.Data = rows.Data[:(count-1)*rows.Stride+size : (count-1)*rows.Stride+size]
+				start := r.IntN(256)
+				for i := range rows.Data {
+					rows.Data[i] = byte(start + i)
+					if try%2 == 0 {
+						rows.Data[i] = byte(r.Uint32())
+					}
+				}
+				want, got := numbers(r, count*dim, false), numbers(r, count*dim, false)
+				for i := range count {
+					q.Dequantize(want[i*dim:][:dim], rows.Data[i*rows.Stride:])
+				}
+				rows.decode(got, 0, dim)
+				wantSame(t, q.Name, got, want)
+			}
+		}
+	})
+}
+
 // FuzzRows: any bytes are keys and values.
 func FuzzRows(f *testing.F) {
 	f.Add(uint64(1), uint8(0), uint8(40), []byte{1, 2, 3, 255})

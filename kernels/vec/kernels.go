@@ -42,6 +42,9 @@ type kernels struct {
 
 	// decode reads rows of cols numbers, which begin stride bytes apart.
 	decode [rowKinds]func(dst []float32, src []byte, cols, stride int)
+	// fetch asks for count rows of size bytes, stride apart, to be brought into
+	// the cache; nil where nothing does.
+	fetch func(src []byte, count, size, stride int)
 }
 
 // use is the implementation in use: PJ_KERNELS names one, for tests and to

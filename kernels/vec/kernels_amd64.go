@@ -10,11 +10,13 @@ import "golang.org/x/sys/cpu"
 var impls = []kernels{
 	{
 		name: "avx512",
-		ok:   cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL,
-		top:  topAVX512, expSum: expSumAVX512, squares: squaresAVX512, norm: normAVX512,
+		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
+			cpu.X86.HasAVX512VBMI,
+		top: topAVX512, expSum: expSumAVX512, squares: squaresAVX512, norm: normAVX512,
 		silu: siluAVX512, swiglu: swigluAVX512, clamped: clampedAVX512,
 		add: addAVX512, mul: mulAVX512, scale: scaleAVX512, axpy: axpyAVX512, blend: blendAVX512,
 		ropeHalves: ropeHalvesAVX512, ropePairs: ropePairsAVX512,
+		fetch: fetchAVX512,
 		dots1: dots1AVX512, dots4: dots4AVX512, sums1: sums1AVX512, sums4: sums4AVX512,
 		decode: [rowKinds]func(dst []float32, src []byte, cols, stride int){
 			rowF32:   decodeF32AVX512,
@@ -37,6 +39,7 @@ var impls = []kernels{
 		silu: siluAVX2, swiglu: swigluAVX2, clamped: clampedAVX2,
 		add: addAVX2, mul: mulAVX2, scale: scaleAVX2, axpy: axpyAVX2, blend: blendAVX2,
 		ropeHalves: ropeHalvesAVX2, ropePairs: ropePairsAVX2,
+		fetch: fetchAVX2,
 		dots1: dots1AVX2, dots4: dots4AVX2, sums1: sums1AVX2, sums4: sums4AVX2,
 		decode: [rowKinds]func(dst []float32, src []byte, cols, stride int){
 			rowF32:   decodeF32AVX2,
@@ -227,3 +230,9 @@ func decodeInt2AVX512(dst []float32, src []byte, cols, stride int)
 
 //go:noescape
 func decodeInt2AVX2(dst []float32, src []byte, cols, stride int)
+
+//go:noescape
+func fetchAVX512(src []byte, count, size, stride int)
+
+//go:noescape
+func fetchAVX2(src []byte, count, size, stride int)

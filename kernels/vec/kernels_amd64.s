@@ -1265,87 +1265,266 @@ step:
 	VZEROUPPER
 	RET
 
+DATA float8Order<>+0(SB)/4, $0x00000000
+DATA float8Order<>+4(SB)/4, $0x00000004
+DATA float8Order<>+8(SB)/4, $0x00000008
+DATA float8Order<>+12(SB)/4, $0x0000000c
+DATA float8Order<>+16(SB)/4, $0x00000001
+DATA float8Order<>+20(SB)/4, $0x00000005
+DATA float8Order<>+24(SB)/4, $0x00000009
+DATA float8Order<>+28(SB)/4, $0x0000000d
+DATA float8Order<>+32(SB)/4, $0x00000002
+DATA float8Order<>+36(SB)/4, $0x00000006
+DATA float8Order<>+40(SB)/4, $0x0000000a
+DATA float8Order<>+44(SB)/4, $0x0000000e
+DATA float8Order<>+48(SB)/4, $0x00000003
+DATA float8Order<>+52(SB)/4, $0x00000007
+DATA float8Order<>+56(SB)/4, $0x0000000b
+DATA float8Order<>+60(SB)/4, $0x0000000f
+GLOBL float8Order<>(SB), RODATA|NOPTR, $64
+
+DATA float8Sign<>+0(SB)/4, $0x80808080
+DATA float8Sign<>+4(SB)/4, $0x80808080
+DATA float8Sign<>+8(SB)/4, $0x80808080
+DATA float8Sign<>+12(SB)/4, $0x80808080
+DATA float8Sign<>+16(SB)/4, $0x80808080
+DATA float8Sign<>+20(SB)/4, $0x80808080
+DATA float8Sign<>+24(SB)/4, $0x80808080
+DATA float8Sign<>+28(SB)/4, $0x80808080
+DATA float8Sign<>+32(SB)/4, $0x80808080
+DATA float8Sign<>+36(SB)/4, $0x80808080
+DATA float8Sign<>+40(SB)/4, $0x80808080
+DATA float8Sign<>+44(SB)/4, $0x80808080
+DATA float8Sign<>+48(SB)/4, $0x80808080
+DATA float8Sign<>+52(SB)/4, $0x80808080
+DATA float8Sign<>+56(SB)/4, $0x80808080
+DATA float8Sign<>+60(SB)/4, $0x80808080
+GLOBL float8Sign<>(SB), RODATA|NOPTR, $64
+
+DATA e5m2Bytes24_0<>+0(SB)/4, $0x38383700
+DATA e5m2Bytes24_0<>+4(SB)/4, $0x38383838
+DATA e5m2Bytes24_0<>+8(SB)/4, $0x39393939
+DATA e5m2Bytes24_0<>+12(SB)/4, $0x39393939
+DATA e5m2Bytes24_0<>+16(SB)/4, $0x3a3a3a3a
+DATA e5m2Bytes24_0<>+20(SB)/4, $0x3a3a3a3a
+DATA e5m2Bytes24_0<>+24(SB)/4, $0x3b3b3b3b
+DATA e5m2Bytes24_0<>+28(SB)/4, $0x3b3b3b3b
+DATA e5m2Bytes24_0<>+32(SB)/4, $0x3c3c3c3c
+DATA e5m2Bytes24_0<>+36(SB)/4, $0x3c3c3c3c
+DATA e5m2Bytes24_0<>+40(SB)/4, $0x3d3d3d3d
+DATA e5m2Bytes24_0<>+44(SB)/4, $0x3d3d3d3d
+DATA e5m2Bytes24_0<>+48(SB)/4, $0x3e3e3e3e
+DATA e5m2Bytes24_0<>+52(SB)/4, $0x3e3e3e3e
+DATA e5m2Bytes24_0<>+56(SB)/4, $0x3f3f3f3f
+DATA e5m2Bytes24_0<>+60(SB)/4, $0x3f3f3f3f
+GLOBL e5m2Bytes24_0<>(SB), RODATA|NOPTR, $64
+
+DATA e5m2Bytes24_1<>+0(SB)/4, $0x40404040
+DATA e5m2Bytes24_1<>+4(SB)/4, $0x40404040
+DATA e5m2Bytes24_1<>+8(SB)/4, $0x41414141
+DATA e5m2Bytes24_1<>+12(SB)/4, $0x41414141
+DATA e5m2Bytes24_1<>+16(SB)/4, $0x42424242
+DATA e5m2Bytes24_1<>+20(SB)/4, $0x42424242
+DATA e5m2Bytes24_1<>+24(SB)/4, $0x43434343
+DATA e5m2Bytes24_1<>+28(SB)/4, $0x43434343
+DATA e5m2Bytes24_1<>+32(SB)/4, $0x44444444
+DATA e5m2Bytes24_1<>+36(SB)/4, $0x44444444
+DATA e5m2Bytes24_1<>+40(SB)/4, $0x45454545
+DATA e5m2Bytes24_1<>+44(SB)/4, $0x45454545
+DATA e5m2Bytes24_1<>+48(SB)/4, $0x46464646
+DATA e5m2Bytes24_1<>+52(SB)/4, $0x46464646
+DATA e5m2Bytes24_1<>+56(SB)/4, $0x47474747
+DATA e5m2Bytes24_1<>+60(SB)/4, $0x7f7f7f7f
+GLOBL e5m2Bytes24_1<>(SB), RODATA|NOPTR, $64
+
+DATA e5m2Bytes16_0<>+0(SB)/4, $0x40008000
+DATA e5m2Bytes16_0<>+4(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+8(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+12(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+16(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+20(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+24(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+28(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+32(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+36(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+40(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+44(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+48(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+52(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_0<>+56(SB)/4, $0x60402000
+DATA e5m2Bytes16_0<>+60(SB)/4, $0xe0c0a080
+GLOBL e5m2Bytes16_0<>(SB), RODATA|NOPTR, $64
+
+DATA e5m2Bytes16_1<>+0(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+4(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+8(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+12(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+16(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+20(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+24(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+28(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+32(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+36(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+40(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+44(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+48(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+52(SB)/4, $0xe0c0a080
+DATA e5m2Bytes16_1<>+56(SB)/4, $0x60402000
+DATA e5m2Bytes16_1<>+60(SB)/4, $0xc0c0c080
+GLOBL e5m2Bytes16_1<>(SB), RODATA|NOPTR, $64
+
+DATA e4m3Bytes24_0<>+0(SB)/4, $0x3b3b3b00
+DATA e4m3Bytes24_0<>+4(SB)/4, $0x3c3c3c3c
+DATA e4m3Bytes24_0<>+8(SB)/4, $0x3c3c3c3c
+DATA e4m3Bytes24_0<>+12(SB)/4, $0x3c3c3c3c
+DATA e4m3Bytes24_0<>+16(SB)/4, $0x3d3d3d3d
+DATA e4m3Bytes24_0<>+20(SB)/4, $0x3d3d3d3d
+DATA e4m3Bytes24_0<>+24(SB)/4, $0x3d3d3d3d
+DATA e4m3Bytes24_0<>+28(SB)/4, $0x3d3d3d3d
+DATA e4m3Bytes24_0<>+32(SB)/4, $0x3e3e3e3e
+DATA e4m3Bytes24_0<>+36(SB)/4, $0x3e3e3e3e
+DATA e4m3Bytes24_0<>+40(SB)/4, $0x3e3e3e3e
+DATA e4m3Bytes24_0<>+44(SB)/4, $0x3e3e3e3e
+DATA e4m3Bytes24_0<>+48(SB)/4, $0x3f3f3f3f
+DATA e4m3Bytes24_0<>+52(SB)/4, $0x3f3f3f3f
+DATA e4m3Bytes24_0<>+56(SB)/4, $0x3f3f3f3f
+DATA e4m3Bytes24_0<>+60(SB)/4, $0x3f3f3f3f
+GLOBL e4m3Bytes24_0<>(SB), RODATA|NOPTR, $64
+
+DATA e4m3Bytes24_1<>+0(SB)/4, $0x40404040
+DATA e4m3Bytes24_1<>+4(SB)/4, $0x40404040
+DATA e4m3Bytes24_1<>+8(SB)/4, $0x40404040
+DATA e4m3Bytes24_1<>+12(SB)/4, $0x40404040
+DATA e4m3Bytes24_1<>+16(SB)/4, $0x41414141
+DATA e4m3Bytes24_1<>+20(SB)/4, $0x41414141
+DATA e4m3Bytes24_1<>+24(SB)/4, $0x41414141
+DATA e4m3Bytes24_1<>+28(SB)/4, $0x41414141
+DATA e4m3Bytes24_1<>+32(SB)/4, $0x42424242
+DATA e4m3Bytes24_1<>+36(SB)/4, $0x42424242
+DATA e4m3Bytes24_1<>+40(SB)/4, $0x42424242
+DATA e4m3Bytes24_1<>+44(SB)/4, $0x42424242
+DATA e4m3Bytes24_1<>+48(SB)/4, $0x43434343
+DATA e4m3Bytes24_1<>+52(SB)/4, $0x43434343
+DATA e4m3Bytes24_1<>+56(SB)/4, $0x43434343
+DATA e4m3Bytes24_1<>+60(SB)/4, $0x7f434343
+GLOBL e4m3Bytes24_1<>(SB), RODATA|NOPTR, $64
+
+DATA e4m3Bytes16_0<>+0(SB)/4, $0xc0800000
+DATA e4m3Bytes16_0<>+4(SB)/4, $0x60402000
+DATA e4m3Bytes16_0<>+8(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_0<>+12(SB)/4, $0xf0e0d0c0
+DATA e4m3Bytes16_0<>+16(SB)/4, $0x30201000
+DATA e4m3Bytes16_0<>+20(SB)/4, $0x70605040
+DATA e4m3Bytes16_0<>+24(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_0<>+28(SB)/4, $0xf0e0d0c0
+DATA e4m3Bytes16_0<>+32(SB)/4, $0x30201000
+DATA e4m3Bytes16_0<>+36(SB)/4, $0x70605040
+DATA e4m3Bytes16_0<>+40(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_0<>+44(SB)/4, $0xf0e0d0c0
+DATA e4m3Bytes16_0<>+48(SB)/4, $0x30201000
+DATA e4m3Bytes16_0<>+52(SB)/4, $0x70605040
+DATA e4m3Bytes16_0<>+56(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_0<>+60(SB)/4, $0xf0e0d0c0
+GLOBL e4m3Bytes16_0<>(SB), RODATA|NOPTR, $64
+
+DATA e4m3Bytes16_1<>+0(SB)/4, $0x30201000
+DATA e4m3Bytes16_1<>+4(SB)/4, $0x70605040
+DATA e4m3Bytes16_1<>+8(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_1<>+12(SB)/4, $0xf0e0d0c0
+DATA e4m3Bytes16_1<>+16(SB)/4, $0x30201000
+DATA e4m3Bytes16_1<>+20(SB)/4, $0x70605040
+DATA e4m3Bytes16_1<>+24(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_1<>+28(SB)/4, $0xf0e0d0c0
+DATA e4m3Bytes16_1<>+32(SB)/4, $0x30201000
+DATA e4m3Bytes16_1<>+36(SB)/4, $0x70605040
+DATA e4m3Bytes16_1<>+40(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_1<>+44(SB)/4, $0xf0e0d0c0
+DATA e4m3Bytes16_1<>+48(SB)/4, $0x30201000
+DATA e4m3Bytes16_1<>+52(SB)/4, $0x70605040
+DATA e4m3Bytes16_1<>+56(SB)/4, $0xb0a09080
+DATA e4m3Bytes16_1<>+60(SB)/4, $0xc0e0d0c0
+GLOBL e4m3Bytes16_1<>(SB), RODATA|NOPTR, $64
+
 // func decodeE5M2AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI
 TEXT ·decodeE5M2AVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS float8Order<>+0(SB), Z0
+	VMOVUPS float8Sign<>+0(SB), Z1
+	VMOVUPS e5m2Bytes24_0<>+0(SB), Z2
+	VMOVUPS e5m2Bytes24_1<>+0(SB), Z3
+	VMOVUPS e5m2Bytes16_0<>+0(SB), Z4
+	VMOVUPS e5m2Bytes16_1<>+0(SB), Z5
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPMOVZXBW (DX), Y0
-	VPSLLW    $0x08, Y0, Y0
-	VCVTPH2PS Y0, Z0
-	VMOVUPS   Z0, (BX)
+	CMPQ       R8, $0x40
+	JLT        small
+	VMOVUPS    (DX), Z6
+	VPERMD     Z6, Z0, Z6
+	VMOVDQA64  Z6, Z7
+	VMOVDQA64  Z6, Z8
+	VPERMI2B   Z3, Z2, Z7
+	VPERMI2B   Z5, Z4, Z8
+	VPTERNLOGD $0xf8, Z1, Z6, Z7
+	VPXORD     Z9, Z9, Z9
+	VPUNPCKLBW Z7, Z8, Z10
+	VPUNPCKLWD Z10, Z9, Z6
+	VMOVUPS    Z6, (BX)
+	VPUNPCKHWD Z10, Z9, Z6
+	VMOVUPS    Z6, 64(BX)
+	VPUNPCKHBW Z7, Z8, Z7
+	VPUNPCKLWD Z7, Z9, Z6
+	VMOVUPS    Z6, 128(BX)
+	VPUNPCKHWD Z7, Z9, Z6
+	VMOVUPS    Z6, 192(BX)
+	ADDQ       $0x40, DX
+	ADDQ       $0x00000100, BX
+	SUBQ       $0x40, R8
+	JG         step
+	JMP        next
+
+small:
+	VPMOVZXBW (DX), Y6
+	VPSLLW    $0x08, Y6, Y6
+	VCVTPH2PS Y6, Z6
+	VMOVUPS   Z6, (BX)
 	ADDQ      $0x10, DX
 	ADDQ      $0x00000040, BX
 	SUBQ      $0x10, R8
 	JG        step
-	ADDQ      CX, AX
-	SUBQ      DI, SI
-	JG        row
+
+next:
+	ADDQ CX, AX
+	SUBQ DI, SI
+	JG   row
 	VZEROUPPER
 	RET
 
-// func decodeE4M3AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
-TEXT ·decodeE4M3AVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
-
-row:
-	MOVQ AX, DX
-	MOVQ DI, R8
-
-step:
-	VPMOVZXBW (DX), Y0
-	VPAND     e4m3Magnitude<>+0(SB), Y0, Y1
-	VPCMPEQW  e4m3Magnitude<>+0(SB), Y1, Y2
-	VPAND     e4m3NaN<>+0(SB), Y2, Y2
-	VPSLLW    $0x07, Y1, Y1
-	VPOR      Y2, Y1, Y1
-	VPSRLW    $0x07, Y0, Y0
-	VPSLLW    $0x0f, Y0, Y0
-	VPOR      Y0, Y1, Y0
-	VCVTPH2PS Y0, Z0
-	VMULPS    e4m3Scale<>+0(SB), Z0, Z0
-	VMOVUPS   Z0, (BX)
-	ADDQ      $0x10, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x10, R8
-	JG        step
-	ADDQ      CX, AX
-	SUBQ      DI, SI
-	JG        row
-	VZEROUPPER
-	RET
-
-DATA e4m3Magnitude<>+0(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+4(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+8(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+12(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+16(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+20(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+24(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+28(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+32(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+36(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+40(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+44(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+48(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+52(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+56(SB)/4, $0x007f007f
-DATA e4m3Magnitude<>+60(SB)/4, $0x007f007f
-GLOBL e4m3Magnitude<>(SB), RODATA|NOPTR, $64
+DATA e4m3Most<>+0(SB)/4, $0x3f803f80
+DATA e4m3Most<>+4(SB)/4, $0x3f803f80
+DATA e4m3Most<>+8(SB)/4, $0x3f803f80
+DATA e4m3Most<>+12(SB)/4, $0x3f803f80
+DATA e4m3Most<>+16(SB)/4, $0x3f803f80
+DATA e4m3Most<>+20(SB)/4, $0x3f803f80
+DATA e4m3Most<>+24(SB)/4, $0x3f803f80
+DATA e4m3Most<>+28(SB)/4, $0x3f803f80
+DATA e4m3Most<>+32(SB)/4, $0x3f803f80
+DATA e4m3Most<>+36(SB)/4, $0x3f803f80
+DATA e4m3Most<>+40(SB)/4, $0x3f803f80
+DATA e4m3Most<>+44(SB)/4, $0x3f803f80
+DATA e4m3Most<>+48(SB)/4, $0x3f803f80
+DATA e4m3Most<>+52(SB)/4, $0x3f803f80
+DATA e4m3Most<>+56(SB)/4, $0x3f803f80
+DATA e4m3Most<>+60(SB)/4, $0x3f803f80
+GLOBL e4m3Most<>(SB), RODATA|NOPTR, $64
 
 DATA e4m3NaN<>+0(SB)/4, $0x7e007e00
 DATA e4m3NaN<>+4(SB)/4, $0x7e007e00
@@ -1365,6 +1544,24 @@ DATA e4m3NaN<>+56(SB)/4, $0x7e007e00
 DATA e4m3NaN<>+60(SB)/4, $0x7e007e00
 GLOBL e4m3NaN<>(SB), RODATA|NOPTR, $64
 
+DATA e4m3Bits<>+0(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+4(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+8(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+12(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+16(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+20(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+24(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+28(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+32(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+36(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+40(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+44(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+48(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+52(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+56(SB)/4, $0xbf80bf80
+DATA e4m3Bits<>+60(SB)/4, $0xbf80bf80
+GLOBL e4m3Bits<>(SB), RODATA|NOPTR, $64
+
 DATA e4m3Scale<>+0(SB)/4, $0x43800000
 DATA e4m3Scale<>+4(SB)/4, $0x43800000
 DATA e4m3Scale<>+8(SB)/4, $0x43800000
@@ -1383,8 +1580,81 @@ DATA e4m3Scale<>+56(SB)/4, $0x43800000
 DATA e4m3Scale<>+60(SB)/4, $0x43800000
 GLOBL e4m3Scale<>(SB), RODATA|NOPTR, $64
 
+// func decodeE4M3AVX512(dst []float32, src []byte, cols int, stride int)
+// Requires: AVX, AVX2, AVX512BW, AVX512F, AVX512VBMI
+TEXT ·decodeE4M3AVX512(SB), NOSPLIT, $0-64
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS e4m3Most<>+0(SB), Z0
+	VMOVUPS e4m3NaN<>+0(SB), Z1
+	VMOVUPS e4m3Bits<>+0(SB), Z2
+	VMOVUPS e4m3Scale<>+0(SB), Z3
+	VMOVUPS float8Order<>+0(SB), Z4
+	VMOVUPS float8Sign<>+0(SB), Z5
+	VMOVUPS e4m3Bytes24_0<>+0(SB), Z6
+	VMOVUPS e4m3Bytes24_1<>+0(SB), Z7
+	VMOVUPS e4m3Bytes16_0<>+0(SB), Z8
+	VMOVUPS e4m3Bytes16_1<>+0(SB), Z9
+
+row:
+	MOVQ AX, DX
+	MOVQ DI, R8
+
+step:
+	CMPQ       R8, $0x40
+	JLT        small
+	VMOVUPS    (DX), Z10
+	VPERMD     Z10, Z4, Z10
+	VMOVDQA64  Z10, Z11
+	VMOVDQA64  Z10, Z12
+	VPERMI2B   Z7, Z6, Z11
+	VPERMI2B   Z9, Z8, Z12
+	VPTERNLOGD $0xf8, Z5, Z10, Z11
+	VPXORD     Z13, Z13, Z13
+	VPUNPCKLBW Z11, Z12, Z14
+	VPUNPCKLWD Z14, Z13, Z10
+	VMOVUPS    Z10, (BX)
+	VPUNPCKHWD Z14, Z13, Z10
+	VMOVUPS    Z10, 64(BX)
+	VPUNPCKHBW Z11, Z12, Z11
+	VPUNPCKLWD Z11, Z13, Z10
+	VMOVUPS    Z10, 128(BX)
+	VPUNPCKHWD Z11, Z13, Z10
+	VMOVUPS    Z10, 192(BX)
+	ADDQ       $0x40, DX
+	ADDQ       $0x00000100, BX
+	SUBQ       $0x40, R8
+	JG         step
+	JMP        next
+
+small:
+	VPMOVSXBW (DX), Y10
+	VPSLLW    $0x07, Y10, Y10
+	VPAND     Y0, Y10, Y11
+	VPCMPEQW  Y0, Y11, Y11
+	VPAND     Y1, Y11, Y11
+	VPAND     Y2, Y10, Y10
+	VPOR      Y11, Y10, Y10
+	VCVTPH2PS Y10, Z10
+	VMULPS    Z3, Z10, Z10
+	VMOVUPS   Z10, (BX)
+	ADDQ      $0x10, DX
+	ADDQ      $0x00000040, BX
+	SUBQ      $0x10, R8
+	JG        step
+
+next:
+	ADDQ CX, AX
+	SUBQ DI, SI
+	JG   row
+	VZEROUPPER
+	RET
+
 // func decodeQ8_0AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX512F, F16C
 TEXT ·decodeQ8_0AVX512(SB), NOSPLIT, $0-64
 	MOVQ src_base+24(FP), AX
 	MOVQ stride+56(FP), CX
@@ -1397,8 +1667,8 @@ row:
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), Y0
-	VCVTPH2PS    Y0, Z0
+	VCVTPH2PS    (DX), X0
+	VBROADCASTSS X0, Z0
 	VPMOVSXBD    2(DX), Z1
 	VCVTDQ2PS    Z1, Z1
 	VMULPS       Z0, Z1, Z1
@@ -1417,36 +1687,48 @@ step:
 	VZEROUPPER
 	RET
 
+DATA q4_0Levels<>+0(SB)/4, $0xc1000000
+DATA q4_0Levels<>+4(SB)/4, $0xc0e00000
+DATA q4_0Levels<>+8(SB)/4, $0xc0c00000
+DATA q4_0Levels<>+12(SB)/4, $0xc0a00000
+DATA q4_0Levels<>+16(SB)/4, $0xc0800000
+DATA q4_0Levels<>+20(SB)/4, $0xc0400000
+DATA q4_0Levels<>+24(SB)/4, $0xc0000000
+DATA q4_0Levels<>+28(SB)/4, $0xbf800000
+DATA q4_0Levels<>+32(SB)/4, $0x00000000
+DATA q4_0Levels<>+36(SB)/4, $0x3f800000
+DATA q4_0Levels<>+40(SB)/4, $0x40000000
+DATA q4_0Levels<>+44(SB)/4, $0x40400000
+DATA q4_0Levels<>+48(SB)/4, $0x40800000
+DATA q4_0Levels<>+52(SB)/4, $0x40a00000
+DATA q4_0Levels<>+56(SB)/4, $0x40c00000
+DATA q4_0Levels<>+60(SB)/4, $0x40e00000
+GLOBL q4_0Levels<>(SB), RODATA|NOPTR, $64
+
 // func decodeQ4_0AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX512F, F16C
 TEXT ·decodeQ4_0AVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS q4_0Levels<>+0(SB), Z0
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), Y0
-	VCVTPH2PS    Y0, Z0
-	VMOVDQU      2(DX), X1
-	VPSRLW       $0x04, X1, X2
-	VPAND        lowNibbles<>+0(SB), X1, X1
-	VPAND        lowNibbles<>+0(SB), X2, X2
-	VPSUBB       eights<>+0(SB), X1, X1
-	VPMOVSXBD    X1, Z1
-	VCVTDQ2PS    Z1, Z1
+	VCVTPH2PS    (DX), X1
+	VBROADCASTSS X1, Z1
 	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, (BX)
-	VPSUBB       eights<>+0(SB), X2, X2
-	VPMOVSXBD    X2, Z1
-	VCVTDQ2PS    Z1, Z1
-	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, 64(BX)
+	VPMOVZXBD    2(DX), Z2
+	VPSRLD       $0x04, Z2, Z3
+	VPERMPS      Z1, Z2, Z2
+	VMOVUPS      Z2, (BX)
+	VPERMPS      Z1, Z3, Z3
+	VMOVUPS      Z3, 64(BX)
 	ADDQ         $0x12, DX
 	ADDQ         $0x00000080, BX
 	SUBQ         $0x20, R8
@@ -1457,74 +1739,51 @@ step:
 	VZEROUPPER
 	RET
 
-DATA lowNibbles<>+0(SB)/1, $0x0f
-DATA lowNibbles<>+1(SB)/1, $0x0f
-DATA lowNibbles<>+2(SB)/1, $0x0f
-DATA lowNibbles<>+3(SB)/1, $0x0f
-DATA lowNibbles<>+4(SB)/1, $0x0f
-DATA lowNibbles<>+5(SB)/1, $0x0f
-DATA lowNibbles<>+6(SB)/1, $0x0f
-DATA lowNibbles<>+7(SB)/1, $0x0f
-DATA lowNibbles<>+8(SB)/1, $0x0f
-DATA lowNibbles<>+9(SB)/1, $0x0f
-DATA lowNibbles<>+10(SB)/1, $0x0f
-DATA lowNibbles<>+11(SB)/1, $0x0f
-DATA lowNibbles<>+12(SB)/1, $0x0f
-DATA lowNibbles<>+13(SB)/1, $0x0f
-DATA lowNibbles<>+14(SB)/1, $0x0f
-DATA lowNibbles<>+15(SB)/1, $0x0f
-GLOBL lowNibbles<>(SB), RODATA|NOPTR, $16
-
-DATA eights<>+0(SB)/1, $0x08
-DATA eights<>+1(SB)/1, $0x08
-DATA eights<>+2(SB)/1, $0x08
-DATA eights<>+3(SB)/1, $0x08
-DATA eights<>+4(SB)/1, $0x08
-DATA eights<>+5(SB)/1, $0x08
-DATA eights<>+6(SB)/1, $0x08
-DATA eights<>+7(SB)/1, $0x08
-DATA eights<>+8(SB)/1, $0x08
-DATA eights<>+9(SB)/1, $0x08
-DATA eights<>+10(SB)/1, $0x08
-DATA eights<>+11(SB)/1, $0x08
-DATA eights<>+12(SB)/1, $0x08
-DATA eights<>+13(SB)/1, $0x08
-DATA eights<>+14(SB)/1, $0x08
-DATA eights<>+15(SB)/1, $0x08
-GLOBL eights<>(SB), RODATA|NOPTR, $16
+DATA q4_1Levels<>+0(SB)/4, $0x00000000
+DATA q4_1Levels<>+4(SB)/4, $0x3f800000
+DATA q4_1Levels<>+8(SB)/4, $0x40000000
+DATA q4_1Levels<>+12(SB)/4, $0x40400000
+DATA q4_1Levels<>+16(SB)/4, $0x40800000
+DATA q4_1Levels<>+20(SB)/4, $0x40a00000
+DATA q4_1Levels<>+24(SB)/4, $0x40c00000
+DATA q4_1Levels<>+28(SB)/4, $0x40e00000
+DATA q4_1Levels<>+32(SB)/4, $0x41000000
+DATA q4_1Levels<>+36(SB)/4, $0x41100000
+DATA q4_1Levels<>+40(SB)/4, $0x41200000
+DATA q4_1Levels<>+44(SB)/4, $0x41300000
+DATA q4_1Levels<>+48(SB)/4, $0x41400000
+DATA q4_1Levels<>+52(SB)/4, $0x41500000
+DATA q4_1Levels<>+56(SB)/4, $0x41600000
+DATA q4_1Levels<>+60(SB)/4, $0x41700000
+GLOBL q4_1Levels<>(SB), RODATA|NOPTR, $64
 
 // func decodeQ4_1AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX512F, F16C
 TEXT ·decodeQ4_1AVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS q4_1Levels<>+0(SB), Z0
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), Y0
-	VCVTPH2PS    Y0, Z0
-	VPBROADCASTW 2(DX), Y1
-	VCVTPH2PS    Y1, Z1
-	VMOVDQU      4(DX), X2
-	VPSRLW       $0x04, X2, X3
-	VPAND        lowNibbles<>+0(SB), X2, X2
-	VPAND        lowNibbles<>+0(SB), X3, X3
-	VPMOVZXBD    X2, Z2
-	VCVTDQ2PS    Z2, Z2
+	VCVTPH2PS    (DX), X1
+	VBROADCASTSS X1, Z2
+	VMOVSHDUP    X1, X1
+	VBROADCASTSS X1, Z1
 	VMULPS       Z0, Z2, Z2
 	VADDPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (BX)
-	VPMOVZXBD    X3, Z2
-	VCVTDQ2PS    Z2, Z2
-	VMULPS       Z0, Z2, Z2
-	VADDPS       Z1, Z2, Z2
-	VMOVUPS      Z2, 64(BX)
+	VPMOVZXBD    4(DX), Z1
+	VPSRLD       $0x04, Z1, Z3
+	VPERMPS      Z2, Z1, Z1
+	VMOVUPS      Z1, (BX)
+	VPERMPS      Z2, Z3, Z3
+	VMOVUPS      Z3, 64(BX)
 	ADDQ         $0x14, DX
 	ADDQ         $0x00000080, BX
 	SUBQ         $0x20, R8
@@ -1535,37 +1794,48 @@ step:
 	VZEROUPPER
 	RET
 
+DATA iq4Levels<>+0(SB)/4, $0xc2fe0000
+DATA iq4Levels<>+4(SB)/4, $0xc2d00000
+DATA iq4Levels<>+8(SB)/4, $0xc2a60000
+DATA iq4Levels<>+12(SB)/4, $0xc2820000
+DATA iq4Levels<>+16(SB)/4, $0xc2440000
+DATA iq4Levels<>+20(SB)/4, $0xc20c0000
+DATA iq4Levels<>+24(SB)/4, $0xc1b00000
+DATA iq4Levels<>+28(SB)/4, $0xc1200000
+DATA iq4Levels<>+32(SB)/4, $0x3f800000
+DATA iq4Levels<>+36(SB)/4, $0x41500000
+DATA iq4Levels<>+40(SB)/4, $0x41c80000
+DATA iq4Levels<>+44(SB)/4, $0x42180000
+DATA iq4Levels<>+48(SB)/4, $0x42540000
+DATA iq4Levels<>+52(SB)/4, $0x428a0000
+DATA iq4Levels<>+56(SB)/4, $0x42b20000
+DATA iq4Levels<>+60(SB)/4, $0x42e20000
+GLOBL iq4Levels<>(SB), RODATA|NOPTR, $64
+
 // func decodeIQ4NLAVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
+// Requires: AVX, AVX512F, F16C
 TEXT ·decodeIQ4NLAVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS iq4Levels<>+0(SB), Z0
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), Y0
-	VCVTPH2PS    Y0, Z0
-	VMOVDQU      iq4Values<>+0(SB), X1
-	VMOVDQU      2(DX), X2
-	VPSRLW       $0x04, X2, X3
-	VPAND        lowNibbles<>+0(SB), X2, X2
-	VPAND        lowNibbles<>+0(SB), X3, X3
-	VPSHUFB      X2, X1, X2
-	VPMOVSXBD    X2, Z2
-	VCVTDQ2PS    Z2, Z2
-	VMULPS       Z0, Z2, Z2
-	VMOVUPS      Z2, (BX)
-	VPSHUFB      X3, X1, X3
-	VPMOVSXBD    X3, Z1
-	VCVTDQ2PS    Z1, Z1
+	VCVTPH2PS    (DX), X1
+	VBROADCASTSS X1, Z1
 	VMULPS       Z0, Z1, Z1
-	VMOVUPS      Z1, 64(BX)
+	VPMOVZXBD    2(DX), Z2
+	VPSRLD       $0x04, Z2, Z3
+	VPERMPS      Z1, Z2, Z2
+	VMOVUPS      Z2, (BX)
+	VPERMPS      Z1, Z3, Z3
+	VMOVUPS      Z3, 64(BX)
 	ADDQ         $0x12, DX
 	ADDQ         $0x00000080, BX
 	SUBQ         $0x20, R8
@@ -1576,173 +1846,118 @@ step:
 	VZEROUPPER
 	RET
 
-DATA iq4Values<>+0(SB)/1, $0x81
-DATA iq4Values<>+1(SB)/1, $0x98
-DATA iq4Values<>+2(SB)/1, $0xad
-DATA iq4Values<>+3(SB)/1, $0xbf
-DATA iq4Values<>+4(SB)/1, $0xcf
-DATA iq4Values<>+5(SB)/1, $0xdd
-DATA iq4Values<>+6(SB)/1, $0xea
-DATA iq4Values<>+7(SB)/1, $0xf6
-DATA iq4Values<>+8(SB)/1, $0x01
-DATA iq4Values<>+9(SB)/1, $0x0d
-DATA iq4Values<>+10(SB)/1, $0x19
-DATA iq4Values<>+11(SB)/1, $0x26
-DATA iq4Values<>+12(SB)/1, $0x35
-DATA iq4Values<>+13(SB)/1, $0x45
-DATA iq4Values<>+14(SB)/1, $0x59
-DATA iq4Values<>+15(SB)/1, $0x71
-GLOBL iq4Values<>(SB), RODATA|NOPTR, $16
-
-// func decodeInt3AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, F16C
-TEXT ·decodeInt3AVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
-
-row:
-	MOVQ AX, DX
-	MOVQ DI, R8
-
-step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
-	VPBROADCASTW 2(DX), X1
-	VCVTPH2PS    X1, Y1
-	VPBROADCASTD 4(DX), Y2
-	VPSRLVD      int3Shifts<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VPBROADCASTD 7(DX), Y2
-	VPSRLVD      int3Shifts<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(BX)
-	VPBROADCASTD 10(DX), Y2
-	VPSRLVD      int3Shifts<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 64(BX)
-	VPBROADCASTD 12(DX), Y2
-	VPSRLVD      int3Shifts8<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 96(BX)
-	ADDQ         $0x10, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x20, R8
-	JG           step
-	ADDQ         CX, AX
-	SUBQ         DI, SI
-	JG           row
-	VZEROUPPER
-	RET
+DATA int3Levels<>+0(SB)/4, $0x00000000
+DATA int3Levels<>+4(SB)/4, $0x3f800000
+DATA int3Levels<>+8(SB)/4, $0x40000000
+DATA int3Levels<>+12(SB)/4, $0x40400000
+DATA int3Levels<>+16(SB)/4, $0x40800000
+DATA int3Levels<>+20(SB)/4, $0x40a00000
+DATA int3Levels<>+24(SB)/4, $0x40c00000
+DATA int3Levels<>+28(SB)/4, $0x40e00000
+DATA int3Levels<>+32(SB)/4, $0x00000000
+DATA int3Levels<>+36(SB)/4, $0x3f800000
+DATA int3Levels<>+40(SB)/4, $0x40000000
+DATA int3Levels<>+44(SB)/4, $0x40400000
+DATA int3Levels<>+48(SB)/4, $0x40800000
+DATA int3Levels<>+52(SB)/4, $0x40a00000
+DATA int3Levels<>+56(SB)/4, $0x40c00000
+DATA int3Levels<>+60(SB)/4, $0x40e00000
+GLOBL int3Levels<>(SB), RODATA|NOPTR, $64
 
 DATA int3Shifts<>+0(SB)/4, $0x00000000
 DATA int3Shifts<>+4(SB)/4, $0x00000003
 DATA int3Shifts<>+8(SB)/4, $0x00000006
-DATA int3Shifts<>+12(SB)/4, $0x00000009
-DATA int3Shifts<>+16(SB)/4, $0x0000000c
-DATA int3Shifts<>+20(SB)/4, $0x0000000f
-DATA int3Shifts<>+24(SB)/4, $0x00000012
-DATA int3Shifts<>+28(SB)/4, $0x00000015
+DATA int3Shifts<>+12(SB)/4, $0x00000001
+DATA int3Shifts<>+16(SB)/4, $0x00000004
+DATA int3Shifts<>+20(SB)/4, $0x00000007
+DATA int3Shifts<>+24(SB)/4, $0x00000002
+DATA int3Shifts<>+28(SB)/4, $0x00000005
 DATA int3Shifts<>+32(SB)/4, $0x00000000
 DATA int3Shifts<>+36(SB)/4, $0x00000003
 DATA int3Shifts<>+40(SB)/4, $0x00000006
-DATA int3Shifts<>+44(SB)/4, $0x00000009
-DATA int3Shifts<>+48(SB)/4, $0x0000000c
-DATA int3Shifts<>+52(SB)/4, $0x0000000f
-DATA int3Shifts<>+56(SB)/4, $0x00000012
-DATA int3Shifts<>+60(SB)/4, $0x00000015
+DATA int3Shifts<>+44(SB)/4, $0x00000001
+DATA int3Shifts<>+48(SB)/4, $0x00000004
+DATA int3Shifts<>+52(SB)/4, $0x00000007
+DATA int3Shifts<>+56(SB)/4, $0x00000002
+DATA int3Shifts<>+60(SB)/4, $0x00000005
 GLOBL int3Shifts<>(SB), RODATA|NOPTR, $64
 
-DATA sevens<>+0(SB)/4, $0x00000007
-DATA sevens<>+4(SB)/4, $0x00000007
-DATA sevens<>+8(SB)/4, $0x00000007
-DATA sevens<>+12(SB)/4, $0x00000007
-DATA sevens<>+16(SB)/4, $0x00000007
-DATA sevens<>+20(SB)/4, $0x00000007
-DATA sevens<>+24(SB)/4, $0x00000007
-DATA sevens<>+28(SB)/4, $0x00000007
-DATA sevens<>+32(SB)/4, $0x00000007
-DATA sevens<>+36(SB)/4, $0x00000007
-DATA sevens<>+40(SB)/4, $0x00000007
-DATA sevens<>+44(SB)/4, $0x00000007
-DATA sevens<>+48(SB)/4, $0x00000007
-DATA sevens<>+52(SB)/4, $0x00000007
-DATA sevens<>+56(SB)/4, $0x00000007
-DATA sevens<>+60(SB)/4, $0x00000007
-GLOBL sevens<>(SB), RODATA|NOPTR, $64
+DATA int3Bytes0_16<>+0(SB)/4, $0x80800504
+DATA int3Bytes0_16<>+4(SB)/4, $0x80800504
+DATA int3Bytes0_16<>+8(SB)/4, $0x80800504
+DATA int3Bytes0_16<>+12(SB)/4, $0x80800605
+DATA int3Bytes0_16<>+16(SB)/4, $0x80800605
+DATA int3Bytes0_16<>+20(SB)/4, $0x80800605
+DATA int3Bytes0_16<>+24(SB)/4, $0x80800706
+DATA int3Bytes0_16<>+28(SB)/4, $0x80800706
+DATA int3Bytes0_16<>+32(SB)/4, $0x80800807
+DATA int3Bytes0_16<>+36(SB)/4, $0x80800807
+DATA int3Bytes0_16<>+40(SB)/4, $0x80800807
+DATA int3Bytes0_16<>+44(SB)/4, $0x80800908
+DATA int3Bytes0_16<>+48(SB)/4, $0x80800908
+DATA int3Bytes0_16<>+52(SB)/4, $0x80800908
+DATA int3Bytes0_16<>+56(SB)/4, $0x80800a09
+DATA int3Bytes0_16<>+60(SB)/4, $0x80800a09
+GLOBL int3Bytes0_16<>(SB), RODATA|NOPTR, $64
 
-DATA int3Shifts8<>+0(SB)/4, $0x00000008
-DATA int3Shifts8<>+4(SB)/4, $0x0000000b
-DATA int3Shifts8<>+8(SB)/4, $0x0000000e
-DATA int3Shifts8<>+12(SB)/4, $0x00000011
-DATA int3Shifts8<>+16(SB)/4, $0x00000014
-DATA int3Shifts8<>+20(SB)/4, $0x00000017
-DATA int3Shifts8<>+24(SB)/4, $0x0000001a
-DATA int3Shifts8<>+28(SB)/4, $0x0000001d
-DATA int3Shifts8<>+32(SB)/4, $0x00000008
-DATA int3Shifts8<>+36(SB)/4, $0x0000000b
-DATA int3Shifts8<>+40(SB)/4, $0x0000000e
-DATA int3Shifts8<>+44(SB)/4, $0x00000011
-DATA int3Shifts8<>+48(SB)/4, $0x00000014
-DATA int3Shifts8<>+52(SB)/4, $0x00000017
-DATA int3Shifts8<>+56(SB)/4, $0x0000001a
-DATA int3Shifts8<>+60(SB)/4, $0x0000001d
-GLOBL int3Shifts8<>(SB), RODATA|NOPTR, $64
+DATA int3Bytes16_16<>+0(SB)/4, $0x80800b0a
+DATA int3Bytes16_16<>+4(SB)/4, $0x80800b0a
+DATA int3Bytes16_16<>+8(SB)/4, $0x80800b0a
+DATA int3Bytes16_16<>+12(SB)/4, $0x80800c0b
+DATA int3Bytes16_16<>+16(SB)/4, $0x80800c0b
+DATA int3Bytes16_16<>+20(SB)/4, $0x80800c0b
+DATA int3Bytes16_16<>+24(SB)/4, $0x80800d0c
+DATA int3Bytes16_16<>+28(SB)/4, $0x80800d0c
+DATA int3Bytes16_16<>+32(SB)/4, $0x80800e0d
+DATA int3Bytes16_16<>+36(SB)/4, $0x80800e0d
+DATA int3Bytes16_16<>+40(SB)/4, $0x80800e0d
+DATA int3Bytes16_16<>+44(SB)/4, $0x80800f0e
+DATA int3Bytes16_16<>+48(SB)/4, $0x80800f0e
+DATA int3Bytes16_16<>+52(SB)/4, $0x80800f0e
+DATA int3Bytes16_16<>+56(SB)/4, $0x80800f0f
+DATA int3Bytes16_16<>+60(SB)/4, $0x80800f0f
+GLOBL int3Bytes16_16<>(SB), RODATA|NOPTR, $64
 
-// func decodeInt2AVX512(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, AVX512F
-TEXT ·decodeInt2AVX512(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+// func decodeInt3AVX512(dst []float32, src []byte, cols int, stride int)
+// Requires: AVX, AVX512BW, AVX512F, F16C
+TEXT ·decodeInt3AVX512(SB), NOSPLIT, $0-64
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS int3Levels<>+0(SB), Z0
+	VMOVUPS int3Shifts<>+0(SB), Z1
+	VMOVUPS int3Bytes0_16<>+0(SB), Z2
+	VMOVUPS int3Bytes16_16<>+0(SB), Z3
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), Y0
-	VCVTPH2PS    Y0, Z0
-	VPBROADCASTW 2(DX), Y1
-	VCVTPH2PS    Y1, Z1
-	VPBROADCASTD 4(DX), Z2
-	VPSRLVD      int2Shifts<>+0(SB), Z2, Z2
-	VPANDD       threes<>+0(SB), Z2, Z2
-	VCVTDQ2PS    Z2, Z2
-	VMULPS       Z0, Z2, Z2
-	VADDPS       Z1, Z2, Z2
-	VMOVUPS      Z2, (BX)
-	VPBROADCASTD 8(DX), Z2
-	VPSRLVD      int2Shifts<>+0(SB), Z2, Z2
-	VPANDD       threes<>+0(SB), Z2, Z2
-	VCVTDQ2PS    Z2, Z2
-	VMULPS       Z0, Z2, Z2
-	VADDPS       Z1, Z2, Z2
-	VMOVUPS      Z2, 64(BX)
-	ADDQ         $0x0c, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x20, R8
-	JG           step
-	ADDQ         CX, AX
-	SUBQ         DI, SI
-	JG           row
+	VCVTPH2PS       (DX), X4
+	VBROADCASTSS    X4, Z5
+	VMOVSHDUP       X4, X4
+	VBROADCASTSS    X4, Z4
+	VMULPS          Z0, Z5, Z5
+	VADDPS          Z4, Z5, Z5
+	VBROADCASTI32X4 (DX), Z4
+	VPSHUFB         Z2, Z4, Z6
+	VPSRLVD         Z1, Z6, Z6
+	VPERMPS         Z5, Z6, Z6
+	VMOVUPS         Z6, (BX)
+	VPSHUFB         Z3, Z4, Z4
+	VPSRLVD         Z1, Z4, Z4
+	VPERMPS         Z5, Z4, Z4
+	VMOVUPS         Z4, 64(BX)
+	ADDQ            $0x10, DX
+	ADDQ            $0x00000080, BX
+	SUBQ            $0x20, R8
+	JG              step
+	ADDQ            CX, AX
+	SUBQ            DI, SI
+	JG              row
 	VZEROUPPER
 	RET
 
@@ -1764,23 +1979,85 @@ DATA int2Shifts<>+56(SB)/4, $0x0000001c
 DATA int2Shifts<>+60(SB)/4, $0x0000001e
 GLOBL int2Shifts<>(SB), RODATA|NOPTR, $64
 
-DATA threes<>+0(SB)/4, $0x00000003
-DATA threes<>+4(SB)/4, $0x00000003
-DATA threes<>+8(SB)/4, $0x00000003
-DATA threes<>+12(SB)/4, $0x00000003
-DATA threes<>+16(SB)/4, $0x00000003
-DATA threes<>+20(SB)/4, $0x00000003
-DATA threes<>+24(SB)/4, $0x00000003
-DATA threes<>+28(SB)/4, $0x00000003
-DATA threes<>+32(SB)/4, $0x00000003
-DATA threes<>+36(SB)/4, $0x00000003
-DATA threes<>+40(SB)/4, $0x00000003
-DATA threes<>+44(SB)/4, $0x00000003
-DATA threes<>+48(SB)/4, $0x00000003
-DATA threes<>+52(SB)/4, $0x00000003
-DATA threes<>+56(SB)/4, $0x00000003
-DATA threes<>+60(SB)/4, $0x00000003
-GLOBL threes<>(SB), RODATA|NOPTR, $64
+DATA int2Levels<>+0(SB)/4, $0x00000000
+DATA int2Levels<>+4(SB)/4, $0x3f800000
+DATA int2Levels<>+8(SB)/4, $0x40000000
+DATA int2Levels<>+12(SB)/4, $0x40400000
+DATA int2Levels<>+16(SB)/4, $0x00000000
+DATA int2Levels<>+20(SB)/4, $0x3f800000
+DATA int2Levels<>+24(SB)/4, $0x40000000
+DATA int2Levels<>+28(SB)/4, $0x40400000
+DATA int2Levels<>+32(SB)/4, $0x00000000
+DATA int2Levels<>+36(SB)/4, $0x3f800000
+DATA int2Levels<>+40(SB)/4, $0x40000000
+DATA int2Levels<>+44(SB)/4, $0x40400000
+DATA int2Levels<>+48(SB)/4, $0x00000000
+DATA int2Levels<>+52(SB)/4, $0x3f800000
+DATA int2Levels<>+56(SB)/4, $0x40000000
+DATA int2Levels<>+60(SB)/4, $0x40400000
+GLOBL int2Levels<>(SB), RODATA|NOPTR, $64
+
+// func decodeInt2AVX512(dst []float32, src []byte, cols int, stride int)
+// Requires: AVX, AVX512F, F16C
+TEXT ·decodeInt2AVX512(SB), NOSPLIT, $0-64
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS int2Levels<>+0(SB), Z0
+	VMOVUPS int2Shifts<>+0(SB), Z1
+	VMOVUPS int2Shifts<>+0(SB), Z2
+
+row:
+	MOVQ AX, DX
+	MOVQ DI, R8
+
+step:
+	VCVTPH2PS    (DX), X2
+	VBROADCASTSS X2, Z3
+	VMOVSHDUP    X2, X2
+	VBROADCASTSS X2, Z2
+	VMULPS       Z0, Z3, Z3
+	VADDPS       Z2, Z3, Z3
+	VPBROADCASTD 4(DX), Z2
+	VPSRLVD      Z1, Z2, Z2
+	VPERMPS      Z3, Z2, Z2
+	VMOVUPS      Z2, (BX)
+	VPBROADCASTD 8(DX), Z2
+	VPSRLVD      Z1, Z2, Z2
+	VPERMPS      Z3, Z2, Z2
+	VMOVUPS      Z2, 64(BX)
+	ADDQ         $0x0c, DX
+	ADDQ         $0x00000080, BX
+	SUBQ         $0x20, R8
+	JG           step
+	ADDQ         CX, AX
+	SUBQ         DI, SI
+	JG           row
+	VZEROUPPER
+	RET
+
+// func fetchAVX512(src []byte, count int, size int, stride int)
+// Requires: MMX+
+TEXT ·fetchAVX512(SB), NOSPLIT, $0-48
+	MOVQ src_base+0(FP), AX
+	MOVQ count+24(FP), CX
+	MOVQ size+32(FP), DX
+	MOVQ stride+40(FP), BX
+
+row:
+	XORQ SI, SI
+
+line:
+	PREFETCHT0 (AX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, DX
+	JLT        line
+	ADDQ       BX, AX
+	DECQ       CX
+	JG         row
+	RET
 
 // func topAVX2(x []float32) float32
 // Requires: AVX, SSE
@@ -2867,7 +3144,7 @@ step:
 	RET
 
 // func decodeE5M2AVX2(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·decodeE5M2AVX2(SB), NOSPLIT, $0-64
 	MOVQ src_base+24(FP), AX
 	MOVQ stride+56(FP), CX
@@ -2880,69 +3157,62 @@ row:
 	MOVQ DI, R8
 
 step:
-	VPMOVZXBW (DX), X0
-	VPSLLW    $0x08, X0, X0
-	VCVTPH2PS X0, Y0
-	VMOVUPS   Y0, (BX)
-	VPMOVZXBW 8(DX), X0
-	VPSLLW    $0x08, X0, X0
-	VCVTPH2PS X0, Y0
-	VMOVUPS   Y0, 32(BX)
-	ADDQ      $0x10, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x10, R8
-	JG        step
-	ADDQ      CX, AX
-	SUBQ      DI, SI
-	JG        row
+	VPMOVZXBW    (DX), Y0
+	VPSLLW       $0x08, Y0, Y0
+	VEXTRACTF128 $0x01, Y0, X1
+	VCVTPH2PS    X0, Y0
+	VMOVUPS      Y0, (BX)
+	VCVTPH2PS    X1, Y0
+	VMOVUPS      Y0, 32(BX)
+	ADDQ         $0x10, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x10, R8
+	JG           step
+	ADDQ         CX, AX
+	SUBQ         DI, SI
+	JG           row
 	VZEROUPPER
 	RET
 
 // func decodeE4M3AVX2(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, F16C
+// Requires: AVX, AVX2, F16C
 TEXT ·decodeE4M3AVX2(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS e4m3Most<>+0(SB), Y0
+	VMOVUPS e4m3NaN<>+0(SB), Y1
+	VMOVUPS e4m3Bits<>+0(SB), Y2
+	VMOVUPS e4m3Scale<>+0(SB), Y3
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPMOVZXBW (DX), X0
-	VPAND     e4m3Magnitude<>+0(SB), X0, X1
-	VPCMPEQW  e4m3Magnitude<>+0(SB), X1, X2
-	VPAND     e4m3NaN<>+0(SB), X2, X2
-	VPSLLW    $0x07, X1, X1
-	VPOR      X2, X1, X1
-	VPSRLW    $0x07, X0, X0
-	VPSLLW    $0x0f, X0, X0
-	VPOR      X0, X1, X0
-	VCVTPH2PS X0, Y0
-	VMULPS    e4m3Scale<>+0(SB), Y0, Y0
-	VMOVUPS   Y0, (BX)
-	VPMOVZXBW 8(DX), X0
-	VPAND     e4m3Magnitude<>+0(SB), X0, X1
-	VPCMPEQW  e4m3Magnitude<>+0(SB), X1, X2
-	VPAND     e4m3NaN<>+0(SB), X2, X2
-	VPSLLW    $0x07, X1, X1
-	VPOR      X2, X1, X1
-	VPSRLW    $0x07, X0, X0
-	VPSLLW    $0x0f, X0, X0
-	VPOR      X0, X1, X0
-	VCVTPH2PS X0, Y0
-	VMULPS    e4m3Scale<>+0(SB), Y0, Y0
-	VMOVUPS   Y0, 32(BX)
-	ADDQ      $0x10, DX
-	ADDQ      $0x00000040, BX
-	SUBQ      $0x10, R8
-	JG        step
-	ADDQ      CX, AX
-	SUBQ      DI, SI
-	JG        row
+	VPMOVSXBW    (DX), Y4
+	VPSLLW       $0x07, Y4, Y4
+	VPAND        Y0, Y4, Y5
+	VPCMPEQW     Y0, Y5, Y5
+	VPAND        Y1, Y5, Y5
+	VPAND        Y2, Y4, Y4
+	VPOR         Y5, Y4, Y4
+	VEXTRACTF128 $0x01, Y4, X5
+	VCVTPH2PS    X4, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, (BX)
+	VCVTPH2PS    X5, Y4
+	VMULPS       Y3, Y4, Y4
+	VMOVUPS      Y4, 32(BX)
+	ADDQ         $0x10, DX
+	ADDQ         $0x00000040, BX
+	SUBQ         $0x10, R8
+	JG           step
+	ADDQ         CX, AX
+	SUBQ         DI, SI
+	JG           row
 	VZEROUPPER
 	RET
 
@@ -2960,8 +3230,8 @@ row:
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
+	VCVTPH2PS    (DX), X0
+	VBROADCASTSS X0, Y0
 	VPMOVSXBD    2(DX), Y1
 	VCVTDQ2PS    Y1, Y1
 	VMULPS       Y0, Y1, Y1
@@ -3002,8 +3272,8 @@ row:
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
+	VCVTPH2PS    (DX), X0
+	VBROADCASTSS X0, Y0
 	VMOVDQU      2(DX), X1
 	VPSRLW       $0x04, X1, X2
 	VPAND        lowNibbles<>+0(SB), X1, X1
@@ -3038,6 +3308,42 @@ step:
 	VZEROUPPER
 	RET
 
+DATA lowNibbles<>+0(SB)/1, $0x0f
+DATA lowNibbles<>+1(SB)/1, $0x0f
+DATA lowNibbles<>+2(SB)/1, $0x0f
+DATA lowNibbles<>+3(SB)/1, $0x0f
+DATA lowNibbles<>+4(SB)/1, $0x0f
+DATA lowNibbles<>+5(SB)/1, $0x0f
+DATA lowNibbles<>+6(SB)/1, $0x0f
+DATA lowNibbles<>+7(SB)/1, $0x0f
+DATA lowNibbles<>+8(SB)/1, $0x0f
+DATA lowNibbles<>+9(SB)/1, $0x0f
+DATA lowNibbles<>+10(SB)/1, $0x0f
+DATA lowNibbles<>+11(SB)/1, $0x0f
+DATA lowNibbles<>+12(SB)/1, $0x0f
+DATA lowNibbles<>+13(SB)/1, $0x0f
+DATA lowNibbles<>+14(SB)/1, $0x0f
+DATA lowNibbles<>+15(SB)/1, $0x0f
+GLOBL lowNibbles<>(SB), RODATA|NOPTR, $16
+
+DATA eights<>+0(SB)/1, $0x08
+DATA eights<>+1(SB)/1, $0x08
+DATA eights<>+2(SB)/1, $0x08
+DATA eights<>+3(SB)/1, $0x08
+DATA eights<>+4(SB)/1, $0x08
+DATA eights<>+5(SB)/1, $0x08
+DATA eights<>+6(SB)/1, $0x08
+DATA eights<>+7(SB)/1, $0x08
+DATA eights<>+8(SB)/1, $0x08
+DATA eights<>+9(SB)/1, $0x08
+DATA eights<>+10(SB)/1, $0x08
+DATA eights<>+11(SB)/1, $0x08
+DATA eights<>+12(SB)/1, $0x08
+DATA eights<>+13(SB)/1, $0x08
+DATA eights<>+14(SB)/1, $0x08
+DATA eights<>+15(SB)/1, $0x08
+GLOBL eights<>(SB), RODATA|NOPTR, $16
+
 // func decodeQ4_1AVX2(dst []float32, src []byte, cols int, stride int)
 // Requires: AVX, AVX2, F16C
 TEXT ·decodeQ4_1AVX2(SB), NOSPLIT, $0-64
@@ -3052,35 +3358,35 @@ row:
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
-	VPBROADCASTW 2(DX), X1
-	VCVTPH2PS    X1, Y1
+	VCVTPH2PS    (DX), X0
+	VBROADCASTSS X0, Y1
+	VMOVSHDUP    X0, X0
+	VBROADCASTSS X0, Y0
 	VMOVDQU      4(DX), X2
 	VPSRLW       $0x04, X2, X3
 	VPAND        lowNibbles<>+0(SB), X2, X2
 	VPAND        lowNibbles<>+0(SB), X3, X3
 	VPMOVZXBD    X2, Y4
 	VCVTDQ2PS    Y4, Y4
-	VMULPS       Y0, Y4, Y4
-	VADDPS       Y1, Y4, Y4
+	VMULPS       Y1, Y4, Y4
+	VADDPS       Y0, Y4, Y4
 	VMOVUPS      Y4, (BX)
 	VPSRLDQ      $0x08, X2, X2
 	VPMOVZXBD    X2, Y2
 	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y0, Y2, Y2
 	VMOVUPS      Y2, 32(BX)
 	VPMOVZXBD    X3, Y2
 	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y0, Y2, Y2
 	VMOVUPS      Y2, 64(BX)
 	VPSRLDQ      $0x08, X3, X2
 	VPMOVZXBD    X2, Y2
 	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y0, Y2, Y2
 	VMOVUPS      Y2, 96(BX)
 	ADDQ         $0x14, DX
 	ADDQ         $0x00000080, BX
@@ -3106,8 +3412,8 @@ row:
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
+	VCVTPH2PS    (DX), X0
+	VBROADCASTSS X0, Y0
 	VMOVDQU      iq4Values<>+0(SB), X1
 	VMOVDQU      2(DX), X2
 	VPSRLW       $0x04, X2, X3
@@ -3143,53 +3449,189 @@ step:
 	VZEROUPPER
 	RET
 
+DATA iq4Values<>+0(SB)/1, $0x81
+DATA iq4Values<>+1(SB)/1, $0x98
+DATA iq4Values<>+2(SB)/1, $0xad
+DATA iq4Values<>+3(SB)/1, $0xbf
+DATA iq4Values<>+4(SB)/1, $0xcf
+DATA iq4Values<>+5(SB)/1, $0xdd
+DATA iq4Values<>+6(SB)/1, $0xea
+DATA iq4Values<>+7(SB)/1, $0xf6
+DATA iq4Values<>+8(SB)/1, $0x01
+DATA iq4Values<>+9(SB)/1, $0x0d
+DATA iq4Values<>+10(SB)/1, $0x19
+DATA iq4Values<>+11(SB)/1, $0x26
+DATA iq4Values<>+12(SB)/1, $0x35
+DATA iq4Values<>+13(SB)/1, $0x45
+DATA iq4Values<>+14(SB)/1, $0x59
+DATA iq4Values<>+15(SB)/1, $0x71
+GLOBL iq4Values<>(SB), RODATA|NOPTR, $16
+
+DATA int3Bytes0_8<>+0(SB)/4, $0x80800504
+DATA int3Bytes0_8<>+4(SB)/4, $0x80800504
+DATA int3Bytes0_8<>+8(SB)/4, $0x80800504
+DATA int3Bytes0_8<>+12(SB)/4, $0x80800605
+DATA int3Bytes0_8<>+16(SB)/4, $0x80800605
+DATA int3Bytes0_8<>+20(SB)/4, $0x80800605
+DATA int3Bytes0_8<>+24(SB)/4, $0x80800706
+DATA int3Bytes0_8<>+28(SB)/4, $0x80800706
+DATA int3Bytes0_8<>+32(SB)/4, $0x80800504
+DATA int3Bytes0_8<>+36(SB)/4, $0x80800504
+DATA int3Bytes0_8<>+40(SB)/4, $0x80800504
+DATA int3Bytes0_8<>+44(SB)/4, $0x80800605
+DATA int3Bytes0_8<>+48(SB)/4, $0x80800605
+DATA int3Bytes0_8<>+52(SB)/4, $0x80800605
+DATA int3Bytes0_8<>+56(SB)/4, $0x80800706
+DATA int3Bytes0_8<>+60(SB)/4, $0x80800706
+GLOBL int3Bytes0_8<>(SB), RODATA|NOPTR, $64
+
+DATA int3Bytes8_8<>+0(SB)/4, $0x80800807
+DATA int3Bytes8_8<>+4(SB)/4, $0x80800807
+DATA int3Bytes8_8<>+8(SB)/4, $0x80800807
+DATA int3Bytes8_8<>+12(SB)/4, $0x80800908
+DATA int3Bytes8_8<>+16(SB)/4, $0x80800908
+DATA int3Bytes8_8<>+20(SB)/4, $0x80800908
+DATA int3Bytes8_8<>+24(SB)/4, $0x80800a09
+DATA int3Bytes8_8<>+28(SB)/4, $0x80800a09
+DATA int3Bytes8_8<>+32(SB)/4, $0x80800807
+DATA int3Bytes8_8<>+36(SB)/4, $0x80800807
+DATA int3Bytes8_8<>+40(SB)/4, $0x80800807
+DATA int3Bytes8_8<>+44(SB)/4, $0x80800908
+DATA int3Bytes8_8<>+48(SB)/4, $0x80800908
+DATA int3Bytes8_8<>+52(SB)/4, $0x80800908
+DATA int3Bytes8_8<>+56(SB)/4, $0x80800a09
+DATA int3Bytes8_8<>+60(SB)/4, $0x80800a09
+GLOBL int3Bytes8_8<>(SB), RODATA|NOPTR, $64
+
+DATA int3Bytes16_8<>+0(SB)/4, $0x80800b0a
+DATA int3Bytes16_8<>+4(SB)/4, $0x80800b0a
+DATA int3Bytes16_8<>+8(SB)/4, $0x80800b0a
+DATA int3Bytes16_8<>+12(SB)/4, $0x80800c0b
+DATA int3Bytes16_8<>+16(SB)/4, $0x80800c0b
+DATA int3Bytes16_8<>+20(SB)/4, $0x80800c0b
+DATA int3Bytes16_8<>+24(SB)/4, $0x80800d0c
+DATA int3Bytes16_8<>+28(SB)/4, $0x80800d0c
+DATA int3Bytes16_8<>+32(SB)/4, $0x80800b0a
+DATA int3Bytes16_8<>+36(SB)/4, $0x80800b0a
+DATA int3Bytes16_8<>+40(SB)/4, $0x80800b0a
+DATA int3Bytes16_8<>+44(SB)/4, $0x80800c0b
+DATA int3Bytes16_8<>+48(SB)/4, $0x80800c0b
+DATA int3Bytes16_8<>+52(SB)/4, $0x80800c0b
+DATA int3Bytes16_8<>+56(SB)/4, $0x80800d0c
+DATA int3Bytes16_8<>+60(SB)/4, $0x80800d0c
+GLOBL int3Bytes16_8<>(SB), RODATA|NOPTR, $64
+
+DATA int3Bytes24_8<>+0(SB)/4, $0x80800e0d
+DATA int3Bytes24_8<>+4(SB)/4, $0x80800e0d
+DATA int3Bytes24_8<>+8(SB)/4, $0x80800e0d
+DATA int3Bytes24_8<>+12(SB)/4, $0x80800f0e
+DATA int3Bytes24_8<>+16(SB)/4, $0x80800f0e
+DATA int3Bytes24_8<>+20(SB)/4, $0x80800f0e
+DATA int3Bytes24_8<>+24(SB)/4, $0x80800f0f
+DATA int3Bytes24_8<>+28(SB)/4, $0x80800f0f
+DATA int3Bytes24_8<>+32(SB)/4, $0x80800e0d
+DATA int3Bytes24_8<>+36(SB)/4, $0x80800e0d
+DATA int3Bytes24_8<>+40(SB)/4, $0x80800e0d
+DATA int3Bytes24_8<>+44(SB)/4, $0x80800f0e
+DATA int3Bytes24_8<>+48(SB)/4, $0x80800f0e
+DATA int3Bytes24_8<>+52(SB)/4, $0x80800f0e
+DATA int3Bytes24_8<>+56(SB)/4, $0x80800f0f
+DATA int3Bytes24_8<>+60(SB)/4, $0x80800f0f
+GLOBL int3Bytes24_8<>(SB), RODATA|NOPTR, $64
+
 // func decodeInt3AVX2(dst []float32, src []byte, cols int, stride int)
 // Requires: AVX, AVX2, F16C
 TEXT ·decodeInt3AVX2(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS int3Levels<>+0(SB), Y0
+	VMOVUPS int3Shifts<>+0(SB), Y1
+	VMOVUPS int3Bytes0_8<>+0(SB), Y2
+	VMOVUPS int3Bytes8_8<>+0(SB), Y3
+	VMOVUPS int3Bytes16_8<>+0(SB), Y4
+	VMOVUPS int3Bytes24_8<>+0(SB), Y5
 
 row:
 	MOVQ AX, DX
 	MOVQ DI, R8
 
 step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
-	VPBROADCASTW 2(DX), X1
-	VCVTPH2PS    X1, Y1
-	VPBROADCASTD 4(DX), Y2
-	VPSRLVD      int3Shifts<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VPBROADCASTD 7(DX), Y2
-	VPSRLVD      int3Shifts<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(BX)
-	VPBROADCASTD 10(DX), Y2
-	VPSRLVD      int3Shifts<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 64(BX)
-	VPBROADCASTD 12(DX), Y2
-	VPSRLVD      int3Shifts8<>+0(SB), Y2, Y2
-	VPAND        sevens<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 96(BX)
-	ADDQ         $0x10, DX
+	VCVTPH2PS      (DX), X6
+	VBROADCASTSS   X6, Y7
+	VMOVSHDUP      X6, X6
+	VBROADCASTSS   X6, Y6
+	VMULPS         Y0, Y7, Y7
+	VADDPS         Y6, Y7, Y7
+	VBROADCASTI128 (DX), Y6
+	VPSHUFB        Y2, Y6, Y8
+	VPSRLVD        Y1, Y8, Y8
+	VPERMPS        Y7, Y8, Y8
+	VMOVUPS        Y8, (BX)
+	VPSHUFB        Y3, Y6, Y8
+	VPSRLVD        Y1, Y8, Y8
+	VPERMPS        Y7, Y8, Y8
+	VMOVUPS        Y8, 32(BX)
+	VPSHUFB        Y4, Y6, Y8
+	VPSRLVD        Y1, Y8, Y8
+	VPERMPS        Y7, Y8, Y8
+	VMOVUPS        Y8, 64(BX)
+	VPSHUFB        Y5, Y6, Y6
+	VPSRLVD        Y1, Y6, Y6
+	VPERMPS        Y7, Y6, Y6
+	VMOVUPS        Y6, 96(BX)
+	ADDQ           $0x10, DX
+	ADDQ           $0x00000080, BX
+	SUBQ           $0x20, R8
+	JG             step
+	ADDQ           CX, AX
+	SUBQ           DI, SI
+	JG             row
+	VZEROUPPER
+	RET
+
+// func decodeInt2AVX2(dst []float32, src []byte, cols int, stride int)
+// Requires: AVX, AVX2, F16C
+TEXT ·decodeInt2AVX2(SB), NOSPLIT, $0-64
+	MOVQ    src_base+24(FP), AX
+	MOVQ    stride+56(FP), CX
+	MOVQ    dst_base+0(FP), BX
+	MOVQ    dst_len+8(FP), SI
+	MOVQ    cols+48(FP), DI
+	VMOVUPS int2Levels<>+0(SB), Y0
+	VMOVUPS int2Shifts<>+0(SB), Y1
+	VMOVUPS int2Shifts<>+32(SB), Y2
+
+row:
+	MOVQ AX, DX
+	MOVQ DI, R8
+
+step:
+	VCVTPH2PS    (DX), X3
+	VBROADCASTSS X3, Y4
+	VMOVSHDUP    X3, X3
+	VBROADCASTSS X3, Y3
+	VMULPS       Y0, Y4, Y4
+	VADDPS       Y3, Y4, Y4
+	VPBROADCASTD 4(DX), Y3
+	VPSRLVD      Y1, Y3, Y3
+	VPERMPS      Y4, Y3, Y3
+	VMOVUPS      Y3, (BX)
+	VPBROADCASTD 4(DX), Y3
+	VPSRLVD      Y2, Y3, Y3
+	VPERMPS      Y4, Y3, Y3
+	VMOVUPS      Y3, 32(BX)
+	VPBROADCASTD 8(DX), Y3
+	VPSRLVD      Y1, Y3, Y3
+	VPERMPS      Y4, Y3, Y3
+	VMOVUPS      Y3, 64(BX)
+	VPBROADCASTD 8(DX), Y3
+	VPSRLVD      Y2, Y3, Y3
+	VPERMPS      Y4, Y3, Y3
+	VMOVUPS      Y3, 96(BX)
+	ADDQ         $0x0c, DX
 	ADDQ         $0x00000080, BX
 	SUBQ         $0x20, R8
 	JG           step
@@ -3199,58 +3641,23 @@ step:
 	VZEROUPPER
 	RET
 
-// func decodeInt2AVX2(dst []float32, src []byte, cols int, stride int)
-// Requires: AVX, AVX2, F16C
-TEXT ·decodeInt2AVX2(SB), NOSPLIT, $0-64
-	MOVQ src_base+24(FP), AX
-	MOVQ stride+56(FP), CX
-	MOVQ dst_base+0(FP), BX
-	MOVQ dst_len+8(FP), SI
-	MOVQ cols+48(FP), DI
+// func fetchAVX2(src []byte, count int, size int, stride int)
+// Requires: MMX+
+TEXT ·fetchAVX2(SB), NOSPLIT, $0-48
+	MOVQ src_base+0(FP), AX
+	MOVQ count+24(FP), CX
+	MOVQ size+32(FP), DX
+	MOVQ stride+40(FP), BX
 
 row:
-	MOVQ AX, DX
-	MOVQ DI, R8
+	XORQ SI, SI
 
-step:
-	VPBROADCASTW (DX), X0
-	VCVTPH2PS    X0, Y0
-	VPBROADCASTW 2(DX), X1
-	VCVTPH2PS    X1, Y1
-	VPBROADCASTD 4(DX), Y2
-	VPSRLVD      int2Shifts<>+0(SB), Y2, Y2
-	VPAND        threes<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, (BX)
-	VPBROADCASTD 4(DX), Y2
-	VPSRLVD      int2Shifts<>+32(SB), Y2, Y2
-	VPAND        threes<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 32(BX)
-	VPBROADCASTD 8(DX), Y2
-	VPSRLVD      int2Shifts<>+0(SB), Y2, Y2
-	VPAND        threes<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 64(BX)
-	VPBROADCASTD 8(DX), Y2
-	VPSRLVD      int2Shifts<>+32(SB), Y2, Y2
-	VPAND        threes<>+0(SB), Y2, Y2
-	VCVTDQ2PS    Y2, Y2
-	VMULPS       Y0, Y2, Y2
-	VADDPS       Y1, Y2, Y2
-	VMOVUPS      Y2, 96(BX)
-	ADDQ         $0x0c, DX
-	ADDQ         $0x00000080, BX
-	SUBQ         $0x20, R8
-	JG           step
-	ADDQ         CX, AX
-	SUBQ         DI, SI
-	JG           row
-	VZEROUPPER
+line:
+	PREFETCHT0 (AX)(SI*1)
+	ADDQ       $0x40, SI
+	CMPQ       SI, DX
+	JLT        line
+	ADDQ       BX, AX
+	DECQ       CX
+	JG         row
 	RET

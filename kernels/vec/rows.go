@@ -114,3 +114,17 @@ func (r *Rows) decode(dst []float32, at, cols int) {
 		src = src[stride:]
 	}
 }
+
+// fetch asks for units to be read, a moment before they are: reading stops while
+// products are computed, and a processor looks ahead only while it reads. The
+// products of fewer than four queries are done before anything could come.
+func (r *Rows) fetch(at, count, heads int) {
+	if use.fetch == nil || heads < 4 || count <= 0 {
+		return
+	}
+	size, stride := r.unit()
+	if stride == size {
+		count, size = 1, count*size
+	}
+	use.fetch(r.Data[at*stride:], count, size, stride)
+}

@@ -9,7 +9,7 @@ import (
 
 func main() {
 	ConstraintExpr("!noasm")
-	for _, t := range []tier{{"AVX512", 64}, {"AVX2", 32}} {
+	for _, t := range []tier{{name: "AVX512", bytes: 64}, {name: "AVX2", bytes: 32}} {
 		t.top()
 		t.expSum()
 		t.squares()
@@ -20,6 +20,7 @@ func main() {
 		t.dots()
 		t.sums()
 		t.decoders()
+		t.fetch()
 	}
 	Generate()
 }

@@ -22,7 +22,7 @@ func (t tier) top() {
 	}
 	y := most.AsY().(VecVirtual)
 	low := most.AsX().(VecVirtual)
-	VMAXPS(tier{"", 32}.high(y), low, low)
+	VMAXPS(tier{bytes: 32}.high(y), low, low)
 	for _, order := range []uint64{0x4e, 0xb1} {
 		u := XMM()
 		VPERMILPS(Imm(order), low, u)
@@ -53,7 +53,7 @@ func (t tier) total(sums []VecVirtual) {
 		VADDPD(sums[1], sums[0], four)
 	}
 	two, one := XMM(), XMM()
-	VADDPD(tier{"", 32}.high(four), four.AsX(), two)
+	VADDPD(tier{bytes: 32}.high(four), four.AsX(), two)
 	VPERMILPD(Imm(1), two, one)
 	VADDSD(one, two, two)
 	Store(two, ReturnIndex(0))

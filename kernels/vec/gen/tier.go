@@ -13,6 +13,8 @@ import (
 type tier struct {
 	name  string
 	bytes int // of a vector
+	// big decodes 64 numbers, nil: the steps are enough.
+	big func(d *decoder)
 }
 
 func (t tier) wide() bool { return t.bytes == 64 }
