@@ -8,7 +8,7 @@ BENCH    ?= .
 KILLS    ?= 200
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.8.2
 # Packages whose tests run once more under the race detector.
-RACE := ./cache ./engine ./internal/... ./recipes/source ./runtime/hub ./runtime/gguf ./stages
+RACE := ./cache ./engine ./internal/... ./kernels/pool ./recipes/source ./runtime/hub ./runtime/gguf ./stages
 
 export CGO_ENABLED ?= 0
 

@@ -407,7 +407,7 @@ func TestDecode(t *testing.T) {
 				dim := 32 * (1 + r.IntN(9))
 				size, count := int(q.RowBytes(int64(dim))), 1+r.IntN(5)
 				rows := Rows{Type: q, Dim: dim, Stride: size + try%3*5, Data: make([]byte, count*(size+10)+32)[r.IntN(32):]}
-				rows.Data = rows.Data[:(count-1)*rows.Stride+size : (count-1)*rows.Stride+size]
+				rows.Data = rows.Data[: (count-1)*rows.Stride+size : (count-1)*rows.Stride+size]
 				start := r.IntN(256)
 				for i := range rows.Data {
 					rows.Data[i] = byte(start + i)
