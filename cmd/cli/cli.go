@@ -205,7 +205,7 @@ func (a *app) commands() map[string][]func() *cobra.Command {
 	return map[string][]func() *cobra.Command{
 		groupBuild:  {a.buildCommand, a.planCommand, a.explainCommand, a.lockCommand, a.verifyCommand, a.reproduceCommand, a.cacheCommand},
 		groupRecipe: {a.initCommand, a.validateCommand, a.fmtCommand, a.graphCommand},
-		groupModel:  {a.infoCommand, a.diffCommand, a.tensorCommand, a.runCommand, a.benchCommand},
+		groupModel:  {a.infoCommand, a.diffCommand, a.tensorCommand, a.tokenizeCommand, a.runCommand, a.benchCommand},
 		groupOther:  {a.docsCommand, a.versionCommand, a.completionCommand},
 	}
 }

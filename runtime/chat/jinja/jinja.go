@@ -3,9 +3,10 @@
 // lstrip_blocks, loop controls, tojson, strftime_now, raise_exception), and
 // Python's ways of writing values.
 //
-// It is written here because libraries that were tried end the whole process on a
-// macro that calls itself. Templates come with models, from anywhere. Nothing in one reaches files or
-// the network, and its time, memory, nesting and output are bounded.
+// It is written here because the libraries that were tried let a macro that calls
+// itself end the whole process. Templates come with models, from anywhere: nothing
+// in one reaches files or the network, and its time, memory, nesting and output
+// are bounded.
 package jinja
 
 import (
