@@ -200,7 +200,7 @@ func (p *Pool) claim(worker int) {
 
 // join waits until no worker is active.
 func (p *Pool) join() {
-	for wait := p.spinner(); wait.again(); {
+	for wait := (spinner{never: !p.spins}); wait.again(); {
 		if p.active.Load() == 0 {
 			return
 		}
@@ -248,7 +248,7 @@ func (p *Pool) enter(worker int) {
 // await gives the state once it shows a loop after last, or the end.
 func (p *Pool) await(last uint64) uint64 {
 	for {
-		for wait := p.spinner(); wait.again(); {
+		for wait := (spinner{never: !p.spins, yields: true}); wait.again(); {
 			if s := p.state.Load(); s != last && s&(open|closed) != 0 {
 				return s
 			}

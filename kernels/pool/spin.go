@@ -19,9 +19,10 @@ type spinner struct {
 	turns int
 	start time.Time
 	never bool
+	// yields: others may have the processor. A worker that has nothing to do
+	// offers it; Run doesn't, as it gets it back only after their time slices.
+	yields bool
 }
-
-func (p *Pool) spinner() spinner { return spinner{never: !p.spins} }
 
 // again says whether to look once more; the first look is at once.
 func (s *spinner) again() bool {
@@ -37,7 +38,9 @@ func (s *spinner) again() bool {
 		if time.Since(s.start) > spinFor {
 			return false
 		}
-		runtime.Gosched()
+		if s.yields {
+			runtime.Gosched()
+		}
 	}
 	pause(pauses)
 	return true

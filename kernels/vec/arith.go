@@ -22,8 +22,3 @@ func AXPY(dst []float32, by float32, x []float32) {
 	sameLength("AXPY", len(dst), len(x))
 	runs(len(x), func(lo, hi int) { use.axpy(dst[lo:hi], by, x[lo:hi]) }, func(lo, hi int) { scalar.axpy(dst[lo:hi], by, x[lo:hi]) })
 }
-
-// blend is dst = dst*by + x.
-func blend(dst []float32, by float32, x []float32) {
-	runs(len(x), func(lo, hi int) { use.blend(dst[lo:hi], by, x[lo:hi]) }, func(lo, hi int) { scalar.blend(dst[lo:hi], by, x[lo:hi]) })
-}
