@@ -68,6 +68,7 @@ func (p *pass) attend(a *attention) {
 	b.Rotate(p.q, s.Heads, a.rope)
 	b.Rotate(p.k, s.HeadsKV, a.rope)
 	b.Attend(p.att, p.q, p.k, p.v, s)
+	p.trim(s.Layer)
 	p.saw(p.att, p.rows(), s.Layer, a.name, attentionOutput)
 	b.Linear(p.h, a.out, a.bo, p.att)
 	b.Add(p.x, p.h)

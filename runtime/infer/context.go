@@ -53,6 +53,9 @@ type pass struct {
 	gate, up ops.Buffer // nil where all layers have experts
 	router   ops.Buffer // nil where there are no experts
 	routing  ops.Routing
+	keep     []int32 // rows whose logits are asked for
+	some     bool    // no others are needed behind the last layer
+	trimmed  bool    // x has these rows only
 	seen     []float32
 }
 
@@ -293,6 +296,10 @@ func (c *Context) fill(parts []Part, part, done int) (nextPart, nextDone int) {
 func (c *Context) run(ctx context.Context) error {
 	p := &c.pass
 	p.begin(ctx)
+	p.keep, p.some, p.trimmed = p.keep[:0], p.observer == nil && len(c.wanted) < p.rows(), false
+	for _, w := range c.wanted {
+		p.keep = append(p.keep, int32(w.row))
+	}
 	p.b.Embed(p.x, c.m.embed)
 	for i := range c.m.Layers {
 		c.m.graph.layer(p, i)
@@ -312,13 +319,27 @@ func (p *pass) begin(ctx context.Context) {
 
 func (p *pass) rows() int { return len(p.batch.Tokens) }
 
+// trim leaves out the rows of the last layer whose results nobody asks for,
+// once their keys and values are stored.
+func (p *pass) trim(layer int) {
+	if layer != p.Layers-1 || !p.some {
+		return
+	}
+	p.b.Gather(p.att, p.att, p.keep)
+	p.b.Gather(p.x, p.x, p.keep)
+	p.trimmed = true
+}
+
 // visit computes the logits that are asked for.
 func (c *Context) visit(ctx context.Context, visit func(part, index int, logits []float32) error) error {
 	p := &c.pass
 	for first := 0; first < len(c.wanted); first += c.heads {
 		some := c.wanted[first:min(first+c.heads, len(c.wanted))]
 		c.rows = c.rows[:0]
-		for _, w := range some {
+		for i, w := range some {
+			if p.trimmed {
+				w.row = first + i
+			}
 			c.rows = append(c.rows, int32(w.row))
 		}
 		p.b.Begin(ctx, &p.batch)

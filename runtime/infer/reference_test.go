@@ -2,6 +2,7 @@ package infer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"testing"
 
@@ -50,4 +51,29 @@ func TestReference(t *testing.T) {
 		t.Logf("largest difference of a logit: %.2g", most)
 		require.Less(t, most, 1e-4)
 	})
+}
+
+// Rounded as llama.cpp does it, logits of gpt-oss are llama.cpp's.
+func TestLlamaRope(t *testing.T) {
+	path := examples + "nano-gptoss"
+	ref := tensors(t, path+"/reference/forward.safetensors")
+	stock := tensors(t, "../../interop/testdata/nano-gptoss-stock.safetensors")
+	apartFromStock := func(o Options) (most float64) {
+		m := openModel(t, path, o)
+		c := newContext(t, m, ContextOptions{Cache: cacheOf(t, m, "f32")})
+		for j := range 3 {
+			tokens := toTokens(ref[fmt.Sprintf("tokens.%d", j)])
+			want, likeliest := stock[fmt.Sprintf("logits.%d", j)], stock[fmt.Sprintf("likeliest.%d", j)]
+			got := allLogits(t, c, tokens)
+			for i, v := range want {
+				row := got[len(got)-len(want)/64+i/64]
+				most = max(most, math.Abs(float64(v-row[int(likeliest[i])])))
+			}
+		}
+		return most
+	}
+	rounded, own := apartFromStock(Options{Exact: true, LlamaRope: true}), apartFromStock(Options{Exact: true})
+	t.Logf("largest difference to llama.cpp: %.2g rounded, %.2g not", rounded, own)
+	require.Less(t, rounded, 1e-3)
+	require.Greater(t, own, 0.1)
 }

@@ -135,6 +135,9 @@ func (b *Backend) run(n, chunk int, f func(worker, lo, hi int)) {
 	}
 }
 
+// idle says that there is nothing to do: the pass has failed, or has no rows.
+func (b *Backend) idle() bool { return b.err != nil || b.rows == 0 }
+
 // catch keeps the pass's first error. Workers may call it.
 func (b *Backend) catch(err error) {
 	if err == nil {

@@ -59,7 +59,7 @@ func (j *linearJob) init(b *Backend) { j.b, j.f = b, j.rows }
 
 // Linear is x·wᵀ.
 func (b *Backend) Linear(dst ops.Buffer, w ops.Matrix, bias ops.Vector, x ops.Buffer) {
-	if b.err != nil {
+	if b.idle() {
 		return
 	}
 	j, m := &b.linear, w.(*matrix)

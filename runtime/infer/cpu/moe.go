@@ -55,7 +55,7 @@ func (b *Backend) Routing(rows, n, used int) (ops.Routing, error) {
 
 // Route chooses experts.
 func (b *Backend) Route(to ops.Routing, logits ops.Buffer) {
-	if b.err != nil {
+	if b.idle() {
 		return
 	}
 	r, l := to.(*routing), logits.(*buffer)
@@ -124,7 +124,7 @@ func (j *mixJob) init(b *Backend) {
 
 // Mix runs the chosen experts.
 func (b *Backend) Mix(dst, x ops.Buffer, of ops.Experts, to ops.Routing, a ops.Activation) {
-	if b.err != nil {
+	if b.idle() {
 		return
 	}
 	j := &b.mix

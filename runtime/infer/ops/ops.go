@@ -137,7 +137,8 @@ type Backend interface {
 	Route(r Routing, logits Buffer)
 	// Mix runs the chosen experts and sums their results by their weights.
 	Mix(dst, x Buffer, e Experts, r Routing, a Activation)
-	// Gather copies rows; the pass goes on with these.
+	// Gather copies rows, whose numbers rise; the pass goes on with these. dst may
+	// be src.
 	Gather(dst, src Buffer, rows []int32)
 
 	// Read waits for the operations so far and copies rows from first on.
