@@ -1,9 +1,7 @@
 package recipes
 
 import (
-	"context"
 	"os"
-	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
@@ -14,40 +12,6 @@ import (
 )
 
 const languagePage = "../docs/language.md"
-
-// TestLanguagePage loads the examples of the page: those in HCL are one recipe,
-// and the files beside it that their first line names; those in JSON stand
-// alone.
-func TestLanguagePage(t *testing.T) {
-	page, err := os.ReadFile(languagePage)
-	require.NoError(t, err)
-	fence := regexp.MustCompile("(?s)```(hcl|json)\n(.*?)```")
-	name := regexp.MustCompile(`^# (\S+\.hcl)\n`)
-	files := map[string]string{}
-	count := 0
-	for _, m := range fence.FindAllStringSubmatch(string(page), -1) {
-		count++
-		if m[1] == "json" {
-			r, ds := loadFiles(t, map[string]string{"recipe.hcl.json": m[2]})
-			require.Empty(t, ds, "%s", render(r, ds))
-			require.NotEmpty(t, r.Program.Blocks)
-			continue
-		}
-		file := "recipe.hcl"
-		if f := name.FindStringSubmatch(m[2]); f != nil {
-			file = f[1]
-		}
-		files[file] += m[2] + "\n"
-	}
-	require.Greater(t, count, 10)
-	require.Equal(t, count, strings.Count(string(page), "```")/2, "every example says hcl or json")
-	dir := write(t, files)
-	r, ds := Load(context.Background(), Options{Path: filepath.Join(dir, "recipe.hcl"), Catalog: testCatalog()})
-	require.Empty(t, ds, "%s", render(r, ds))
-	require.Contains(t, usedOf(r.Program), "module.ultra.artifact.gguf.ultra")
-	require.Contains(t, r.Program.Policies, `policy.target["small"]`)
-	require.JSONEq(t, `{"small":null,"large":null}`, string(r.Program.Outputs["perplexity"]))
-}
 
 // TestLanguagePageNamesEverything checks that the page names every attribute of
 // the language's own blocks and everything that rules see.

@@ -39,7 +39,7 @@ func (r *policyReader) readRule(b *nested) {
 	}
 	switch {
 	case c.attrs["type"] == nil && c.attrs["min"] == nil && c.attrs["max"] == nil && c.attrs["effort"] == nil:
-		r.fail(b.rng, "Rule without effect", "A tensor rule sets type, or min and max as bounds for a budget, or effort.")
+		r.fail(b.rng, "Rule without effect", "A tensor rule sets type, or min and max as bounds, or effort.")
 	case x.Type != "" && (x.Min != "" || x.Max != ""):
 		at := c.attrs["min"]
 		if at == nil {

@@ -350,8 +350,10 @@ func (g *ggufPlan) checkBudget(a *engine.ArtifactPlan) error {
 	if !ok {
 		return nil
 	}
-	bytes, bits, _ := budget.Budget()
+	bytes, bits, kld := budget.Budget()
 	switch {
+	case kld > 0:
+		g.p.Refuse(g.q.policy.Range(), "Budget cannot be held", "max_kld of %s needs the model to be run while it is quantized, which no stage does: bound the bytes or bits_per_weight instead.", g.q.policy.Address())
 	case bytes > 0 && a.Bytes > bytes:
 		return diag.Errorf(g.q.policy.Range(), "Over budget", "%s would have %s, and the budget of %s is %s. Lower the types of its largest roles, which `pj plan` lists.", a.Address, bytesize.Format(a.Bytes), g.q.policy.Address(), bytesize.Format(bytes))
 	case bits > 0 && a.BitsPerWeight > bits:

@@ -226,6 +226,16 @@ func TestBudget(t *testing.T) {
 	}
 }
 
+// TestBudgetThatNobodyHolds checks that a plan says so, and that a build does not
+// go on as if it were held.
+func TestBudgetThatNobodyHolds(t *testing.T) {
+	w := tiered(t, ruled(fakePolicy{def: "q8_0", maxKLD: 0.01}))
+	plan, err := w.plan()
+	require.NoError(t, err)
+	require.Len(t, plan.Refusals, 1)
+	require.Contains(t, plan.Refusals[0].Detail, "max_kld of policy.p needs the model to be run")
+}
+
 // TestBounds checks what a plan says while evidence is missing.
 func TestBounds(t *testing.T) {
 	w := newWorld(t)

@@ -44,6 +44,7 @@ type fakePolicy struct {
 	kv            func(layer *engine.TensorAttrs) []engine.KVRule
 	bytes         int64
 	bitsPerWeight float64
+	maxKLD        float64
 }
 
 const policyAddress = "policy.p"
@@ -57,7 +58,7 @@ func (p *fakePolicy) Default() string                   { return p.def }
 func (p *fakePolicy) Preserve() bool                    { return p.preserve }
 func (p *fakePolicy) Evidence() *engine.Ref             { return p.evidence }
 func (p *fakePolicy) Canonical() json.RawMessage        { return json.RawMessage(`{"mix":"` + p.mix + `"}`) }
-func (p *fakePolicy) Budget() (int64, float64, float64) { return p.bytes, p.bitsPerWeight, 0 }
+func (p *fakePolicy) Budget() (int64, float64, float64) { return p.bytes, p.bitsPerWeight, p.maxKLD }
 
 func (p *fakePolicy) KV(layer *engine.TensorAttrs) ([]engine.KVRule, error) {
 	if p.kv == nil {
