@@ -28,6 +28,13 @@ var impls = []kernels{
 			roundSmallAVX512(r, &x[0], len(x)/32)
 		},
 	},
+	{
+		name:       "avx2",
+		ok:         cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
+		mul:        avx2.mul,
+		roundSuper: roundSuper,
+		roundSmall: roundSmall,
+	},
 }
 
 // The assembly trusts in these offsets; where one is wrong, an array here has
@@ -43,7 +50,8 @@ var (
 )
 
 var avx512 = panels{
-	prefetch: prefetchAVX512,
+	height:   16,
+	prefetch: prefetch,
 	one: [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int){
 		kindF32:   oneF32AVX512,
 		kindF16:   oneF16AVX512,
@@ -91,128 +99,52 @@ var avx512 = panels{
 	},
 }
 
-//go:noescape
-func oneF32AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillF32AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneF16AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillF16AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneBF16AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillBF16AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ2KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ2KAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ3KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ3KAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ4KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ4KAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ5KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ5KAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ6KAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ6KAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneIQ4XSAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillIQ4XSAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ4_0AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ4_0AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ4_1AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ4_1AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ5_0AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ5_0AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ5_1AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ5_1AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneQ8_0AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillQ8_0AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneIQ4NLAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillIQ4NLAVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func oneMXFP4AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-
-//go:noescape
-func fillMXFP4AVX512(to *panel, w *byte, stride, units int)
-
-//go:noescape
-func productFloatsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func product16AVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func product16MinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func product32AVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func product32MinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func productSmallAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func productSmallMinsAVX512(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
-
-//go:noescape
-func roundSuperAVX512(r *superRecord, x *float32)
-
-//go:noescape
-func roundSmallAVX512(r *smallRecord, x *float32, units int)
-
-//go:noescape
-func prefetchAVX512(at uintptr, size int)
+var avx2 = panels{
+	height:   8,
+	prefetch: prefetch,
+	one: [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int){
+		kindF32:   oneF32AVX2,
+		kindF16:   oneF16AVX2,
+		kindBF16:  oneBF16AVX2,
+		kindQ2K:   oneQ2KAVX2,
+		kindQ3K:   oneQ3KAVX2,
+		kindQ4K:   oneQ4KAVX2,
+		kindQ5K:   oneQ5KAVX2,
+		kindQ6K:   oneQ6KAVX2,
+		kindIQ4XS: oneIQ4XSAVX2,
+		kindQ4_0:  oneQ4_0AVX2,
+		kindQ4_1:  oneQ4_1AVX2,
+		kindQ5_0:  oneQ5_0AVX2,
+		kindQ5_1:  oneQ5_1AVX2,
+		kindQ8_0:  oneQ8_0AVX2,
+		kindIQ4NL: oneIQ4NLAVX2,
+		kindMXFP4: oneMXFP4AVX2,
+	},
+	fill: [kinds]func(to *panel, w *byte, stride, units int){
+		kindF32:   fillF32AVX2,
+		kindF16:   fillF16AVX2,
+		kindBF16:  fillBF16AVX2,
+		kindQ2K:   fillQ2KAVX2,
+		kindQ3K:   fillQ3KAVX2,
+		kindQ4K:   fillQ4KAVX2,
+		kindQ5K:   fillQ5KAVX2,
+		kindQ6K:   fillQ6KAVX2,
+		kindIQ4XS: fillIQ4XSAVX2,
+		kindQ4_0:  fillQ4_0AVX2,
+		kindQ4_1:  fillQ4_1AVX2,
+		kindQ5_0:  fillQ5_0AVX2,
+		kindQ5_1:  fillQ5_1AVX2,
+		kindQ8_0:  fillQ8_0AVX2,
+		kindIQ4NL: fillIQ4NLAVX2,
+		kindMXFP4: fillMXFP4AVX2,
+	},
+	product: [methods]func(sums *float32, from *panel, recs *byte, offsets *int, n, units int){
+		methodFloats:    productFloatsAVX2,
+		method16:        product16AVX2,
+		method16Mins:    product16MinsAVX2,
+		method32:        product32AVX2,
+		method32Mins:    product32MinsAVX2,
+		methodSmall:     productSmallAVX2,
+		methodSmallMins: productSmallMinsAVX2,
+	},
+}

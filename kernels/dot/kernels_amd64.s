@@ -4,6 +4,382 @@
 
 #include "textflag.h"
 
+// func prefetch(at uintptr, size int)
+// Requires: MMX+
+TEXT ·prefetch(SB), NOSPLIT, $0-16
+	MOVQ at+0(FP), AX
+	MOVQ size+8(FP), CX
+
+line:
+	PREFETCHT0 (AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x40, CX
+	JG         line
+	RET
+
+// func roundSuperAVX512(r *byte, x *float32)
+// Requires: AVX, AVX512F, AVX512VL, AVX512VNNI, BMI
+TEXT ·roundSuperAVX512(SB), NOSPLIT, $0-16
+	MOVQ         r+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVL         $0x7fffffff, DX
+	VPBROADCASTD DX, Z0
+	VPXORD       Z31, Z31, Z1
+	VPANDD       (CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       64(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       128(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       192(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       256(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       320(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       384(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       448(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       512(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       576(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       640(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       704(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       768(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       832(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       896(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPANDD       960(CX), Z0, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VSHUFI32X4   $0x4e, Z1, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VSHUFI32X4   $0xb1, Z1, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPMAXUD      Z2, Z1, Z1
+	VMOVD        X1, DX
+	CMPL         DX, $0x7f800000
+	JCC          notFinite
+	CMPL         DX, $0x04000000
+	JCS          zero
+	MOVQ         CX, DX
+
+look:
+	VPANDD       (DX), Z0, Z2
+	VPCMPEQD     Z1, Z2, K1
+	KMOVW        K1, BX
+	ADDQ         $0x40, DX
+	TESTL        BX, BX
+	JZ           look
+	TZCNTL       BX, BX
+	VMOVSS       minus127<>+0(SB), X0
+	VDIVSS       -64(DX)(BX*4), X0, X0
+	VMOVSS       one<>+0(SB), X1
+	VDIVSS       X0, X1, X1
+	VMOVSS       X1, 304(AX)
+	VBROADCASTSS X0, Z0
+	VMULPS       (CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, (AX)
+	VMULPS       64(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 16(AX)
+	VMULPS       128(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 32(AX)
+	VMULPS       192(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 48(AX)
+	VMULPS       256(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 64(AX)
+	VMULPS       320(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 80(AX)
+	VMULPS       384(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 96(AX)
+	VMULPS       448(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 112(AX)
+	VMULPS       512(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 128(AX)
+	VMULPS       576(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 144(AX)
+	VMULPS       640(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 160(AX)
+	VMULPS       704(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 176(AX)
+	VMULPS       768(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 192(AX)
+	VMULPS       832(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 208(AX)
+	VMULPS       896(CX), Z0, Z1
+	VCVTPS2DQ    Z1, Z1
+	VPMOVSDB     Z1, X1
+	VMOVDQU      X1, 224(AX)
+	VMULPS       960(CX), Z0, Z0
+	VCVTPS2DQ    Z0, Z0
+	VPMOVSDB     Z0, X0
+	VMOVDQU      X0, 240(AX)
+	MOVL         $0x01010101, CX
+	VPBROADCASTD CX, Z0
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     (AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z2
+	VPERMD       Z1, Z2, Z1
+	VPMOVDW      Z1, Y1
+	VMOVQ        X1, 256(AX)
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     64(AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z2
+	VPERMD       Z1, Z2, Z1
+	VPMOVDW      Z1, Y1
+	VMOVQ        X1, 264(AX)
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     128(AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z2
+	VPADDD       Z2, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z2
+	VPERMD       Z1, Z2, Z1
+	VPMOVDW      Z1, Y1
+	VMOVQ        X1, 272(AX)
+	VPXORD       Z31, Z31, Z1
+	VPDPBUSD     192(AX), Z0, Z1
+	VPSHUFD      $0x4e, Z1, Z0
+	VPADDD       Z0, Z1, Z1
+	VPSHUFD      $0xb1, Z1, Z0
+	VPADDD       Z0, Z1, Z1
+	VMOVDQU32    everyFourth<>+0(SB), Z0
+	VPERMD       Z1, Z0, Z1
+	VPMOVDW      Z1, Y0
+	VMOVQ        X0, 280(AX)
+	VZEROUPPER
+	RET
+
+notFinite:
+	MOVL $0x7fc00000, DX
+	JMP  none
+
+zero:
+	XORL DX, DX
+
+none:
+	MOVL      DX, 304(AX)
+	VPXORD    Z31, Z31, Z0
+	VMOVDQU32 Z0, (AX)
+	VMOVDQU32 Z0, 64(AX)
+	VMOVDQU32 Z0, 128(AX)
+	VMOVDQU32 Z0, 192(AX)
+	VMOVDQU32 Y0, 256(AX)
+	VZEROUPPER
+	RET
+
+DATA minus127<>+0(SB)/1, $0x00
+DATA minus127<>+1(SB)/1, $0x00
+DATA minus127<>+2(SB)/1, $0xfe
+DATA minus127<>+3(SB)/1, $0xc2
+GLOBL minus127<>(SB), RODATA|NOPTR, $4
+
+DATA one<>+0(SB)/1, $0x00
+DATA one<>+1(SB)/1, $0x00
+DATA one<>+2(SB)/1, $0x80
+DATA one<>+3(SB)/1, $0x3f
+GLOBL one<>(SB), RODATA|NOPTR, $4
+
+DATA everyFourth<>+0(SB)/1, $0x00
+DATA everyFourth<>+1(SB)/1, $0x00
+DATA everyFourth<>+2(SB)/1, $0x00
+DATA everyFourth<>+3(SB)/1, $0x00
+DATA everyFourth<>+4(SB)/1, $0x04
+DATA everyFourth<>+5(SB)/1, $0x00
+DATA everyFourth<>+6(SB)/1, $0x00
+DATA everyFourth<>+7(SB)/1, $0x00
+DATA everyFourth<>+8(SB)/1, $0x08
+DATA everyFourth<>+9(SB)/1, $0x00
+DATA everyFourth<>+10(SB)/1, $0x00
+DATA everyFourth<>+11(SB)/1, $0x00
+DATA everyFourth<>+12(SB)/1, $0x0c
+DATA everyFourth<>+13(SB)/1, $0x00
+DATA everyFourth<>+14(SB)/1, $0x00
+DATA everyFourth<>+15(SB)/1, $0x00
+DATA everyFourth<>+16(SB)/1, $0x00
+DATA everyFourth<>+17(SB)/1, $0x00
+DATA everyFourth<>+18(SB)/1, $0x00
+DATA everyFourth<>+19(SB)/1, $0x00
+DATA everyFourth<>+20(SB)/1, $0x04
+DATA everyFourth<>+21(SB)/1, $0x00
+DATA everyFourth<>+22(SB)/1, $0x00
+DATA everyFourth<>+23(SB)/1, $0x00
+DATA everyFourth<>+24(SB)/1, $0x08
+DATA everyFourth<>+25(SB)/1, $0x00
+DATA everyFourth<>+26(SB)/1, $0x00
+DATA everyFourth<>+27(SB)/1, $0x00
+DATA everyFourth<>+28(SB)/1, $0x0c
+DATA everyFourth<>+29(SB)/1, $0x00
+DATA everyFourth<>+30(SB)/1, $0x00
+DATA everyFourth<>+31(SB)/1, $0x00
+DATA everyFourth<>+32(SB)/1, $0x00
+DATA everyFourth<>+33(SB)/1, $0x00
+DATA everyFourth<>+34(SB)/1, $0x00
+DATA everyFourth<>+35(SB)/1, $0x00
+DATA everyFourth<>+36(SB)/1, $0x04
+DATA everyFourth<>+37(SB)/1, $0x00
+DATA everyFourth<>+38(SB)/1, $0x00
+DATA everyFourth<>+39(SB)/1, $0x00
+DATA everyFourth<>+40(SB)/1, $0x08
+DATA everyFourth<>+41(SB)/1, $0x00
+DATA everyFourth<>+42(SB)/1, $0x00
+DATA everyFourth<>+43(SB)/1, $0x00
+DATA everyFourth<>+44(SB)/1, $0x0c
+DATA everyFourth<>+45(SB)/1, $0x00
+DATA everyFourth<>+46(SB)/1, $0x00
+DATA everyFourth<>+47(SB)/1, $0x00
+DATA everyFourth<>+48(SB)/1, $0x00
+DATA everyFourth<>+49(SB)/1, $0x00
+DATA everyFourth<>+50(SB)/1, $0x00
+DATA everyFourth<>+51(SB)/1, $0x00
+DATA everyFourth<>+52(SB)/1, $0x04
+DATA everyFourth<>+53(SB)/1, $0x00
+DATA everyFourth<>+54(SB)/1, $0x00
+DATA everyFourth<>+55(SB)/1, $0x00
+DATA everyFourth<>+56(SB)/1, $0x08
+DATA everyFourth<>+57(SB)/1, $0x00
+DATA everyFourth<>+58(SB)/1, $0x00
+DATA everyFourth<>+59(SB)/1, $0x00
+DATA everyFourth<>+60(SB)/1, $0x0c
+DATA everyFourth<>+61(SB)/1, $0x00
+DATA everyFourth<>+62(SB)/1, $0x00
+DATA everyFourth<>+63(SB)/1, $0x00
+GLOBL everyFourth<>(SB), RODATA|NOPTR, $64
+
+// func roundSmallAVX512(r *byte, x *float32, units int)
+// Requires: AVX, AVX512F, AVX512VL, AVX512VNNI, F16C
+TEXT ·roundSmallAVX512(SB), NOSPLIT, $0-24
+	MOVQ         r+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         units+16(FP), DX
+	LEAQ         256(AX), BX
+	MOVL         $0x7fffffff, SI
+	VPBROADCASTD SI, Z0
+	MOVL         $0x01010101, SI
+	VPBROADCASTD SI, Z1
+
+unit:
+	VPANDD          (CX), Z0, Z2
+	VPANDD          64(CX), Z0, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VSHUFI32X4      $0x4e, Z2, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VSHUFI32X4      $0xb1, Z2, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VPSHUFD         $0x4e, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VPSHUFD         $0xb1, Z2, Z3
+	VPMAXUD         Z3, Z2, Z2
+	VMOVD           X2, SI
+	CMPL            SI, $0x7f800000
+	JCC             notFinite
+	CMPL            SI, $0x04000000
+	JCS             zero
+	VMOVSS          plus127<>+0(SB), X4
+	VDIVSS          X4, X2, X3
+	VCVTPS2PH       $0x00, X3, X3
+	VCVTPH2PS       X3, X3
+	VMOVSS          X3, (BX)
+	VDIVSS          X2, X4, X2
+	VBROADCASTSS    X2, Z2
+	VMULPS          (CX), Z2, Z3
+	VCVTPS2DQ       Z3, Z3
+	VPMOVSDB        Z3, X3
+	VMOVDQU         X3, (AX)
+	VMULPS          64(CX), Z2, Z2
+	VCVTPS2DQ       Z2, Z2
+	VPMOVSDB        Z2, X2
+	VMOVDQU         X2, 16(AX)
+	VBROADCASTI64X4 (AX), Z2
+	VPXORD          Z31, Z31, Z3
+	VPDPBUSD        Z2, Z1, Z3
+	VSHUFI32X4      $0x4e, Z3, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VSHUFI32X4      $0xb1, Z3, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VPSHUFD         $0x4e, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VPSHUFD         $0xb1, Z3, Z2
+	VPADDD          Z2, Z3, Z3
+	VPSLLD          $0x06, Z3, Z3
+	VPXORD          Z31, Z31, Z2
+	VPSUBD          Z3, Z2, Z2
+	VMOVD           X2, 32(BX)
+
+next:
+	ADDQ $0x00000080, CX
+	ADDQ $0x20, AX
+	ADDQ $0x04, BX
+	DECQ DX
+	JNZ  unit
+	VZEROUPPER
+	RET
+
+notFinite:
+	MOVL $0x7fc00000, SI
+	JMP  none
+
+zero:
+	XORL SI, SI
+
+none:
+	MOVL      SI, (BX)
+	MOVL      $0x00000000, 32(BX)
+	VPXORD    Z31, Z31, Z2
+	VMOVDQU32 Y2, (AX)
+	JMP       next
+
+DATA plus127<>+0(SB)/1, $0x00
+DATA plus127<>+1(SB)/1, $0x00
+DATA plus127<>+2(SB)/1, $0xfe
+DATA plus127<>+3(SB)/1, $0x42
+GLOBL plus127<>(SB), RODATA|NOPTR, $4
+
 // func oneQ2KAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, GFNI, MMX+
 TEXT ·oneQ2KAVX512(SB), NOSPLIT, $16-56
@@ -977,55 +1353,55 @@ TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-32
 	VPMOVDW             Z5, Y5
 	VCVTPH2PS           Y5, Z5
 	VPSHUFB             byteOf0<>+0(SB), Z6, Z10
-	VMOVDQU32           Z10, 4096(AX)
+	VMOVUPS             Z10, 4096(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z6, Z10
-	VMOVDQU32           Z10, 4160(AX)
+	VMOVUPS             Z10, 4160(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z6, Z10
-	VMOVDQU32           Z10, 4224(AX)
+	VMOVUPS             Z10, 4224(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z6, Z6
-	VMOVDQU32           Z6, 4288(AX)
+	VMOVUPS             Z6, 4288(AX)
 	VPSHUFB             byteOf0<>+0(SB), Z7, Z6
-	VMOVDQU32           Z6, 4352(AX)
+	VMOVUPS             Z6, 4352(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z7, Z6
-	VMOVDQU32           Z6, 4416(AX)
+	VMOVUPS             Z6, 4416(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z7, Z6
-	VMOVDQU32           Z6, 4480(AX)
+	VMOVUPS             Z6, 4480(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z7, Z6
-	VMOVDQU32           Z6, 4544(AX)
+	VMOVUPS             Z6, 4544(AX)
 	VPSHUFB             byteOf0<>+0(SB), Z8, Z6
-	VMOVDQU32           Z6, 4608(AX)
+	VMOVUPS             Z6, 4608(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z8, Z6
-	VMOVDQU32           Z6, 4672(AX)
+	VMOVUPS             Z6, 4672(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z8, Z6
-	VMOVDQU32           Z6, 4736(AX)
+	VMOVUPS             Z6, 4736(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z8, Z6
-	VMOVDQU32           Z6, 4800(AX)
+	VMOVUPS             Z6, 4800(AX)
 	VPSHUFB             byteOf0<>+0(SB), Z3, Z6
-	VMOVDQU32           Z6, 4864(AX)
+	VMOVUPS             Z6, 4864(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z3, Z6
-	VMOVDQU32           Z6, 4928(AX)
+	VMOVUPS             Z6, 4928(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z3, Z6
-	VMOVDQU32           Z6, 4992(AX)
+	VMOVUPS             Z6, 4992(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 5056(AX)
+	VMOVUPS             Z3, 5056(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 5120(AX)
+	VMOVUPS             Z3, 5120(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z2, Z2
-	VMOVDQU32           Z2, 5184(AX)
+	VMOVUPS             Z2, 5184(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 5248(AX)
+	VMOVUPS             Z2, 5248(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z0, Z0
-	VMOVDQU32           Z0, 5312(AX)
+	VMOVUPS             Z0, 5312(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 5376(AX)
+	VMOVUPS             Z0, 5376(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 5440(AX)
+	VMOVUPS             Z0, 5440(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 5504(AX)
+	VMOVUPS             Z0, 5504(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 5568(AX)
-	VMOVDQU32           Z9, 5632(AX)
-	VMOVDQU32           Z5, 5696(AX)
+	VMOVUPS             Z0, 5568(AX)
+	VMOVUPS             Z9, 5632(AX)
+	VMOVUPS             Z5, 5696(AX)
 	VBROADCASTI32X4     16(CX), Z0
 	VBROADCASTI32X4     16(SI), K1, Z0
 	VBROADCASTI32X4     16(DI), K2, Z0
@@ -1051,37 +1427,37 @@ TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z3, Z1, Z4
 	VPUNPCKHQDQ         Z3, Z1, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, (AX)
+	VMOVUPS             Z3, (AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 512(AX)
+	VMOVUPS             Z3, 512(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 1024(AX)
+	VMOVUPS             Z3, 1024(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
-	VMOVDQU32           Z2, 1536(AX)
+	VMOVUPS             Z2, 1536(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 64(AX)
+	VMOVUPS             Z2, 64(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 576(AX)
+	VMOVUPS             Z2, 576(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 1088(AX)
+	VMOVUPS             Z2, 1088(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
-	VMOVDQU32           Z0, 1600(AX)
+	VMOVUPS             Z0, 1600(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 128(AX)
+	VMOVUPS             Z0, 128(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 640(AX)
+	VMOVUPS             Z0, 640(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 1152(AX)
+	VMOVUPS             Z0, 1152(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 1664(AX)
+	VMOVUPS             Z0, 1664(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 192(AX)
+	VMOVUPS             Z0, 192(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 704(AX)
+	VMOVUPS             Z0, 704(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 1216(AX)
+	VMOVUPS             Z0, 1216(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 1728(AX)
+	VMOVUPS             Z0, 1728(AX)
 	VBROADCASTI32X4     32(CX), Z0
 	VBROADCASTI32X4     32(SI), K1, Z0
 	VBROADCASTI32X4     32(DI), K2, Z0
@@ -1107,37 +1483,37 @@ TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z3, Z1, Z4
 	VPUNPCKHQDQ         Z3, Z1, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 256(AX)
+	VMOVUPS             Z3, 256(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 768(AX)
+	VMOVUPS             Z3, 768(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 1280(AX)
+	VMOVUPS             Z3, 1280(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
-	VMOVDQU32           Z2, 1792(AX)
+	VMOVUPS             Z2, 1792(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 320(AX)
+	VMOVUPS             Z2, 320(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 832(AX)
+	VMOVUPS             Z2, 832(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 1344(AX)
+	VMOVUPS             Z2, 1344(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
-	VMOVDQU32           Z0, 1856(AX)
+	VMOVUPS             Z0, 1856(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 384(AX)
+	VMOVUPS             Z0, 384(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 896(AX)
+	VMOVUPS             Z0, 896(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 1408(AX)
+	VMOVUPS             Z0, 1408(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 1920(AX)
+	VMOVUPS             Z0, 1920(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 448(AX)
+	VMOVUPS             Z0, 448(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 960(AX)
+	VMOVUPS             Z0, 960(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 1472(AX)
+	VMOVUPS             Z0, 1472(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 1984(AX)
+	VMOVUPS             Z0, 1984(AX)
 	VBROADCASTI32X4     48(CX), Z0
 	VBROADCASTI32X4     48(SI), K1, Z0
 	VBROADCASTI32X4     48(DI), K2, Z0
@@ -1163,37 +1539,37 @@ TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z3, Z1, Z4
 	VPUNPCKHQDQ         Z3, Z1, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 2048(AX)
+	VMOVUPS             Z3, 2048(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 2560(AX)
+	VMOVUPS             Z3, 2560(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 3072(AX)
+	VMOVUPS             Z3, 3072(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
-	VMOVDQU32           Z2, 3584(AX)
+	VMOVUPS             Z2, 3584(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 2112(AX)
+	VMOVUPS             Z2, 2112(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 2624(AX)
+	VMOVUPS             Z2, 2624(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 3136(AX)
+	VMOVUPS             Z2, 3136(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
-	VMOVDQU32           Z0, 3648(AX)
+	VMOVUPS             Z0, 3648(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 2176(AX)
+	VMOVUPS             Z0, 2176(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 2688(AX)
+	VMOVUPS             Z0, 2688(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 3200(AX)
+	VMOVUPS             Z0, 3200(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 3712(AX)
+	VMOVUPS             Z0, 3712(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 2240(AX)
+	VMOVUPS             Z0, 2240(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 2752(AX)
+	VMOVUPS             Z0, 2752(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 3264(AX)
+	VMOVUPS             Z0, 3264(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 3776(AX)
+	VMOVUPS             Z0, 3776(AX)
 	VBROADCASTI32X4     64(CX), Z0
 	VBROADCASTI32X4     64(SI), K1, Z0
 	VBROADCASTI32X4     64(DI), K2, Z0
@@ -1219,37 +1595,37 @@ TEXT ·fillQ2KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z3, Z1, Z4
 	VPUNPCKHQDQ         Z3, Z1, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 2304(AX)
+	VMOVUPS             Z3, 2304(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 2816(AX)
+	VMOVUPS             Z3, 2816(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
-	VMOVDQU32           Z3, 3328(AX)
+	VMOVUPS             Z3, 3328(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
-	VMOVDQU32           Z2, 3840(AX)
+	VMOVUPS             Z2, 3840(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 2368(AX)
+	VMOVUPS             Z2, 2368(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 2880(AX)
+	VMOVUPS             Z2, 2880(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
-	VMOVDQU32           Z2, 3392(AX)
+	VMOVUPS             Z2, 3392(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
-	VMOVDQU32           Z0, 3904(AX)
+	VMOVUPS             Z0, 3904(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 2432(AX)
+	VMOVUPS             Z0, 2432(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 2944(AX)
+	VMOVUPS             Z0, 2944(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 3456(AX)
+	VMOVUPS             Z0, 3456(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
-	VMOVDQU32           Z0, 3968(AX)
+	VMOVUPS             Z0, 3968(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 2496(AX)
+	VMOVUPS             Z0, 2496(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 3008(AX)
+	VMOVUPS             Z0, 3008(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 3520(AX)
+	VMOVUPS             Z0, 3520(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
-	VMOVDQU32           Z0, 4032(AX)
+	VMOVUPS             Z0, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -1320,65 +1696,65 @@ chunk:
 	VPUNPCKHQDQ         Z1, Z5, Z1
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
-	VPSRLD              $0x10, Z3, Z4
-	VPSLLD              $0x10, Z1, Z3
+	VPSLLD              $0x10, Z1, Z4
+	VPSRLD              $0x10, Z3, Z3
 	VPORD               Z3, Z4, Z4
-	VPSRLD              $0x10, Z1, Z3
-	VPSLLD              $0x10, Z5, Z1
+	VPSLLD              $0x10, Z5, Z3
+	VPSRLD              $0x10, Z1, Z1
 	VPORD               Z1, Z3, Z3
-	VPSRLD              $0x10, Z5, Z5
 	VPSLLD              $0x10, Z2, Z1
-	VPORD               Z1, Z5, Z5
+	VPSRLD              $0x10, Z5, Z5
+	VPORD               Z5, Z1, Z1
 	MOVL                $0x0f0f0f0f, R12
-	VPBROADCASTD        R12, Z1
+	VPBROADCASTD        R12, Z5
 	MOVL                $0x20202020, R12
 	VPBROADCASTD        R12, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z5, Z7
-	VPTERNLOGD          $0xf8, Z1, Z4, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z1, Z7
+	VPTERNLOGD          $0xf8, Z5, Z4, Z7
 	VPSUBB              Z6, Z7, Z7
-	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z5, Z8
-	VPTERNLOGD          $0xf8, Z1, Z3, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z1, Z8
+	VPTERNLOGD          $0xf8, Z5, Z3, Z8
 	VPSUBB              Z6, Z8, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z5, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z1, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
-	VPORD               Z4, Z1, Z1
-	VPSUBB              Z6, Z1, Z1
-	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z5, Z4
+	VPORD               Z4, Z5, Z5
+	VPSUBB              Z6, Z5, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z1, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VPORD               Z3, Z4, Z4
-	VPSUBB              Z6, Z4, Z4
+	VPORD               Z3, Z1, Z1
+	VPSUBB              Z6, Z1, Z1
 	VPSRLD              $0x10, Z2, Z2
 	VPMOVDW             Z2, Y2
 	VCVTPH2PS           Y2, Z2
 	VPXORD              Z31, Z31, Z3
-	VPSHUFB             pairOf0High<>+0(SB), Z7, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       256(R9), Z5, Z3
-	VPSHUFB             pairOf1High<>+0(SB), Z7, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       260(R9), Z5, Z3
-	VPSHUFB             pairOf0High<>+0(SB), Z8, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       264(R9), Z5, Z3
-	VPSHUFB             pairOf1High<>+0(SB), Z8, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       268(R9), Z5, Z3
-	VPSHUFB             pairOf0High<>+0(SB), Z1, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       272(R9), Z5, Z3
-	VPSHUFB             pairOf1High<>+0(SB), Z1, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       276(R9), Z5, Z3
-	VPSHUFB             pairOf0High<>+0(SB), Z4, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       280(R9), Z5, Z3
-	VPSHUFB             pairOf1High<>+0(SB), Z4, Z5
-	VPSRAW              $0x06, Z5, Z5
-	VPDPWSSD.BCST       284(R9), Z5, Z3
-	VBROADCASTI32X4     (AX), Z5
-	VBROADCASTI32X4     (SI), K1, Z5
-	VBROADCASTI32X4     (DI), K2, Z5
-	VBROADCASTI32X4     (R8), K3, Z5
+	VPSHUFB             pairOf0High<>+0(SB), Z7, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       256(R9), Z4, Z3
+	VPSHUFB             pairOf1High<>+0(SB), Z7, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       260(R9), Z4, Z3
+	VPSHUFB             pairOf0High<>+0(SB), Z8, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       264(R9), Z4, Z3
+	VPSHUFB             pairOf1High<>+0(SB), Z8, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       268(R9), Z4, Z3
+	VPSHUFB             pairOf0High<>+0(SB), Z5, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       272(R9), Z4, Z3
+	VPSHUFB             pairOf1High<>+0(SB), Z5, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       276(R9), Z4, Z3
+	VPSHUFB             pairOf0High<>+0(SB), Z1, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       280(R9), Z4, Z3
+	VPSHUFB             pairOf1High<>+0(SB), Z1, Z4
+	VPSRAW              $0x06, Z4, Z4
+	VPDPWSSD.BCST       284(R9), Z4, Z3
+	VBROADCASTI32X4     (AX), Z4
+	VBROADCASTI32X4     (SI), K1, Z4
+	VBROADCASTI32X4     (DI), K2, Z4
+	VBROADCASTI32X4     (R8), K3, Z4
 	PREFETCHT0          256(R11)
 	VBROADCASTI32X4     (AX)(CX*1), Z6
 	VBROADCASTI32X4     (SI)(CX*1), K1, Z6
@@ -1395,12 +1771,12 @@ chunk:
 	VBROADCASTI32X4     (DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     (R8)(BX*1), K3, Z10
 	PREFETCHT0          448(R11)
-	VPUNPCKLDQ          Z6, Z5, Z11
-	VPUNPCKHDQ          Z6, Z5, Z6
-	VPUNPCKLDQ          Z10, Z9, Z5
+	VPUNPCKLDQ          Z6, Z4, Z11
+	VPUNPCKHDQ          Z6, Z4, Z6
+	VPUNPCKLDQ          Z10, Z9, Z4
 	VPUNPCKHDQ          Z10, Z9, Z10
-	VPUNPCKLQDQ         Z5, Z11, Z9
-	VPUNPCKHQDQ         Z5, Z11, Z5
+	VPUNPCKLQDQ         Z4, Z11, Z9
+	VPUNPCKHQDQ         Z4, Z11, Z4
 	VPUNPCKLQDQ         Z10, Z6, Z11
 	VPUNPCKHQDQ         Z10, Z6, Z6
 	VBROADCASTI32X4     32(AX), Z10
@@ -1452,19 +1828,19 @@ chunk:
 	VPXORD              Z31, Z31, Z13
 	VPDPBUSD.BCST       96(R9), Z18, Z13
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z10, Z18
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z4, Z19
 	VPORD               Z18, Z19, Z19
 	VPDPBUSD.BCST       4(R9), Z19, Z14
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z10, Z18
-	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z4, Z19
 	VPORD               Z18, Z19, Z19
 	VPDPBUSD.BCST       36(R9), Z19, Z16
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z10, Z18
-	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z4, Z19
 	VPORD               Z18, Z19, Z19
 	VPDPBUSD.BCST       68(R9), Z19, Z17
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z10, Z10
-	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z5, Z18
+	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z4, Z18
 	VPORD               Z10, Z18, Z18
 	VPDPBUSD.BCST       100(R9), Z18, Z13
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z15, Z10
@@ -1563,73 +1939,73 @@ chunk:
 	VPXORD              Z31, Z31, Z13
 	VPDPBUSD.BCST       224(R9), Z9, Z13
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z10, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z4, Z19
 	VPORD               Z9, Z19, Z19
 	VPDPBUSD.BCST       132(R9), Z19, Z15
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z10, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z4, Z19
 	VPORD               Z9, Z19, Z19
 	VPDPBUSD.BCST       164(R9), Z19, Z17
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z10, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z4, Z19
 	VPORD               Z9, Z19, Z19
 	VPDPBUSD.BCST       196(R9), Z19, Z18
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z10, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z5, Z5
-	VPORD               Z9, Z5, Z5
-	VPDPBUSD.BCST       228(R9), Z5, Z13
-	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z16, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z4, Z4
+	VPORD               Z9, Z4, Z4
+	VPDPBUSD.BCST       228(R9), Z4, Z13
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z16, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z11, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       136(R9), Z9, Z15
-	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z16, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z16, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z11, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       168(R9), Z9, Z17
-	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z16, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z16, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z11, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       200(R9), Z9, Z18
-	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z16, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z16, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z11, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       232(R9), Z9, Z13
-	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z12, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z12, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z6, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       140(R9), Z9, Z15
-	VPSLLD              $0x18, Z1, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z15, Z15
+	VPSLLD              $0x18, Z5, Z4
+	VPSRAD              $0x18, Z4, Z4
+	VPMULLD             Z4, Z15, Z15
 	VPADDD              Z15, Z14, Z14
-	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z12, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z12, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z6, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       172(R9), Z9, Z17
-	VPSLLD              $0x08, Z1, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z17, Z17
+	VPSLLD              $0x08, Z5, Z4
+	VPSRAD              $0x18, Z4, Z4
+	VPMULLD             Z4, Z17, Z17
 	VPADDD              Z17, Z14, Z14
-	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z12, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z12, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z6, Z9
-	VPORD               Z5, Z9, Z9
+	VPORD               Z4, Z9, Z9
 	VPDPBUSD.BCST       204(R9), Z9, Z18
-	VPSLLD              $0x18, Z4, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z18, Z18
+	VPSLLD              $0x18, Z1, Z4
+	VPSRAD              $0x18, Z4, Z4
+	VPMULLD             Z4, Z18, Z18
 	VPADDD              Z18, Z14, Z14
-	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z12, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z12, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z6, Z6
-	VPORD               Z5, Z6, Z6
+	VPORD               Z4, Z6, Z6
 	VPDPBUSD.BCST       236(R9), Z6, Z13
-	VPSLLD              $0x08, Z4, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z13, Z13
+	VPSLLD              $0x08, Z1, Z4
+	VPSRAD              $0x18, Z4, Z4
+	VPMULLD             Z4, Z13, Z13
 	VPADDD              Z13, Z14, Z14
-	VBROADCASTI32X4     16(AX), Z5
-	VBROADCASTI32X4     16(SI), K1, Z5
-	VBROADCASTI32X4     16(DI), K2, Z5
-	VBROADCASTI32X4     16(R8), K3, Z5
+	VBROADCASTI32X4     16(AX), Z4
+	VBROADCASTI32X4     16(SI), K1, Z4
+	VBROADCASTI32X4     16(DI), K2, Z4
+	VBROADCASTI32X4     16(R8), K3, Z4
 	PREFETCHT0          1024(R11)
 	VBROADCASTI32X4     16(AX)(CX*1), Z6
 	VBROADCASTI32X4     16(SI)(CX*1), K1, Z6
@@ -1646,12 +2022,12 @@ chunk:
 	VBROADCASTI32X4     16(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     16(R8)(BX*1), K3, Z10
 	PREFETCHT0          1216(R11)
-	VPUNPCKLDQ          Z6, Z5, Z11
-	VPUNPCKHDQ          Z6, Z5, Z6
-	VPUNPCKLDQ          Z10, Z9, Z5
+	VPUNPCKLDQ          Z6, Z4, Z11
+	VPUNPCKHDQ          Z6, Z4, Z6
+	VPUNPCKLDQ          Z10, Z9, Z4
 	VPUNPCKHDQ          Z10, Z9, Z10
-	VPUNPCKLQDQ         Z5, Z11, Z9
-	VPUNPCKHQDQ         Z5, Z11, Z5
+	VPUNPCKLQDQ         Z4, Z11, Z9
+	VPUNPCKHQDQ         Z4, Z11, Z4
 	VPUNPCKLQDQ         Z10, Z6, Z11
 	VPUNPCKHQDQ         Z10, Z6, Z6
 	VBROADCASTI32X4     48(AX), Z10
@@ -1703,19 +2079,19 @@ chunk:
 	VPXORD              Z31, Z31, Z13
 	VPDPBUSD.BCST       112(R9), Z19, Z13
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z10, Z19
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z5, Z20
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z4, Z20
 	VPORD               Z19, Z20, Z20
 	VPDPBUSD.BCST       20(R9), Z20, Z15
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z10, Z19
-	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z5, Z20
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z4, Z20
 	VPORD               Z19, Z20, Z20
 	VPDPBUSD.BCST       52(R9), Z20, Z17
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z10, Z19
-	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z5, Z20
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z4, Z20
 	VPORD               Z19, Z20, Z20
 	VPDPBUSD.BCST       84(R9), Z20, Z18
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z10, Z10
-	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z5, Z19
+	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z4, Z19
 	VPORD               Z10, Z19, Z19
 	VPDPBUSD.BCST       116(R9), Z19, Z13
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z16, Z10
@@ -1813,65 +2189,65 @@ chunk:
 	VPXORD              Z31, Z31, Z10
 	VPDPBUSD.BCST       240(R9), Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z7, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z5, Z17
+	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z4, Z17
 	VPORD               Z9, Z17, Z17
 	VPDPBUSD.BCST       148(R9), Z17, Z12
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z7, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z5, Z17
+	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z4, Z17
 	VPORD               Z9, Z17, Z17
 	VPDPBUSD.BCST       180(R9), Z17, Z15
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z7, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z5, Z17
+	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z4, Z17
 	VPORD               Z9, Z17, Z17
 	VPDPBUSD.BCST       212(R9), Z17, Z16
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z7, Z7
-	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z5, Z5
-	VPORD               Z7, Z5, Z5
-	VPDPBUSD.BCST       244(R9), Z5, Z10
-	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z13, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z4, Z4
+	VPORD               Z7, Z4, Z4
+	VPDPBUSD.BCST       244(R9), Z4, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z13, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z11, Z7
-	VPORD               Z5, Z7, Z7
+	VPORD               Z4, Z7, Z7
 	VPDPBUSD.BCST       152(R9), Z7, Z12
-	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z13, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z13, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z11, Z7
-	VPORD               Z5, Z7, Z7
+	VPORD               Z4, Z7, Z7
 	VPDPBUSD.BCST       184(R9), Z7, Z15
-	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z13, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z13, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z11, Z7
-	VPORD               Z5, Z7, Z7
+	VPORD               Z4, Z7, Z7
 	VPDPBUSD.BCST       216(R9), Z7, Z16
-	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z13, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z13, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z11, Z7
-	VPORD               Z5, Z7, Z7
+	VPORD               Z4, Z7, Z7
 	VPDPBUSD.BCST       248(R9), Z7, Z10
-	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z8, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z8, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z6, Z7
-	VPORD               Z5, Z7, Z7
+	VPORD               Z4, Z7, Z7
 	VPDPBUSD.BCST       156(R9), Z7, Z12
-	VPSLLD              $0x10, Z1, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z12, Z12
+	VPSLLD              $0x10, Z5, Z4
+	VPSRAD              $0x18, Z4, Z4
+	VPMULLD             Z4, Z12, Z12
 	VPADDD              Z12, Z14, Z14
-	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z8, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z8, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z6, Z7
-	VPORD               Z5, Z7, Z7
+	VPORD               Z4, Z7, Z7
 	VPDPBUSD.BCST       188(R9), Z7, Z15
-	VPSRAD              $0x18, Z1, Z1
-	VPMULLD             Z1, Z15, Z15
+	VPSRAD              $0x18, Z5, Z4
+	VPMULLD             Z4, Z15, Z15
 	VPADDD              Z15, Z14, Z14
-	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z8, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z8, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z6, Z5
-	VPORD               Z1, Z5, Z5
+	VPORD               Z4, Z5, Z5
 	VPDPBUSD.BCST       220(R9), Z5, Z16
-	VPSLLD              $0x10, Z4, Z1
-	VPSRAD              $0x18, Z1, Z1
-	VPMULLD             Z1, Z16, Z16
+	VPSLLD              $0x10, Z1, Z4
+	VPSRAD              $0x18, Z4, Z4
+	VPMULLD             Z4, Z16, Z16
 	VPADDD              Z16, Z14, Z14
-	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z8, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z8, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z6, Z5
-	VPORD               Z1, Z5, Z5
+	VPORD               Z4, Z5, Z5
 	VPDPBUSD.BCST       252(R9), Z5, Z10
-	VPSRAD              $0x18, Z4, Z1
+	VPSRAD              $0x18, Z1, Z1
 	VPMULLD             Z1, Z10, Z10
 	VPADDD              Z10, Z14, Z14
 	VPSUBD              Z3, Z14, Z14
@@ -2193,105 +2569,105 @@ TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z0, Z4, Z0
 	VPUNPCKLQDQ         Z3, Z1, Z4
 	VPUNPCKHQDQ         Z3, Z1, Z1
-	VPSRLD              $0x10, Z2, Z3
-	VPSLLD              $0x10, Z0, Z2
+	VPSLLD              $0x10, Z0, Z3
+	VPSRLD              $0x10, Z2, Z2
 	VPORD               Z2, Z3, Z3
-	VPSRLD              $0x10, Z0, Z2
-	VPSLLD              $0x10, Z4, Z0
+	VPSLLD              $0x10, Z4, Z2
+	VPSRLD              $0x10, Z0, Z0
 	VPORD               Z0, Z2, Z2
-	VPSRLD              $0x10, Z4, Z4
 	VPSLLD              $0x10, Z1, Z0
-	VPORD               Z0, Z4, Z4
+	VPSRLD              $0x10, Z4, Z4
+	VPORD               Z4, Z0, Z0
 	MOVL                $0x0f0f0f0f, R9
-	VPBROADCASTD        R9, Z0
+	VPBROADCASTD        R9, Z4
 	MOVL                $0x20202020, R9
 	VPBROADCASTD        R9, Z5
-	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z4, Z6
-	VPTERNLOGD          $0xf8, Z0, Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z0, Z6
+	VPTERNLOGD          $0xf8, Z4, Z3, Z6
 	VPSUBB              Z5, Z6, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z4, Z7
-	VPTERNLOGD          $0xf8, Z0, Z2, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z0, Z7
+	VPTERNLOGD          $0xf8, Z4, Z2, Z7
 	VPSUBB              Z5, Z7, Z7
-	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z4, Z0
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z0, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VPORD               Z3, Z0, Z0
-	VPSUBB              Z5, Z0, Z0
-	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z4, Z3
+	VPORD               Z3, Z4, Z4
+	VPSUBB              Z5, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z0, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
-	VPORD               Z2, Z3, Z3
-	VPSUBB              Z5, Z3, Z3
+	VPORD               Z2, Z0, Z0
+	VPSUBB              Z5, Z0, Z0
 	VPSRLD              $0x10, Z1, Z1
 	VPMOVDW             Z1, Y1
 	VCVTPH2PS           Y1, Z1
 	VPSLLD              $0x18, Z6, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4096(AX)
+	VMOVUPS             Z2, 4096(AX)
 	VPSLLD              $0x10, Z6, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4160(AX)
+	VMOVUPS             Z2, 4160(AX)
 	VPSLLD              $0x08, Z6, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4224(AX)
+	VMOVUPS             Z2, 4224(AX)
 	VPSRAD              $0x18, Z6, Z2
-	VMOVDQU32           Z2, 4288(AX)
+	VMOVUPS             Z2, 4288(AX)
 	VPSLLD              $0x18, Z7, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4352(AX)
+	VMOVUPS             Z2, 4352(AX)
 	VPSLLD              $0x10, Z7, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4416(AX)
+	VMOVUPS             Z2, 4416(AX)
 	VPSLLD              $0x08, Z7, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4480(AX)
+	VMOVUPS             Z2, 4480(AX)
 	VPSRAD              $0x18, Z7, Z2
-	VMOVDQU32           Z2, 4544(AX)
+	VMOVUPS             Z2, 4544(AX)
+	VPSLLD              $0x18, Z4, Z2
+	VPSRAD              $0x18, Z2, Z2
+	VMOVUPS             Z2, 4608(AX)
+	VPSLLD              $0x10, Z4, Z2
+	VPSRAD              $0x18, Z2, Z2
+	VMOVUPS             Z2, 4672(AX)
+	VPSLLD              $0x08, Z4, Z2
+	VPSRAD              $0x18, Z2, Z2
+	VMOVUPS             Z2, 4736(AX)
+	VPSRAD              $0x18, Z4, Z2
+	VMOVUPS             Z2, 4800(AX)
 	VPSLLD              $0x18, Z0, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4608(AX)
+	VMOVUPS             Z2, 4864(AX)
 	VPSLLD              $0x10, Z0, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4672(AX)
+	VMOVUPS             Z2, 4928(AX)
 	VPSLLD              $0x08, Z0, Z2
 	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4736(AX)
+	VMOVUPS             Z2, 4992(AX)
 	VPSRAD              $0x18, Z0, Z2
-	VMOVDQU32           Z2, 4800(AX)
-	VPSLLD              $0x18, Z3, Z2
-	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4864(AX)
-	VPSLLD              $0x10, Z3, Z2
-	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4928(AX)
-	VPSLLD              $0x08, Z3, Z2
-	VPSRAD              $0x18, Z2, Z2
-	VMOVDQU32           Z2, 4992(AX)
-	VPSRAD              $0x18, Z3, Z2
-	VMOVDQU32           Z2, 5056(AX)
+	VMOVUPS             Z2, 5056(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z6, Z2
 	VPSRAW              $0x06, Z2, Z2
-	VMOVDQU32           Z2, 5120(AX)
+	VMOVUPS             Z2, 5120(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z6, Z2
 	VPSRAW              $0x06, Z2, Z2
-	VMOVDQU32           Z2, 5184(AX)
+	VMOVUPS             Z2, 5184(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z7, Z2
 	VPSRAW              $0x06, Z2, Z2
-	VMOVDQU32           Z2, 5248(AX)
+	VMOVUPS             Z2, 5248(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z7, Z2
 	VPSRAW              $0x06, Z2, Z2
-	VMOVDQU32           Z2, 5312(AX)
+	VMOVUPS             Z2, 5312(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z4, Z2
+	VPSRAW              $0x06, Z2, Z2
+	VMOVUPS             Z2, 5376(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z4, Z2
+	VPSRAW              $0x06, Z2, Z2
+	VMOVUPS             Z2, 5440(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z0, Z2
 	VPSRAW              $0x06, Z2, Z2
-	VMOVDQU32           Z2, 5376(AX)
+	VMOVUPS             Z2, 5504(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z0, Z0
 	VPSRAW              $0x06, Z0, Z0
-	VMOVDQU32           Z0, 5440(AX)
-	VPSHUFB             pairOf0High<>+0(SB), Z3, Z0
-	VPSRAW              $0x06, Z0, Z0
-	VMOVDQU32           Z0, 5504(AX)
-	VPSHUFB             pairOf1High<>+0(SB), Z3, Z0
-	VPSRAW              $0x06, Z0, Z0
-	VMOVDQU32           Z0, 5568(AX)
-	VMOVDQU32           Z1, 5632(AX)
+	VMOVUPS             Z0, 5568(AX)
+	VMOVUPS             Z1, 5632(AX)
 	VBROADCASTI32X4     (CX), Z0
 	VBROADCASTI32X4     (SI), K1, Z0
 	VBROADCASTI32X4     (DI), K2, Z0
@@ -2343,67 +2719,67 @@ TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, (AX)
+	VMOVUPS             Z9, (AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 512(AX)
+	VMOVUPS             Z9, 512(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 1024(AX)
+	VMOVUPS             Z9, 1024(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z2, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 1536(AX)
+	VMOVUPS             Z7, 1536(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z0, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 64(AX)
+	VMOVUPS             Z7, 64(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z0, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 576(AX)
+	VMOVUPS             Z7, 576(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z0, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 1088(AX)
+	VMOVUPS             Z7, 1088(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z0, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1600(AX)
+	VMOVUPS             Z6, 1600(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 128(AX)
+	VMOVUPS             Z6, 128(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 640(AX)
+	VMOVUPS             Z6, 640(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1152(AX)
+	VMOVUPS             Z6, 1152(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1664(AX)
+	VMOVUPS             Z6, 1664(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z1, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 192(AX)
+	VMOVUPS             Z6, 192(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z1, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 704(AX)
+	VMOVUPS             Z6, 704(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z1, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1216(AX)
+	VMOVUPS             Z6, 1216(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z1, Z5
 	VPORD               Z3, Z5, Z5
-	VMOVDQU32           Z5, 1728(AX)
+	VMOVUPS             Z5, 1728(AX)
 	VBROADCASTI32X4     64(CX), Z3
 	VBROADCASTI32X4     64(SI), K1, Z3
 	VBROADCASTI32X4     64(DI), K2, Z3
@@ -2431,67 +2807,67 @@ TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 2048(AX)
+	VMOVUPS             Z9, 2048(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 2560(AX)
+	VMOVUPS             Z9, 2560(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 3072(AX)
+	VMOVUPS             Z9, 3072(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z2, Z2
 	VPORD               Z6, Z2, Z2
-	VMOVDQU32           Z2, 3584(AX)
+	VMOVUPS             Z2, 3584(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z0, Z6
 	VPORD               Z2, Z6, Z6
-	VMOVDQU32           Z6, 2112(AX)
+	VMOVUPS             Z6, 2112(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z0, Z6
 	VPORD               Z2, Z6, Z6
-	VMOVDQU32           Z6, 2624(AX)
+	VMOVUPS             Z6, 2624(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z0, Z6
 	VPORD               Z2, Z6, Z6
-	VMOVDQU32           Z6, 3136(AX)
+	VMOVUPS             Z6, 3136(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z0, Z0
 	VPORD               Z2, Z0, Z0
-	VMOVDQU32           Z0, 3648(AX)
+	VMOVUPS             Z0, 3648(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2176(AX)
+	VMOVUPS             Z2, 2176(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2688(AX)
+	VMOVUPS             Z2, 2688(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3200(AX)
+	VMOVUPS             Z2, 3200(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3712(AX)
+	VMOVUPS             Z2, 3712(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z1, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2240(AX)
+	VMOVUPS             Z2, 2240(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z1, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2752(AX)
+	VMOVUPS             Z2, 2752(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z1, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3264(AX)
+	VMOVUPS             Z2, 3264(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z1, Z1
 	VPORD               Z0, Z1, Z1
-	VMOVDQU32           Z1, 3776(AX)
+	VMOVUPS             Z1, 3776(AX)
 	VBROADCASTI32X4     16(CX), Z0
 	VBROADCASTI32X4     16(SI), K1, Z0
 	VBROADCASTI32X4     16(DI), K2, Z0
@@ -2543,67 +2919,67 @@ TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 256(AX)
+	VMOVUPS             Z9, 256(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 768(AX)
+	VMOVUPS             Z9, 768(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 1280(AX)
+	VMOVUPS             Z9, 1280(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z2, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 1792(AX)
+	VMOVUPS             Z7, 1792(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z0, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 320(AX)
+	VMOVUPS             Z7, 320(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z0, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 832(AX)
+	VMOVUPS             Z7, 832(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z0, Z7
 	VPORD               Z6, Z7, Z7
-	VMOVDQU32           Z7, 1344(AX)
+	VMOVUPS             Z7, 1344(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z0, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1856(AX)
+	VMOVUPS             Z6, 1856(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 384(AX)
+	VMOVUPS             Z6, 384(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 896(AX)
+	VMOVUPS             Z6, 896(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1408(AX)
+	VMOVUPS             Z6, 1408(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z4, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1920(AX)
+	VMOVUPS             Z6, 1920(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_2<>+0(SB), Z1, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 448(AX)
+	VMOVUPS             Z6, 448(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_2<>+0(SB), Z1, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 960(AX)
+	VMOVUPS             Z6, 960(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_2<>+0(SB), Z1, Z6
 	VPORD               Z3, Z6, Z6
-	VMOVDQU32           Z6, 1472(AX)
+	VMOVUPS             Z6, 1472(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_2<>+0(SB), Z1, Z5
 	VPORD               Z3, Z5, Z5
-	VMOVDQU32           Z5, 1984(AX)
+	VMOVUPS             Z5, 1984(AX)
 	VBROADCASTI32X4     80(CX), Z3
 	VBROADCASTI32X4     80(SI), K1, Z3
 	VBROADCASTI32X4     80(DI), K2, Z3
@@ -2631,67 +3007,67 @@ TEXT ·fillQ3KAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 2304(AX)
+	VMOVUPS             Z9, 2304(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 2816(AX)
+	VMOVUPS             Z9, 2816(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z6, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z2, Z9
 	VPORD               Z7, Z9, Z9
-	VMOVDQU32           Z9, 3328(AX)
+	VMOVUPS             Z9, 3328(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z2, Z2
 	VPORD               Z6, Z2, Z2
-	VMOVDQU32           Z2, 3840(AX)
+	VMOVUPS             Z2, 3840(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z0, Z6
 	VPORD               Z2, Z6, Z6
-	VMOVDQU32           Z6, 2368(AX)
+	VMOVUPS             Z6, 2368(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z0, Z6
 	VPORD               Z2, Z6, Z6
-	VMOVDQU32           Z6, 2880(AX)
+	VMOVUPS             Z6, 2880(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z0, Z6
 	VPORD               Z2, Z6, Z6
-	VMOVDQU32           Z6, 3392(AX)
+	VMOVUPS             Z6, 3392(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z0, Z0
 	VPORD               Z2, Z0, Z0
-	VMOVDQU32           Z0, 3904(AX)
+	VMOVUPS             Z0, 3904(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2432(AX)
+	VMOVUPS             Z2, 2432(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2944(AX)
+	VMOVUPS             Z2, 2944(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3456(AX)
+	VMOVUPS             Z2, 3456(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z8, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z4, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3968(AX)
+	VMOVUPS             Z2, 3968(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_2<>+0(SB), Z1, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 2496(AX)
+	VMOVUPS             Z2, 2496(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_2<>+0(SB), Z1, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3008(AX)
+	VMOVUPS             Z2, 3008(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_2<>+0(SB), Z1, Z2
 	VPORD               Z0, Z2, Z2
-	VMOVDQU32           Z2, 3520(AX)
+	VMOVUPS             Z2, 3520(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_2<>+0(SB), Z1, Z1
 	VPORD               Z0, Z1, Z1
-	VMOVDQU32           Z1, 4032(AX)
+	VMOVUPS             Z1, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -3265,31 +3641,31 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPMOVDW             Z3, Y3
 	VCVTPH2PS           Y3, Z3
 	VPSHUFB             byteOf0<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4096(AX)
+	VMOVUPS             Z5, 4096(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4160(AX)
+	VMOVUPS             Z5, 4160(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4224(AX)
+	VMOVUPS             Z5, 4224(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4288(AX)
+	VMOVUPS             Z5, 4288(AX)
 	VPSHUFB             byteOf0<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4352(AX)
+	VMOVUPS             Z5, 4352(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4416(AX)
+	VMOVUPS             Z5, 4416(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4480(AX)
+	VMOVUPS             Z5, 4480(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4544(AX)
+	VMOVUPS             Z5, 4544(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z1, Z5
-	VMOVDQU32           Z5, 5120(AX)
+	VMOVUPS             Z5, 5120(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 5184(AX)
+	VMOVUPS             Z1, 5184(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 5248(AX)
+	VMOVUPS             Z1, 5248(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 5312(AX)
-	VMOVDQU32           Z4, 5632(AX)
-	VMOVDQU32           Z3, 5696(AX)
+	VMOVUPS             Z1, 5312(AX)
+	VMOVUPS             Z4, 5632(AX)
+	VMOVUPS             Z3, 5696(AX)
 	VBROADCASTI32X4     16(CX), Z1
 	VBROADCASTI32X4     16(SI), K1, Z1
 	VBROADCASTI32X4     16(DI), K2, Z1
@@ -3315,21 +3691,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, (AX)
+	VMOVUPS             Z4, (AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 512(AX)
+	VMOVUPS             Z3, 512(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 64(AX)
+	VMOVUPS             Z3, 64(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 576(AX)
+	VMOVUPS             Z1, 576(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 128(AX)
+	VMOVUPS             Z1, 128(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 640(AX)
+	VMOVUPS             Z1, 640(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 192(AX)
+	VMOVUPS             Z1, 192(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 704(AX)
+	VMOVUPS             Z1, 704(AX)
 	VBROADCASTI32X4     32(CX), Z1
 	VBROADCASTI32X4     32(SI), K1, Z1
 	VBROADCASTI32X4     32(DI), K2, Z1
@@ -3355,21 +3731,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 256(AX)
+	VMOVUPS             Z4, 256(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 768(AX)
+	VMOVUPS             Z3, 768(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 320(AX)
+	VMOVUPS             Z3, 320(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 832(AX)
+	VMOVUPS             Z1, 832(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 384(AX)
+	VMOVUPS             Z1, 384(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 896(AX)
+	VMOVUPS             Z1, 896(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 448(AX)
+	VMOVUPS             Z1, 448(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 960(AX)
+	VMOVUPS             Z1, 960(AX)
 	VBROADCASTI32X4     48(CX), Z1
 	VBROADCASTI32X4     48(SI), K1, Z1
 	VBROADCASTI32X4     48(DI), K2, Z1
@@ -3395,21 +3771,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 1024(AX)
+	VMOVUPS             Z4, 1024(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 1536(AX)
+	VMOVUPS             Z3, 1536(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 1088(AX)
+	VMOVUPS             Z3, 1088(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 1600(AX)
+	VMOVUPS             Z1, 1600(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 1152(AX)
+	VMOVUPS             Z1, 1152(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 1664(AX)
+	VMOVUPS             Z1, 1664(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 1216(AX)
+	VMOVUPS             Z1, 1216(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 1728(AX)
+	VMOVUPS             Z1, 1728(AX)
 	VBROADCASTI32X4     64(CX), Z1
 	VBROADCASTI32X4     64(SI), K1, Z1
 	VBROADCASTI32X4     64(DI), K2, Z1
@@ -3435,21 +3811,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 1280(AX)
+	VMOVUPS             Z4, 1280(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 1792(AX)
+	VMOVUPS             Z3, 1792(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 1344(AX)
+	VMOVUPS             Z3, 1344(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 1856(AX)
+	VMOVUPS             Z1, 1856(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 1408(AX)
+	VMOVUPS             Z1, 1408(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 1920(AX)
+	VMOVUPS             Z1, 1920(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 1472(AX)
+	VMOVUPS             Z1, 1472(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 1984(AX)
+	VMOVUPS             Z1, 1984(AX)
 	VBROADCASTI32X4     80(CX), Z1
 	VBROADCASTI32X4     80(SI), K1, Z1
 	VBROADCASTI32X4     80(DI), K2, Z1
@@ -3475,21 +3851,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 2048(AX)
+	VMOVUPS             Z4, 2048(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 2560(AX)
+	VMOVUPS             Z3, 2560(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 2112(AX)
+	VMOVUPS             Z3, 2112(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 2624(AX)
+	VMOVUPS             Z1, 2624(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 2176(AX)
+	VMOVUPS             Z1, 2176(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 2688(AX)
+	VMOVUPS             Z1, 2688(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 2240(AX)
+	VMOVUPS             Z1, 2240(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 2752(AX)
+	VMOVUPS             Z1, 2752(AX)
 	VBROADCASTI32X4     96(CX), Z1
 	VBROADCASTI32X4     96(SI), K1, Z1
 	VBROADCASTI32X4     96(DI), K2, Z1
@@ -3515,21 +3891,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 2304(AX)
+	VMOVUPS             Z4, 2304(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 2816(AX)
+	VMOVUPS             Z3, 2816(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 2368(AX)
+	VMOVUPS             Z3, 2368(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 2880(AX)
+	VMOVUPS             Z1, 2880(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 2432(AX)
+	VMOVUPS             Z1, 2432(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 2944(AX)
+	VMOVUPS             Z1, 2944(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 2496(AX)
+	VMOVUPS             Z1, 2496(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 3008(AX)
+	VMOVUPS             Z1, 3008(AX)
 	VBROADCASTI32X4     112(CX), Z1
 	VBROADCASTI32X4     112(SI), K1, Z1
 	VBROADCASTI32X4     112(DI), K2, Z1
@@ -3555,21 +3931,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 3072(AX)
+	VMOVUPS             Z4, 3072(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 3584(AX)
+	VMOVUPS             Z3, 3584(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 3136(AX)
+	VMOVUPS             Z3, 3136(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 3648(AX)
+	VMOVUPS             Z1, 3648(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 3200(AX)
+	VMOVUPS             Z1, 3200(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 3712(AX)
+	VMOVUPS             Z1, 3712(AX)
 	VPANDD              Z0, Z2, Z1
-	VMOVDQU32           Z1, 3264(AX)
+	VMOVUPS             Z1, 3264(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 3776(AX)
+	VMOVUPS             Z1, 3776(AX)
 	VBROADCASTI32X4     128(CX), Z1
 	VBROADCASTI32X4     128(SI), K1, Z1
 	VBROADCASTI32X4     128(DI), K2, Z1
@@ -3595,21 +3971,21 @@ TEXT ·fillQ4KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKLQDQ         Z4, Z2, Z5
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
-	VMOVDQU32           Z4, 3328(AX)
+	VMOVUPS             Z4, 3328(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z3, 3840(AX)
+	VMOVUPS             Z3, 3840(AX)
 	VPANDD              Z0, Z1, Z3
-	VMOVDQU32           Z3, 3392(AX)
+	VMOVUPS             Z3, 3392(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 3904(AX)
+	VMOVUPS             Z1, 3904(AX)
 	VPANDD              Z0, Z5, Z1
-	VMOVDQU32           Z1, 3456(AX)
+	VMOVUPS             Z1, 3456(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z1
-	VMOVDQU32           Z1, 3968(AX)
+	VMOVUPS             Z1, 3968(AX)
 	VPANDD              Z0, Z2, Z0
-	VMOVDQU32           Z0, 3520(AX)
+	VMOVUPS             Z0, 3520(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z0
-	VMOVDQU32           Z0, 4032(AX)
+	VMOVUPS             Z0, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -4415,31 +4791,31 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPMOVDW             Z3, Y3
 	VCVTPH2PS           Y3, Z3
 	VPSHUFB             byteOf0<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4096(AX)
+	VMOVUPS             Z5, 4096(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4160(AX)
+	VMOVUPS             Z5, 4160(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4224(AX)
+	VMOVUPS             Z5, 4224(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z7, Z5
-	VMOVDQU32           Z5, 4288(AX)
+	VMOVUPS             Z5, 4288(AX)
 	VPSHUFB             byteOf0<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4352(AX)
+	VMOVUPS             Z5, 4352(AX)
 	VPSHUFB             byteOf1<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4416(AX)
+	VMOVUPS             Z5, 4416(AX)
 	VPSHUFB             byteOf2<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4480(AX)
+	VMOVUPS             Z5, 4480(AX)
 	VPSHUFB             byteOf3<>+0(SB), Z8, Z5
-	VMOVDQU32           Z5, 4544(AX)
+	VMOVUPS             Z5, 4544(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z1, Z5
-	VMOVDQU32           Z5, 5120(AX)
+	VMOVUPS             Z5, 5120(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z1, Z1
-	VMOVDQU32           Z1, 5184(AX)
+	VMOVUPS             Z1, 5184(AX)
 	VPSHUFB             pairOf0<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 5248(AX)
+	VMOVUPS             Z1, 5248(AX)
 	VPSHUFB             pairOf1<>+0(SB), Z2, Z1
-	VMOVDQU32           Z1, 5312(AX)
-	VMOVDQU32           Z4, 5632(AX)
-	VMOVDQU32           Z3, 5696(AX)
+	VMOVUPS             Z1, 5312(AX)
+	VMOVUPS             Z4, 5632(AX)
+	VMOVUPS             Z3, 5696(AX)
 	VBROADCASTI32X4     16(CX), Z1
 	VBROADCASTI32X4     16(SI), K1, Z1
 	VBROADCASTI32X4     16(DI), K2, Z1
@@ -4514,32 +4890,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z3, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, (AX)
+	VMOVUPS             Z12, (AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z3, Z12
 	VPORD               Z11, Z12, Z12
-	VMOVDQU32           Z12, 512(AX)
+	VMOVUPS             Z12, 512(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z1, Z11
 	VPTERNLOGD          $0xf8, Z0, Z8, Z11
-	VMOVDQU32           Z11, 64(AX)
+	VMOVUPS             Z11, 64(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z1, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 576(AX)
+	VMOVUPS             Z11, 576(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z8
 	VPTERNLOGD          $0xf8, Z0, Z13, Z8
-	VMOVDQU32           Z8, 128(AX)
+	VMOVUPS             Z8, 128(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z5, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 640(AX)
+	VMOVUPS             Z11, 640(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z8
 	VPTERNLOGD          $0xf8, Z0, Z10, Z8
-	VMOVDQU32           Z8, 192(AX)
+	VMOVUPS             Z8, 192(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z2, Z10
 	VPORD               Z8, Z10, Z10
-	VMOVDQU32           Z10, 704(AX)
+	VMOVUPS             Z10, 704(AX)
 	VBROADCASTI32X4     64(CX), Z8
 	VBROADCASTI32X4     64(SI), K1, Z8
 	VBROADCASTI32X4     64(DI), K2, Z8
@@ -4566,32 +4942,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, 256(AX)
+	VMOVUPS             Z12, 256(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z7, Z12
 	VPORD               Z11, Z12, Z12
-	VMOVDQU32           Z12, 768(AX)
+	VMOVUPS             Z12, 768(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z4, Z11
 	VPTERNLOGD          $0xf8, Z0, Z8, Z11
-	VMOVDQU32           Z11, 320(AX)
+	VMOVUPS             Z11, 320(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z4, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 832(AX)
+	VMOVUPS             Z11, 832(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z8
 	VPTERNLOGD          $0xf8, Z0, Z13, Z8
-	VMOVDQU32           Z8, 384(AX)
+	VMOVUPS             Z8, 384(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z9, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 896(AX)
+	VMOVUPS             Z11, 896(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z8
 	VPTERNLOGD          $0xf8, Z0, Z10, Z8
-	VMOVDQU32           Z8, 448(AX)
+	VMOVUPS             Z8, 448(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_4<>+0(SB), Z6, Z10
 	VPORD               Z8, Z10, Z10
-	VMOVDQU32           Z10, 960(AX)
+	VMOVUPS             Z10, 960(AX)
 	VBROADCASTI32X4     80(CX), Z8
 	VBROADCASTI32X4     80(SI), K1, Z8
 	VBROADCASTI32X4     80(DI), K2, Z8
@@ -4618,32 +4994,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z3, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, 1024(AX)
+	VMOVUPS             Z12, 1024(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z3, Z12
 	VPORD               Z11, Z12, Z12
-	VMOVDQU32           Z12, 1536(AX)
+	VMOVUPS             Z12, 1536(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z1, Z11
 	VPTERNLOGD          $0xf8, Z0, Z8, Z11
-	VMOVDQU32           Z11, 1088(AX)
+	VMOVUPS             Z11, 1088(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z1, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 1600(AX)
+	VMOVUPS             Z11, 1600(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z5, Z8
 	VPTERNLOGD          $0xf8, Z0, Z13, Z8
-	VMOVDQU32           Z8, 1152(AX)
+	VMOVUPS             Z8, 1152(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z5, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 1664(AX)
+	VMOVUPS             Z11, 1664(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z2, Z8
 	VPTERNLOGD          $0xf8, Z0, Z10, Z8
-	VMOVDQU32           Z8, 1216(AX)
+	VMOVUPS             Z8, 1216(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z2, Z10
 	VPORD               Z8, Z10, Z10
-	VMOVDQU32           Z10, 1728(AX)
+	VMOVUPS             Z10, 1728(AX)
 	VBROADCASTI32X4     96(CX), Z8
 	VBROADCASTI32X4     96(SI), K1, Z8
 	VBROADCASTI32X4     96(DI), K2, Z8
@@ -4670,32 +5046,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z7, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, 1280(AX)
+	VMOVUPS             Z12, 1280(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z7, Z12
 	VPORD               Z11, Z12, Z12
-	VMOVDQU32           Z12, 1792(AX)
+	VMOVUPS             Z12, 1792(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z4, Z11
 	VPTERNLOGD          $0xf8, Z0, Z8, Z11
-	VMOVDQU32           Z11, 1344(AX)
+	VMOVUPS             Z11, 1344(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z4, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 1856(AX)
+	VMOVUPS             Z11, 1856(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z9, Z8
 	VPTERNLOGD          $0xf8, Z0, Z13, Z8
-	VMOVDQU32           Z8, 1408(AX)
+	VMOVUPS             Z8, 1408(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z9, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 1920(AX)
+	VMOVUPS             Z11, 1920(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_1_4<>+0(SB), Z6, Z8
 	VPTERNLOGD          $0xf8, Z0, Z10, Z8
-	VMOVDQU32           Z8, 1472(AX)
+	VMOVUPS             Z8, 1472(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits3_1_4<>+0(SB), Z6, Z10
 	VPORD               Z8, Z10, Z10
-	VMOVDQU32           Z10, 1984(AX)
+	VMOVUPS             Z10, 1984(AX)
 	VBROADCASTI32X4     112(CX), Z8
 	VBROADCASTI32X4     112(SI), K1, Z8
 	VBROADCASTI32X4     112(DI), K2, Z8
@@ -4722,32 +5098,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z3, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, 2048(AX)
+	VMOVUPS             Z12, 2048(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z3, Z12
 	VPORD               Z11, Z12, Z12
-	VMOVDQU32           Z12, 2560(AX)
+	VMOVUPS             Z12, 2560(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z1, Z11
 	VPTERNLOGD          $0xf8, Z0, Z8, Z11
-	VMOVDQU32           Z11, 2112(AX)
+	VMOVUPS             Z11, 2112(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z1, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 2624(AX)
+	VMOVUPS             Z11, 2624(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z5, Z8
 	VPTERNLOGD          $0xf8, Z0, Z13, Z8
-	VMOVDQU32           Z8, 2176(AX)
+	VMOVUPS             Z8, 2176(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z5, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 2688(AX)
+	VMOVUPS             Z11, 2688(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z2, Z8
 	VPTERNLOGD          $0xf8, Z0, Z10, Z8
-	VMOVDQU32           Z8, 2240(AX)
+	VMOVUPS             Z8, 2240(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z2, Z10
 	VPORD               Z8, Z10, Z10
-	VMOVDQU32           Z10, 2752(AX)
+	VMOVUPS             Z10, 2752(AX)
 	VBROADCASTI32X4     128(CX), Z8
 	VBROADCASTI32X4     128(SI), K1, Z8
 	VBROADCASTI32X4     128(DI), K2, Z8
@@ -4774,32 +5150,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z7, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, 2304(AX)
+	VMOVUPS             Z12, 2304(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z7, Z12
 	VPORD               Z11, Z12, Z12
-	VMOVDQU32           Z12, 2816(AX)
+	VMOVUPS             Z12, 2816(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z4, Z11
 	VPTERNLOGD          $0xf8, Z0, Z8, Z11
-	VMOVDQU32           Z11, 2368(AX)
+	VMOVUPS             Z11, 2368(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z4, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 2880(AX)
+	VMOVUPS             Z11, 2880(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z9, Z8
 	VPTERNLOGD          $0xf8, Z0, Z13, Z8
-	VMOVDQU32           Z8, 2432(AX)
+	VMOVUPS             Z8, 2432(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z9, Z11
 	VPORD               Z8, Z11, Z11
-	VMOVDQU32           Z11, 2944(AX)
+	VMOVUPS             Z11, 2944(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_1_4<>+0(SB), Z6, Z8
 	VPTERNLOGD          $0xf8, Z0, Z10, Z8
-	VMOVDQU32           Z8, 2496(AX)
+	VMOVUPS             Z8, 2496(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits5_1_4<>+0(SB), Z6, Z10
 	VPORD               Z8, Z10, Z10
-	VMOVDQU32           Z10, 3008(AX)
+	VMOVUPS             Z10, 3008(AX)
 	VBROADCASTI32X4     144(CX), Z8
 	VBROADCASTI32X4     144(SI), K1, Z8
 	VBROADCASTI32X4     144(DI), K2, Z8
@@ -4826,32 +5202,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z12, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z3, Z12
 	VPTERNLOGD          $0xf8, Z0, Z11, Z12
-	VMOVDQU32           Z12, 3072(AX)
+	VMOVUPS             Z12, 3072(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z3, Z3
 	VPORD               Z11, Z3, Z3
-	VMOVDQU32           Z3, 3584(AX)
+	VMOVUPS             Z3, 3584(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z1, Z3
 	VPTERNLOGD          $0xf8, Z0, Z8, Z3
-	VMOVDQU32           Z3, 3136(AX)
+	VMOVUPS             Z3, 3136(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z1, Z1
 	VPORD               Z3, Z1, Z1
-	VMOVDQU32           Z1, 3648(AX)
+	VMOVUPS             Z1, 3648(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z5, Z1
 	VPTERNLOGD          $0xf8, Z0, Z13, Z1
-	VMOVDQU32           Z1, 3200(AX)
+	VMOVUPS             Z1, 3200(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z13, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z5, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 3712(AX)
+	VMOVUPS             Z3, 3712(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z2, Z1
 	VPTERNLOGD          $0xf8, Z0, Z10, Z1
-	VMOVDQU32           Z1, 3264(AX)
+	VMOVUPS             Z1, 3264(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z2, Z2
 	VPORD               Z1, Z2, Z2
-	VMOVDQU32           Z2, 3776(AX)
+	VMOVUPS             Z2, 3776(AX)
 	VBROADCASTI32X4     160(CX), Z1
 	VBROADCASTI32X4     160(SI), K1, Z1
 	VBROADCASTI32X4     160(DI), K2, Z1
@@ -4878,32 +5254,32 @@ TEXT ·fillQ5KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z5, Z2, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z7, Z5
 	VPTERNLOGD          $0xf8, Z0, Z3, Z5
-	VMOVDQU32           Z5, 3328(AX)
+	VMOVUPS             Z5, 3328(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z7, Z5
 	VPORD               Z3, Z5, Z5
-	VMOVDQU32           Z5, 3840(AX)
+	VMOVUPS             Z5, 3840(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z4, Z3
 	VPTERNLOGD          $0xf8, Z0, Z1, Z3
-	VMOVDQU32           Z3, 3392(AX)
+	VMOVUPS             Z3, 3392(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z4, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 3904(AX)
+	VMOVUPS             Z3, 3904(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z9, Z1
 	VPTERNLOGD          $0xf8, Z0, Z8, Z1
-	VMOVDQU32           Z1, 3456(AX)
+	VMOVUPS             Z1, 3456(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z9, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 3968(AX)
+	VMOVUPS             Z3, 3968(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits6_1_4<>+0(SB), Z6, Z1
 	VPTERNLOGD          $0xf8, Z0, Z2, Z1
-	VMOVDQU32           Z1, 3520(AX)
+	VMOVUPS             Z1, 3520(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits7_1_4<>+0(SB), Z6, Z1
 	VPORD               Z0, Z1, Z1
-	VMOVDQU32           Z1, 4032(AX)
+	VMOVUPS             Z1, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -5752,73 +6128,73 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VCVTPH2PS           Y4, Z4
 	VPSLLD              $0x18, Z3, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4096(AX)
+	VMOVUPS             Z6, 4096(AX)
 	VPSLLD              $0x10, Z3, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4160(AX)
+	VMOVUPS             Z6, 4160(AX)
 	VPSLLD              $0x08, Z3, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4224(AX)
+	VMOVUPS             Z6, 4224(AX)
 	VPSRAD              $0x18, Z3, Z6
-	VMOVDQU32           Z6, 4288(AX)
+	VMOVUPS             Z6, 4288(AX)
 	VPSLLD              $0x18, Z1, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4352(AX)
+	VMOVUPS             Z6, 4352(AX)
 	VPSLLD              $0x10, Z1, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4416(AX)
+	VMOVUPS             Z6, 4416(AX)
 	VPSLLD              $0x08, Z1, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4480(AX)
+	VMOVUPS             Z6, 4480(AX)
 	VPSRAD              $0x18, Z1, Z6
-	VMOVDQU32           Z6, 4544(AX)
+	VMOVUPS             Z6, 4544(AX)
 	VPSLLD              $0x18, Z5, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4608(AX)
+	VMOVUPS             Z6, 4608(AX)
 	VPSLLD              $0x10, Z5, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4672(AX)
+	VMOVUPS             Z6, 4672(AX)
 	VPSLLD              $0x08, Z5, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4736(AX)
+	VMOVUPS             Z6, 4736(AX)
 	VPSRAD              $0x18, Z5, Z6
-	VMOVDQU32           Z6, 4800(AX)
+	VMOVUPS             Z6, 4800(AX)
 	VPSLLD              $0x18, Z2, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4864(AX)
+	VMOVUPS             Z6, 4864(AX)
 	VPSLLD              $0x10, Z2, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4928(AX)
+	VMOVUPS             Z6, 4928(AX)
 	VPSLLD              $0x08, Z2, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VMOVDQU32           Z6, 4992(AX)
+	VMOVUPS             Z6, 4992(AX)
 	VPSRAD              $0x18, Z2, Z6
-	VMOVDQU32           Z6, 5056(AX)
+	VMOVUPS             Z6, 5056(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z3, Z6
 	VPSRAW              $0x03, Z6, Z6
-	VMOVDQU32           Z6, 5120(AX)
+	VMOVUPS             Z6, 5120(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z3, Z3
 	VPSRAW              $0x03, Z3, Z3
-	VMOVDQU32           Z3, 5184(AX)
+	VMOVUPS             Z3, 5184(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z1, Z3
 	VPSRAW              $0x03, Z3, Z3
-	VMOVDQU32           Z3, 5248(AX)
+	VMOVUPS             Z3, 5248(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z1, Z1
 	VPSRAW              $0x03, Z1, Z1
-	VMOVDQU32           Z1, 5312(AX)
+	VMOVUPS             Z1, 5312(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z5, Z1
 	VPSRAW              $0x03, Z1, Z1
-	VMOVDQU32           Z1, 5376(AX)
+	VMOVUPS             Z1, 5376(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z5, Z1
 	VPSRAW              $0x03, Z1, Z1
-	VMOVDQU32           Z1, 5440(AX)
+	VMOVUPS             Z1, 5440(AX)
 	VPSHUFB             pairOf0High<>+0(SB), Z2, Z1
 	VPSRAW              $0x03, Z1, Z1
-	VMOVDQU32           Z1, 5504(AX)
+	VMOVUPS             Z1, 5504(AX)
 	VPSHUFB             pairOf1High<>+0(SB), Z2, Z1
 	VPSRAW              $0x03, Z1, Z1
-	VMOVDQU32           Z1, 5568(AX)
-	VMOVDQU32           Z4, 5632(AX)
+	VMOVUPS             Z1, 5568(AX)
+	VMOVUPS             Z4, 5632(AX)
 	VBROADCASTI32X4     128(CX), Z1
 	VBROADCASTI32X4     128(SI), K1, Z1
 	VBROADCASTI32X4     128(DI), K2, Z1
@@ -5869,32 +6245,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, (AX)
+	VMOVUPS             Z8, (AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z3, Z8
 	VPORD               Z7, Z8, Z8
-	VMOVDQU32           Z8, 1024(AX)
+	VMOVUPS             Z8, 1024(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z1, Z7
 	VPTERNLOGD          $0xf8, Z0, Z4, Z7
-	VMOVDQU32           Z7, 64(AX)
+	VMOVUPS             Z7, 64(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z1, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 1088(AX)
+	VMOVUPS             Z7, 1088(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z5, Z4
 	VPTERNLOGD          $0xf8, Z0, Z9, Z4
-	VMOVDQU32           Z4, 128(AX)
+	VMOVUPS             Z4, 128(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z5, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 1152(AX)
+	VMOVUPS             Z7, 1152(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z2, Z4
 	VPTERNLOGD          $0xf8, Z0, Z6, Z4
-	VMOVDQU32           Z4, 192(AX)
+	VMOVUPS             Z4, 192(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z2, Z6
 	VPORD               Z4, Z6, Z6
-	VMOVDQU32           Z6, 1216(AX)
+	VMOVUPS             Z6, 1216(AX)
 	VBROADCASTI32X4     32(CX), Z4
 	VBROADCASTI32X4     32(SI), K1, Z4
 	VBROADCASTI32X4     32(DI), K2, Z4
@@ -5921,32 +6297,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 512(AX)
+	VMOVUPS             Z8, 512(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z3, Z3
 	VPORD               Z7, Z3, Z3
-	VMOVDQU32           Z3, 1536(AX)
+	VMOVUPS             Z3, 1536(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z1, Z3
 	VPTERNLOGD          $0xf8, Z0, Z4, Z3
-	VMOVDQU32           Z3, 576(AX)
+	VMOVUPS             Z3, 576(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z1, Z1
 	VPORD               Z3, Z1, Z1
-	VMOVDQU32           Z1, 1600(AX)
+	VMOVUPS             Z1, 1600(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z5, Z1
 	VPTERNLOGD          $0xf8, Z0, Z9, Z1
-	VMOVDQU32           Z1, 640(AX)
+	VMOVUPS             Z1, 640(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z5, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 1664(AX)
+	VMOVUPS             Z3, 1664(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z2, Z1
 	VPTERNLOGD          $0xf8, Z0, Z6, Z1
-	VMOVDQU32           Z1, 704(AX)
+	VMOVUPS             Z1, 704(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z2, Z2
 	VPORD               Z1, Z2, Z2
-	VMOVDQU32           Z2, 1728(AX)
+	VMOVUPS             Z2, 1728(AX)
 	VBROADCASTI32X4     144(CX), Z1
 	VBROADCASTI32X4     144(SI), K1, Z1
 	VBROADCASTI32X4     144(DI), K2, Z1
@@ -5997,32 +6373,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 256(AX)
+	VMOVUPS             Z8, 256(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z3, Z8
 	VPORD               Z7, Z8, Z8
-	VMOVDQU32           Z8, 1280(AX)
+	VMOVUPS             Z8, 1280(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z1, Z7
 	VPTERNLOGD          $0xf8, Z0, Z4, Z7
-	VMOVDQU32           Z7, 320(AX)
+	VMOVUPS             Z7, 320(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z1, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 1344(AX)
+	VMOVUPS             Z7, 1344(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z5, Z4
 	VPTERNLOGD          $0xf8, Z0, Z9, Z4
-	VMOVDQU32           Z4, 384(AX)
+	VMOVUPS             Z4, 384(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z5, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 1408(AX)
+	VMOVUPS             Z7, 1408(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z2, Z4
 	VPTERNLOGD          $0xf8, Z0, Z6, Z4
-	VMOVDQU32           Z4, 448(AX)
+	VMOVUPS             Z4, 448(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z2, Z6
 	VPORD               Z4, Z6, Z6
-	VMOVDQU32           Z6, 1472(AX)
+	VMOVUPS             Z6, 1472(AX)
 	VBROADCASTI32X4     48(CX), Z4
 	VBROADCASTI32X4     48(SI), K1, Z4
 	VBROADCASTI32X4     48(DI), K2, Z4
@@ -6049,32 +6425,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 768(AX)
+	VMOVUPS             Z8, 768(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z3, Z3
 	VPORD               Z7, Z3, Z3
-	VMOVDQU32           Z3, 1792(AX)
+	VMOVUPS             Z3, 1792(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z1, Z3
 	VPTERNLOGD          $0xf8, Z0, Z4, Z3
-	VMOVDQU32           Z3, 832(AX)
+	VMOVUPS             Z3, 832(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z1, Z1
 	VPORD               Z3, Z1, Z1
-	VMOVDQU32           Z1, 1856(AX)
+	VMOVUPS             Z1, 1856(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z5, Z1
 	VPTERNLOGD          $0xf8, Z0, Z9, Z1
-	VMOVDQU32           Z1, 896(AX)
+	VMOVUPS             Z1, 896(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z5, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 1920(AX)
+	VMOVUPS             Z3, 1920(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z2, Z1
 	VPTERNLOGD          $0xf8, Z0, Z6, Z1
-	VMOVDQU32           Z1, 960(AX)
+	VMOVUPS             Z1, 960(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z2, Z2
 	VPORD               Z1, Z2, Z2
-	VMOVDQU32           Z2, 1984(AX)
+	VMOVUPS             Z2, 1984(AX)
 	VBROADCASTI32X4     160(CX), Z1
 	VBROADCASTI32X4     160(SI), K1, Z1
 	VBROADCASTI32X4     160(DI), K2, Z1
@@ -6125,32 +6501,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 2048(AX)
+	VMOVUPS             Z8, 2048(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z3, Z8
 	VPORD               Z7, Z8, Z8
-	VMOVDQU32           Z8, 3072(AX)
+	VMOVUPS             Z8, 3072(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z1, Z7
 	VPTERNLOGD          $0xf8, Z0, Z4, Z7
-	VMOVDQU32           Z7, 2112(AX)
+	VMOVUPS             Z7, 2112(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z1, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 3136(AX)
+	VMOVUPS             Z7, 3136(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z5, Z4
 	VPTERNLOGD          $0xf8, Z0, Z9, Z4
-	VMOVDQU32           Z4, 2176(AX)
+	VMOVUPS             Z4, 2176(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z5, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 3200(AX)
+	VMOVUPS             Z7, 3200(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z2, Z4
 	VPTERNLOGD          $0xf8, Z0, Z6, Z4
-	VMOVDQU32           Z4, 2240(AX)
+	VMOVUPS             Z4, 2240(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z2, Z6
 	VPORD               Z4, Z6, Z6
-	VMOVDQU32           Z6, 3264(AX)
+	VMOVUPS             Z6, 3264(AX)
 	VBROADCASTI32X4     96(CX), Z4
 	VBROADCASTI32X4     96(SI), K1, Z4
 	VBROADCASTI32X4     96(DI), K2, Z4
@@ -6177,32 +6553,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 2560(AX)
+	VMOVUPS             Z8, 2560(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z3, Z3
 	VPORD               Z7, Z3, Z3
-	VMOVDQU32           Z3, 3584(AX)
+	VMOVUPS             Z3, 3584(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z1, Z3
 	VPTERNLOGD          $0xf8, Z0, Z4, Z3
-	VMOVDQU32           Z3, 2624(AX)
+	VMOVUPS             Z3, 2624(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z1, Z1
 	VPORD               Z3, Z1, Z1
-	VMOVDQU32           Z1, 3648(AX)
+	VMOVUPS             Z1, 3648(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z5, Z1
 	VPTERNLOGD          $0xf8, Z0, Z9, Z1
-	VMOVDQU32           Z1, 2688(AX)
+	VMOVUPS             Z1, 2688(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z5, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 3712(AX)
+	VMOVUPS             Z3, 3712(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z2, Z1
 	VPTERNLOGD          $0xf8, Z0, Z6, Z1
-	VMOVDQU32           Z1, 2752(AX)
+	VMOVUPS             Z1, 2752(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z2, Z2
 	VPORD               Z1, Z2, Z2
-	VMOVDQU32           Z2, 3776(AX)
+	VMOVUPS             Z2, 3776(AX)
 	VBROADCASTI32X4     176(CX), Z1
 	VBROADCASTI32X4     176(SI), K1, Z1
 	VBROADCASTI32X4     176(DI), K2, Z1
@@ -6253,32 +6629,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 2304(AX)
+	VMOVUPS             Z8, 2304(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z3, Z8
 	VPORD               Z7, Z8, Z8
-	VMOVDQU32           Z8, 3328(AX)
+	VMOVUPS             Z8, 3328(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z1, Z7
 	VPTERNLOGD          $0xf8, Z0, Z4, Z7
-	VMOVDQU32           Z7, 2368(AX)
+	VMOVUPS             Z7, 2368(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z1, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 3392(AX)
+	VMOVUPS             Z7, 3392(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z5, Z4
 	VPTERNLOGD          $0xf8, Z0, Z9, Z4
-	VMOVDQU32           Z4, 2432(AX)
+	VMOVUPS             Z4, 2432(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z5, Z7
 	VPORD               Z4, Z7, Z7
-	VMOVDQU32           Z7, 3456(AX)
+	VMOVUPS             Z7, 3456(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits0_2_4<>+0(SB), Z2, Z4
 	VPTERNLOGD          $0xf8, Z0, Z6, Z4
-	VMOVDQU32           Z4, 2496(AX)
+	VMOVUPS             Z4, 2496(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_2_4<>+0(SB), Z2, Z6
 	VPORD               Z4, Z6, Z6
-	VMOVDQU32           Z6, 3520(AX)
+	VMOVUPS             Z6, 3520(AX)
 	VBROADCASTI32X4     112(CX), Z4
 	VBROADCASTI32X4     112(SI), K1, Z4
 	VBROADCASTI32X4     112(DI), K2, Z4
@@ -6305,32 +6681,32 @@ TEXT ·fillQ6KAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ         Z8, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z3, Z8
 	VPTERNLOGD          $0xf8, Z0, Z7, Z8
-	VMOVDQU32           Z8, 2816(AX)
+	VMOVUPS             Z8, 2816(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z3, Z3
 	VPORD               Z7, Z3, Z3
-	VMOVDQU32           Z3, 3840(AX)
+	VMOVUPS             Z3, 3840(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z1, Z3
 	VPTERNLOGD          $0xf8, Z0, Z4, Z3
-	VMOVDQU32           Z3, 2880(AX)
+	VMOVUPS             Z3, 2880(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z1, Z1
 	VPORD               Z3, Z1, Z1
-	VMOVDQU32           Z1, 3904(AX)
+	VMOVUPS             Z1, 3904(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z5, Z1
 	VPTERNLOGD          $0xf8, Z0, Z9, Z1
-	VMOVDQU32           Z1, 2944(AX)
+	VMOVUPS             Z1, 2944(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z5, Z3
 	VPORD               Z1, Z3, Z3
-	VMOVDQU32           Z3, 3968(AX)
+	VMOVUPS             Z3, 3968(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits2_2_4<>+0(SB), Z2, Z1
 	VPTERNLOGD          $0xf8, Z0, Z6, Z1
-	VMOVDQU32           Z1, 3008(AX)
+	VMOVUPS             Z1, 3008(AX)
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits6_2_4<>+0(SB), Z2, Z1
 	VPORD               Z0, Z1, Z1
-	VMOVDQU32           Z1, 4032(AX)
+	VMOVUPS             Z1, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -6408,44 +6784,44 @@ chunk:
 	VPBROADCASTD        R12, Z4
 	MOVL                $0x30303030, R12
 	VPBROADCASTD        R12, Z6
-	VMOVDQU32           iq4Low0<>+0(SB), Z7
+	VMOVDQU32           eights0_4<>+0(SB), Z7
 	VPMULTISHIFTQB      Z3, Z7, Z7
-	VMOVDQU32           iq4High12<>+0(SB), Z8
+	VMOVDQU32           eights12_2<>+0(SB), Z8
 	VPMULTISHIFTQB      Z5, Z8, Z8
 	VPANDD              Z0, Z7, Z7
 	VPTERNLOGD          $0xf8, Z6, Z8, Z7
 	VPSUBB              Z4, Z7, Z7
-	VMOVDQU32           iq4Low16<>+0(SB), Z8
-	VPMULTISHIFTQB      Z3, Z8, Z3
-	VMOVDQU32           iq4High20<>+0(SB), Z8
-	VPMULTISHIFTQB      Z5, Z8, Z8
-	VPANDD              Z0, Z3, Z3
-	VPTERNLOGD          $0xf8, Z6, Z8, Z3
-	VPSUBB              Z4, Z3, Z3
-	VPMOVDW             Z5, Y4
-	VCVTPH2PS           Y4, Z4
-	VPXORD              Z31, Z31, Z5
-	VPSHUFB             pairOf0High<>+0(SB), Z7, Z6
-	VPSRAW              $0x01, Z6, Z6
-	VPDPWSSD.BCST       288(R9), Z6, Z5
-	VPSHUFB             pairOf1High<>+0(SB), Z7, Z6
-	VPSRAW              $0x01, Z6, Z6
-	VPDPWSSD.BCST       292(R9), Z6, Z5
-	VPSHUFB             pairOf0High<>+0(SB), Z3, Z6
-	VPSRAW              $0x01, Z6, Z6
-	VPDPWSSD.BCST       296(R9), Z6, Z5
-	VPSHUFB             pairOf1High<>+0(SB), Z3, Z6
-	VPSRAW              $0x01, Z6, Z6
-	VPDPWSSD.BCST       300(R9), Z6, Z5
-	VBROADCASTI32X4     8(AX), Z6
-	VBROADCASTI32X4     8(SI), K1, Z6
-	VBROADCASTI32X4     8(DI), K2, Z6
-	VBROADCASTI32X4     8(R8), K3, Z6
+	VMOVDQU32           eights16_4<>+0(SB), Z8
+	VPMULTISHIFTQB      Z3, Z8, Z8
+	VMOVDQU32           eights20_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z5, Z3, Z3
+	VPANDD              Z0, Z8, Z8
+	VPTERNLOGD          $0xf8, Z6, Z3, Z8
+	VPSUBB              Z4, Z8, Z8
+	VPMOVDW             Z5, Y3
+	VCVTPH2PS           Y3, Z3
+	VPXORD              Z31, Z31, Z4
+	VPSHUFB             pairOf0High<>+0(SB), Z7, Z5
+	VPSRAW              $0x01, Z5, Z5
+	VPDPWSSD.BCST       288(R9), Z5, Z4
+	VPSHUFB             pairOf1High<>+0(SB), Z7, Z5
+	VPSRAW              $0x01, Z5, Z5
+	VPDPWSSD.BCST       292(R9), Z5, Z4
+	VPSHUFB             pairOf0High<>+0(SB), Z8, Z5
+	VPSRAW              $0x01, Z5, Z5
+	VPDPWSSD.BCST       296(R9), Z5, Z4
+	VPSHUFB             pairOf1High<>+0(SB), Z8, Z5
+	VPSRAW              $0x01, Z5, Z5
+	VPDPWSSD.BCST       300(R9), Z5, Z4
+	VBROADCASTI32X4     8(AX), Z5
+	VBROADCASTI32X4     8(SI), K1, Z5
+	VBROADCASTI32X4     8(DI), K2, Z5
+	VBROADCASTI32X4     8(R8), K3, Z5
 	PREFETCHT0          256(R11)
-	VBROADCASTI32X4     8(AX)(CX*1), Z8
-	VBROADCASTI32X4     8(SI)(CX*1), K1, Z8
-	VBROADCASTI32X4     8(DI)(CX*1), K2, Z8
-	VBROADCASTI32X4     8(R8)(CX*1), K3, Z8
+	VBROADCASTI32X4     8(AX)(CX*1), Z6
+	VBROADCASTI32X4     8(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     8(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     8(R8)(CX*1), K3, Z6
 	PREFETCHT0          320(R11)
 	VBROADCASTI32X4     8(AX)(CX*2), Z9
 	VBROADCASTI32X4     8(SI)(CX*2), K1, Z9
@@ -6457,14 +6833,14 @@ chunk:
 	VBROADCASTI32X4     8(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     8(R8)(BX*1), K3, Z10
 	PREFETCHT0          448(R11)
-	VPUNPCKLDQ          Z8, Z6, Z11
-	VPUNPCKHDQ          Z8, Z6, Z8
-	VPUNPCKLDQ          Z10, Z9, Z6
+	VPUNPCKLDQ          Z6, Z5, Z11
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z10, Z9, Z5
 	VPUNPCKHDQ          Z10, Z9, Z10
-	VPUNPCKLQDQ         Z6, Z11, Z9
-	VPUNPCKHQDQ         Z6, Z11, Z6
-	VPUNPCKLQDQ         Z10, Z8, Z11
-	VPUNPCKHQDQ         Z10, Z8, Z8
+	VPUNPCKLQDQ         Z5, Z11, Z9
+	VPUNPCKHQDQ         Z5, Z11, Z5
+	VPUNPCKLQDQ         Z10, Z6, Z11
+	VPUNPCKHQDQ         Z10, Z6, Z6
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
 	VPSHUFB             Z10, Z1, Z10
@@ -6472,36 +6848,36 @@ chunk:
 	VPXORD              Z31, Z31, Z12
 	VPDPBUSD.BCST       (R9), Z10, Z12
 	VPDPBUSD.BCST       16(R9), Z9, Z12
-	VPANDD              Z0, Z6, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPANDD              Z0, Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPDPBUSD.BCST       4(R9), Z9, Z12
-	VPDPBUSD.BCST       20(R9), Z6, Z12
-	VPANDD              Z0, Z11, Z6
+	VPDPBUSD.BCST       20(R9), Z5, Z12
+	VPANDD              Z0, Z11, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPDPBUSD.BCST       8(R9), Z6, Z12
+	VPDPBUSD.BCST       8(R9), Z5, Z12
 	VPDPBUSD.BCST       24(R9), Z9, Z12
-	VPANDD              Z0, Z8, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       12(R9), Z6, Z12
-	VPDPBUSD.BCST       28(R9), Z8, Z12
-	VPSLLD              $0x18, Z7, Z6
-	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z12, Z12
-	VBROADCASTI32X4     24(AX), Z6
-	VBROADCASTI32X4     24(SI), K1, Z6
-	VBROADCASTI32X4     24(DI), K2, Z6
-	VBROADCASTI32X4     24(R8), K3, Z6
+	VPDPBUSD.BCST       12(R9), Z5, Z12
+	VPDPBUSD.BCST       28(R9), Z6, Z12
+	VPSLLD              $0x18, Z7, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z12, Z12
+	VBROADCASTI32X4     24(AX), Z5
+	VBROADCASTI32X4     24(SI), K1, Z5
+	VBROADCASTI32X4     24(DI), K2, Z5
+	VBROADCASTI32X4     24(R8), K3, Z5
 	PREFETCHT0          512(R11)
-	VBROADCASTI32X4     24(AX)(CX*1), Z8
-	VBROADCASTI32X4     24(SI)(CX*1), K1, Z8
-	VBROADCASTI32X4     24(DI)(CX*1), K2, Z8
-	VBROADCASTI32X4     24(R8)(CX*1), K3, Z8
+	VBROADCASTI32X4     24(AX)(CX*1), Z6
+	VBROADCASTI32X4     24(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     24(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     24(R8)(CX*1), K3, Z6
 	PREFETCHT0          576(R11)
 	VBROADCASTI32X4     24(AX)(CX*2), Z9
 	VBROADCASTI32X4     24(SI)(CX*2), K1, Z9
@@ -6513,14 +6889,14 @@ chunk:
 	VBROADCASTI32X4     24(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     24(R8)(BX*1), K3, Z10
 	PREFETCHT0          704(R11)
-	VPUNPCKLDQ          Z8, Z6, Z11
-	VPUNPCKHDQ          Z8, Z6, Z8
-	VPUNPCKLDQ          Z10, Z9, Z6
+	VPUNPCKLDQ          Z6, Z5, Z11
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z10, Z9, Z5
 	VPUNPCKHDQ          Z10, Z9, Z10
-	VPUNPCKLQDQ         Z6, Z11, Z9
-	VPUNPCKHQDQ         Z6, Z11, Z6
-	VPUNPCKLQDQ         Z10, Z8, Z11
-	VPUNPCKHQDQ         Z10, Z8, Z8
+	VPUNPCKLQDQ         Z5, Z11, Z9
+	VPUNPCKHQDQ         Z5, Z11, Z5
+	VPUNPCKLQDQ         Z10, Z6, Z11
+	VPUNPCKHQDQ         Z10, Z6, Z6
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
 	VPSHUFB             Z10, Z1, Z10
@@ -6528,37 +6904,37 @@ chunk:
 	VPXORD              Z31, Z31, Z13
 	VPDPBUSD.BCST       32(R9), Z10, Z13
 	VPDPBUSD.BCST       48(R9), Z9, Z13
-	VPANDD              Z0, Z6, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPANDD              Z0, Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPDPBUSD.BCST       36(R9), Z9, Z13
-	VPDPBUSD.BCST       52(R9), Z6, Z13
-	VPANDD              Z0, Z11, Z6
+	VPDPBUSD.BCST       52(R9), Z5, Z13
+	VPANDD              Z0, Z11, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPDPBUSD.BCST       40(R9), Z6, Z13
+	VPDPBUSD.BCST       40(R9), Z5, Z13
 	VPDPBUSD.BCST       56(R9), Z9, Z13
-	VPANDD              Z0, Z8, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       44(R9), Z6, Z13
-	VPDPBUSD.BCST       60(R9), Z8, Z13
-	VPSLLD              $0x10, Z7, Z6
-	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z13, Z13
+	VPDPBUSD.BCST       44(R9), Z5, Z13
+	VPDPBUSD.BCST       60(R9), Z6, Z13
+	VPSLLD              $0x10, Z7, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z13, Z13
 	VPADDD              Z13, Z12, Z12
-	VBROADCASTI32X4     40(AX), Z6
-	VBROADCASTI32X4     40(SI), K1, Z6
-	VBROADCASTI32X4     40(DI), K2, Z6
-	VBROADCASTI32X4     40(R8), K3, Z6
+	VBROADCASTI32X4     40(AX), Z5
+	VBROADCASTI32X4     40(SI), K1, Z5
+	VBROADCASTI32X4     40(DI), K2, Z5
+	VBROADCASTI32X4     40(R8), K3, Z5
 	PREFETCHT0          768(R11)
-	VBROADCASTI32X4     40(AX)(CX*1), Z8
-	VBROADCASTI32X4     40(SI)(CX*1), K1, Z8
-	VBROADCASTI32X4     40(DI)(CX*1), K2, Z8
-	VBROADCASTI32X4     40(R8)(CX*1), K3, Z8
+	VBROADCASTI32X4     40(AX)(CX*1), Z6
+	VBROADCASTI32X4     40(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     40(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     40(R8)(CX*1), K3, Z6
 	PREFETCHT0          832(R11)
 	VBROADCASTI32X4     40(AX)(CX*2), Z9
 	VBROADCASTI32X4     40(SI)(CX*2), K1, Z9
@@ -6570,14 +6946,14 @@ chunk:
 	VBROADCASTI32X4     40(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     40(R8)(BX*1), K3, Z10
 	PREFETCHT0          960(R11)
-	VPUNPCKLDQ          Z8, Z6, Z11
-	VPUNPCKHDQ          Z8, Z6, Z8
-	VPUNPCKLDQ          Z10, Z9, Z6
+	VPUNPCKLDQ          Z6, Z5, Z11
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z10, Z9, Z5
 	VPUNPCKHDQ          Z10, Z9, Z10
-	VPUNPCKLQDQ         Z6, Z11, Z9
-	VPUNPCKHQDQ         Z6, Z11, Z6
-	VPUNPCKLQDQ         Z10, Z8, Z11
-	VPUNPCKHQDQ         Z10, Z8, Z8
+	VPUNPCKLQDQ         Z5, Z11, Z9
+	VPUNPCKHQDQ         Z5, Z11, Z5
+	VPUNPCKLQDQ         Z10, Z6, Z11
+	VPUNPCKHQDQ         Z10, Z6, Z6
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
 	VPSHUFB             Z10, Z1, Z10
@@ -6585,37 +6961,37 @@ chunk:
 	VPXORD              Z31, Z31, Z13
 	VPDPBUSD.BCST       64(R9), Z10, Z13
 	VPDPBUSD.BCST       80(R9), Z9, Z13
-	VPANDD              Z0, Z6, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPANDD              Z0, Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPDPBUSD.BCST       68(R9), Z9, Z13
-	VPDPBUSD.BCST       84(R9), Z6, Z13
-	VPANDD              Z0, Z11, Z6
+	VPDPBUSD.BCST       84(R9), Z5, Z13
+	VPANDD              Z0, Z11, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPDPBUSD.BCST       72(R9), Z6, Z13
+	VPDPBUSD.BCST       72(R9), Z5, Z13
 	VPDPBUSD.BCST       88(R9), Z9, Z13
-	VPANDD              Z0, Z8, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       76(R9), Z6, Z13
-	VPDPBUSD.BCST       92(R9), Z8, Z13
-	VPSLLD              $0x08, Z7, Z6
-	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z13, Z13
+	VPDPBUSD.BCST       76(R9), Z5, Z13
+	VPDPBUSD.BCST       92(R9), Z6, Z13
+	VPSLLD              $0x08, Z7, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z13, Z13
 	VPADDD              Z13, Z12, Z12
-	VBROADCASTI32X4     56(AX), Z6
-	VBROADCASTI32X4     56(SI), K1, Z6
-	VBROADCASTI32X4     56(DI), K2, Z6
-	VBROADCASTI32X4     56(R8), K3, Z6
+	VBROADCASTI32X4     56(AX), Z5
+	VBROADCASTI32X4     56(SI), K1, Z5
+	VBROADCASTI32X4     56(DI), K2, Z5
+	VBROADCASTI32X4     56(R8), K3, Z5
 	PREFETCHT0          1024(R11)
-	VBROADCASTI32X4     56(AX)(CX*1), Z8
-	VBROADCASTI32X4     56(SI)(CX*1), K1, Z8
-	VBROADCASTI32X4     56(DI)(CX*1), K2, Z8
-	VBROADCASTI32X4     56(R8)(CX*1), K3, Z8
+	VBROADCASTI32X4     56(AX)(CX*1), Z6
+	VBROADCASTI32X4     56(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     56(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     56(R8)(CX*1), K3, Z6
 	PREFETCHT0          1088(R11)
 	VBROADCASTI32X4     56(AX)(CX*2), Z9
 	VBROADCASTI32X4     56(SI)(CX*2), K1, Z9
@@ -6627,14 +7003,14 @@ chunk:
 	VBROADCASTI32X4     56(DI)(BX*1), K2, Z10
 	VBROADCASTI32X4     56(R8)(BX*1), K3, Z10
 	PREFETCHT0          1216(R11)
-	VPUNPCKLDQ          Z8, Z6, Z11
-	VPUNPCKHDQ          Z8, Z6, Z8
-	VPUNPCKLDQ          Z10, Z9, Z6
+	VPUNPCKLDQ          Z6, Z5, Z11
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z10, Z9, Z5
 	VPUNPCKHDQ          Z10, Z9, Z10
-	VPUNPCKLQDQ         Z6, Z11, Z9
-	VPUNPCKHQDQ         Z6, Z11, Z6
-	VPUNPCKLQDQ         Z10, Z8, Z11
-	VPUNPCKHQDQ         Z10, Z8, Z8
+	VPUNPCKLQDQ         Z5, Z11, Z9
+	VPUNPCKHQDQ         Z5, Z11, Z5
+	VPUNPCKLQDQ         Z10, Z6, Z11
+	VPUNPCKHQDQ         Z10, Z6, Z6
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
 	VPSHUFB             Z10, Z1, Z10
@@ -6642,255 +7018,255 @@ chunk:
 	VPXORD              Z31, Z31, Z13
 	VPDPBUSD.BCST       96(R9), Z10, Z13
 	VPDPBUSD.BCST       112(R9), Z9, Z13
-	VPANDD              Z0, Z6, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPANDD              Z0, Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPDPBUSD.BCST       100(R9), Z9, Z13
-	VPDPBUSD.BCST       116(R9), Z6, Z13
-	VPANDD              Z0, Z11, Z6
+	VPDPBUSD.BCST       116(R9), Z5, Z13
+	VPANDD              Z0, Z11, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
-	VPSHUFB             Z6, Z1, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z9, Z1, Z9
-	VPDPBUSD.BCST       104(R9), Z6, Z13
+	VPDPBUSD.BCST       104(R9), Z5, Z13
 	VPDPBUSD.BCST       120(R9), Z9, Z13
-	VPANDD              Z0, Z8, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       108(R9), Z6, Z13
-	VPDPBUSD.BCST       124(R9), Z8, Z13
-	VPSRAD              $0x18, Z7, Z6
-	VPMULLD             Z6, Z13, Z13
+	VPDPBUSD.BCST       108(R9), Z5, Z13
+	VPDPBUSD.BCST       124(R9), Z6, Z13
+	VPSRAD              $0x18, Z7, Z5
+	VPMULLD             Z5, Z13, Z13
 	VPADDD              Z13, Z12, Z12
-	VBROADCASTI32X4     72(AX), Z6
-	VBROADCASTI32X4     72(SI), K1, Z6
-	VBROADCASTI32X4     72(DI), K2, Z6
-	VBROADCASTI32X4     72(R8), K3, Z6
+	VBROADCASTI32X4     72(AX), Z5
+	VBROADCASTI32X4     72(SI), K1, Z5
+	VBROADCASTI32X4     72(DI), K2, Z5
+	VBROADCASTI32X4     72(R8), K3, Z5
 	PREFETCHT0          1280(R11)
-	VBROADCASTI32X4     72(AX)(CX*1), Z7
-	VBROADCASTI32X4     72(SI)(CX*1), K1, Z7
-	VBROADCASTI32X4     72(DI)(CX*1), K2, Z7
-	VBROADCASTI32X4     72(R8)(CX*1), K3, Z7
+	VBROADCASTI32X4     72(AX)(CX*1), Z6
+	VBROADCASTI32X4     72(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     72(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     72(R8)(CX*1), K3, Z6
 	PREFETCHT0          1344(R11)
-	VBROADCASTI32X4     72(AX)(CX*2), Z8
-	VBROADCASTI32X4     72(SI)(CX*2), K1, Z8
-	VBROADCASTI32X4     72(DI)(CX*2), K2, Z8
-	VBROADCASTI32X4     72(R8)(CX*2), K3, Z8
+	VBROADCASTI32X4     72(AX)(CX*2), Z7
+	VBROADCASTI32X4     72(SI)(CX*2), K1, Z7
+	VBROADCASTI32X4     72(DI)(CX*2), K2, Z7
+	VBROADCASTI32X4     72(R8)(CX*2), K3, Z7
 	PREFETCHT0          1408(R11)
 	VBROADCASTI32X4     72(AX)(BX*1), Z9
 	VBROADCASTI32X4     72(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     72(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     72(R8)(BX*1), K3, Z9
 	PREFETCHT0          1472(R11)
-	VPUNPCKLDQ          Z7, Z6, Z10
-	VPUNPCKHDQ          Z7, Z6, Z7
-	VPUNPCKLDQ          Z9, Z8, Z6
-	VPUNPCKHDQ          Z9, Z8, Z9
-	VPUNPCKLQDQ         Z6, Z10, Z8
-	VPUNPCKHQDQ         Z6, Z10, Z6
-	VPUNPCKLQDQ         Z9, Z7, Z10
-	VPUNPCKHQDQ         Z9, Z7, Z7
-	VPANDD              Z0, Z8, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPUNPCKLDQ          Z6, Z5, Z10
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z9, Z7, Z5
+	VPUNPCKHDQ          Z9, Z7, Z9
+	VPUNPCKLQDQ         Z5, Z10, Z7
+	VPUNPCKHQDQ         Z5, Z10, Z5
+	VPUNPCKLQDQ         Z9, Z6, Z10
+	VPUNPCKHQDQ         Z9, Z6, Z6
+	VPANDD              Z0, Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z8, Z1, Z8
+	VPSHUFB             Z7, Z1, Z7
 	VPXORD              Z31, Z31, Z11
 	VPDPBUSD.BCST       128(R9), Z9, Z11
-	VPDPBUSD.BCST       144(R9), Z8, Z11
-	VPANDD              Z0, Z6, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPDPBUSD.BCST       132(R9), Z8, Z11
-	VPDPBUSD.BCST       148(R9), Z6, Z11
-	VPANDD              Z0, Z10, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       136(R9), Z6, Z11
-	VPDPBUSD.BCST       152(R9), Z8, Z11
-	VPANDD              Z0, Z7, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
-	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       144(R9), Z7, Z11
+	VPANDD              Z0, Z5, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z7, Z1, Z7
-	VPDPBUSD.BCST       140(R9), Z6, Z11
-	VPDPBUSD.BCST       156(R9), Z7, Z11
-	VPSLLD              $0x18, Z3, Z6
-	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z11, Z11
+	VPSHUFB             Z5, Z1, Z5
+	VPDPBUSD.BCST       132(R9), Z7, Z11
+	VPDPBUSD.BCST       148(R9), Z5, Z11
+	VPANDD              Z0, Z10, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z7
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z7, Z1, Z7
+	VPDPBUSD.BCST       136(R9), Z5, Z11
+	VPDPBUSD.BCST       152(R9), Z7, Z11
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       140(R9), Z5, Z11
+	VPDPBUSD.BCST       156(R9), Z6, Z11
+	VPSLLD              $0x18, Z8, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z11, Z11
 	VPADDD              Z11, Z12, Z12
-	VBROADCASTI32X4     88(AX), Z6
-	VBROADCASTI32X4     88(SI), K1, Z6
-	VBROADCASTI32X4     88(DI), K2, Z6
-	VBROADCASTI32X4     88(R8), K3, Z6
+	VBROADCASTI32X4     88(AX), Z5
+	VBROADCASTI32X4     88(SI), K1, Z5
+	VBROADCASTI32X4     88(DI), K2, Z5
+	VBROADCASTI32X4     88(R8), K3, Z5
 	PREFETCHT0          1536(R11)
-	VBROADCASTI32X4     88(AX)(CX*1), Z7
-	VBROADCASTI32X4     88(SI)(CX*1), K1, Z7
-	VBROADCASTI32X4     88(DI)(CX*1), K2, Z7
-	VBROADCASTI32X4     88(R8)(CX*1), K3, Z7
+	VBROADCASTI32X4     88(AX)(CX*1), Z6
+	VBROADCASTI32X4     88(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     88(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     88(R8)(CX*1), K3, Z6
 	PREFETCHT0          1600(R11)
-	VBROADCASTI32X4     88(AX)(CX*2), Z8
-	VBROADCASTI32X4     88(SI)(CX*2), K1, Z8
-	VBROADCASTI32X4     88(DI)(CX*2), K2, Z8
-	VBROADCASTI32X4     88(R8)(CX*2), K3, Z8
+	VBROADCASTI32X4     88(AX)(CX*2), Z7
+	VBROADCASTI32X4     88(SI)(CX*2), K1, Z7
+	VBROADCASTI32X4     88(DI)(CX*2), K2, Z7
+	VBROADCASTI32X4     88(R8)(CX*2), K3, Z7
 	PREFETCHT0          1664(R11)
 	VBROADCASTI32X4     88(AX)(BX*1), Z9
 	VBROADCASTI32X4     88(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     88(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     88(R8)(BX*1), K3, Z9
 	PREFETCHT0          1728(R11)
-	VPUNPCKLDQ          Z7, Z6, Z10
-	VPUNPCKHDQ          Z7, Z6, Z7
-	VPUNPCKLDQ          Z9, Z8, Z6
-	VPUNPCKHDQ          Z9, Z8, Z9
-	VPUNPCKLQDQ         Z6, Z10, Z8
-	VPUNPCKHQDQ         Z6, Z10, Z6
-	VPUNPCKLQDQ         Z9, Z7, Z10
-	VPUNPCKHQDQ         Z9, Z7, Z7
-	VPANDD              Z0, Z8, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPUNPCKLDQ          Z6, Z5, Z10
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z9, Z7, Z5
+	VPUNPCKHDQ          Z9, Z7, Z9
+	VPUNPCKLQDQ         Z5, Z10, Z7
+	VPUNPCKHQDQ         Z5, Z10, Z5
+	VPUNPCKLQDQ         Z9, Z6, Z10
+	VPUNPCKHQDQ         Z9, Z6, Z6
+	VPANDD              Z0, Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z8, Z1, Z8
+	VPSHUFB             Z7, Z1, Z7
 	VPXORD              Z31, Z31, Z11
 	VPDPBUSD.BCST       160(R9), Z9, Z11
-	VPDPBUSD.BCST       176(R9), Z8, Z11
-	VPANDD              Z0, Z6, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPDPBUSD.BCST       164(R9), Z8, Z11
-	VPDPBUSD.BCST       180(R9), Z6, Z11
-	VPANDD              Z0, Z10, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       168(R9), Z6, Z11
-	VPDPBUSD.BCST       184(R9), Z8, Z11
-	VPANDD              Z0, Z7, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
-	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       176(R9), Z7, Z11
+	VPANDD              Z0, Z5, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z7, Z1, Z7
-	VPDPBUSD.BCST       172(R9), Z6, Z11
-	VPDPBUSD.BCST       188(R9), Z7, Z11
-	VPSLLD              $0x10, Z3, Z6
-	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z11, Z11
+	VPSHUFB             Z5, Z1, Z5
+	VPDPBUSD.BCST       164(R9), Z7, Z11
+	VPDPBUSD.BCST       180(R9), Z5, Z11
+	VPANDD              Z0, Z10, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z7
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z7, Z1, Z7
+	VPDPBUSD.BCST       168(R9), Z5, Z11
+	VPDPBUSD.BCST       184(R9), Z7, Z11
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       172(R9), Z5, Z11
+	VPDPBUSD.BCST       188(R9), Z6, Z11
+	VPSLLD              $0x10, Z8, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z11, Z11
 	VPADDD              Z11, Z12, Z12
-	VBROADCASTI32X4     104(AX), Z6
-	VBROADCASTI32X4     104(SI), K1, Z6
-	VBROADCASTI32X4     104(DI), K2, Z6
-	VBROADCASTI32X4     104(R8), K3, Z6
+	VBROADCASTI32X4     104(AX), Z5
+	VBROADCASTI32X4     104(SI), K1, Z5
+	VBROADCASTI32X4     104(DI), K2, Z5
+	VBROADCASTI32X4     104(R8), K3, Z5
 	PREFETCHT0          1792(R11)
-	VBROADCASTI32X4     104(AX)(CX*1), Z7
-	VBROADCASTI32X4     104(SI)(CX*1), K1, Z7
-	VBROADCASTI32X4     104(DI)(CX*1), K2, Z7
-	VBROADCASTI32X4     104(R8)(CX*1), K3, Z7
+	VBROADCASTI32X4     104(AX)(CX*1), Z6
+	VBROADCASTI32X4     104(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     104(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     104(R8)(CX*1), K3, Z6
 	PREFETCHT0          1856(R11)
-	VBROADCASTI32X4     104(AX)(CX*2), Z8
-	VBROADCASTI32X4     104(SI)(CX*2), K1, Z8
-	VBROADCASTI32X4     104(DI)(CX*2), K2, Z8
-	VBROADCASTI32X4     104(R8)(CX*2), K3, Z8
+	VBROADCASTI32X4     104(AX)(CX*2), Z7
+	VBROADCASTI32X4     104(SI)(CX*2), K1, Z7
+	VBROADCASTI32X4     104(DI)(CX*2), K2, Z7
+	VBROADCASTI32X4     104(R8)(CX*2), K3, Z7
 	PREFETCHT0          1920(R11)
 	VBROADCASTI32X4     104(AX)(BX*1), Z9
 	VBROADCASTI32X4     104(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     104(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     104(R8)(BX*1), K3, Z9
 	PREFETCHT0          1984(R11)
-	VPUNPCKLDQ          Z7, Z6, Z10
-	VPUNPCKHDQ          Z7, Z6, Z7
-	VPUNPCKLDQ          Z9, Z8, Z6
-	VPUNPCKHDQ          Z9, Z8, Z9
-	VPUNPCKLQDQ         Z6, Z10, Z8
-	VPUNPCKHQDQ         Z6, Z10, Z6
-	VPUNPCKLQDQ         Z9, Z7, Z10
-	VPUNPCKHQDQ         Z9, Z7, Z7
-	VPANDD              Z0, Z8, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPUNPCKLDQ          Z6, Z5, Z10
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z9, Z7, Z5
+	VPUNPCKHDQ          Z9, Z7, Z9
+	VPUNPCKLQDQ         Z5, Z10, Z7
+	VPUNPCKHQDQ         Z5, Z10, Z5
+	VPUNPCKLQDQ         Z9, Z6, Z10
+	VPUNPCKHQDQ         Z9, Z6, Z6
+	VPANDD              Z0, Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z8, Z1, Z8
+	VPSHUFB             Z7, Z1, Z7
 	VPXORD              Z31, Z31, Z11
 	VPDPBUSD.BCST       192(R9), Z9, Z11
-	VPDPBUSD.BCST       208(R9), Z8, Z11
-	VPANDD              Z0, Z6, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPDPBUSD.BCST       196(R9), Z8, Z11
-	VPDPBUSD.BCST       212(R9), Z6, Z11
-	VPANDD              Z0, Z10, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       200(R9), Z6, Z11
-	VPDPBUSD.BCST       216(R9), Z8, Z11
-	VPANDD              Z0, Z7, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
-	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       208(R9), Z7, Z11
+	VPANDD              Z0, Z5, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z7, Z1, Z7
-	VPDPBUSD.BCST       204(R9), Z6, Z11
-	VPDPBUSD.BCST       220(R9), Z7, Z11
-	VPSLLD              $0x08, Z3, Z6
-	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z11, Z11
+	VPSHUFB             Z5, Z1, Z5
+	VPDPBUSD.BCST       196(R9), Z7, Z11
+	VPDPBUSD.BCST       212(R9), Z5, Z11
+	VPANDD              Z0, Z10, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z7
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z7, Z1, Z7
+	VPDPBUSD.BCST       200(R9), Z5, Z11
+	VPDPBUSD.BCST       216(R9), Z7, Z11
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       204(R9), Z5, Z11
+	VPDPBUSD.BCST       220(R9), Z6, Z11
+	VPSLLD              $0x08, Z8, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z11, Z11
 	VPADDD              Z11, Z12, Z12
-	VBROADCASTI32X4     120(AX), Z6
-	VBROADCASTI32X4     120(SI), K1, Z6
-	VBROADCASTI32X4     120(DI), K2, Z6
-	VBROADCASTI32X4     120(R8), K3, Z6
+	VBROADCASTI32X4     120(AX), Z5
+	VBROADCASTI32X4     120(SI), K1, Z5
+	VBROADCASTI32X4     120(DI), K2, Z5
+	VBROADCASTI32X4     120(R8), K3, Z5
 	PREFETCHT0          2048(R11)
-	VBROADCASTI32X4     120(AX)(CX*1), Z7
-	VBROADCASTI32X4     120(SI)(CX*1), K1, Z7
-	VBROADCASTI32X4     120(DI)(CX*1), K2, Z7
-	VBROADCASTI32X4     120(R8)(CX*1), K3, Z7
+	VBROADCASTI32X4     120(AX)(CX*1), Z6
+	VBROADCASTI32X4     120(SI)(CX*1), K1, Z6
+	VBROADCASTI32X4     120(DI)(CX*1), K2, Z6
+	VBROADCASTI32X4     120(R8)(CX*1), K3, Z6
 	PREFETCHT0          2112(R11)
-	VBROADCASTI32X4     120(AX)(CX*2), Z8
-	VBROADCASTI32X4     120(SI)(CX*2), K1, Z8
-	VBROADCASTI32X4     120(DI)(CX*2), K2, Z8
-	VBROADCASTI32X4     120(R8)(CX*2), K3, Z8
+	VBROADCASTI32X4     120(AX)(CX*2), Z7
+	VBROADCASTI32X4     120(SI)(CX*2), K1, Z7
+	VBROADCASTI32X4     120(DI)(CX*2), K2, Z7
+	VBROADCASTI32X4     120(R8)(CX*2), K3, Z7
 	VBROADCASTI32X4     120(AX)(BX*1), Z9
 	VBROADCASTI32X4     120(SI)(BX*1), K1, Z9
 	VBROADCASTI32X4     120(DI)(BX*1), K2, Z9
 	VBROADCASTI32X4     120(R8)(BX*1), K3, Z9
-	VPUNPCKLDQ          Z7, Z6, Z10
-	VPUNPCKHDQ          Z7, Z6, Z7
-	VPUNPCKLDQ          Z9, Z8, Z6
-	VPUNPCKHDQ          Z9, Z8, Z9
-	VPUNPCKLQDQ         Z6, Z10, Z8
-	VPUNPCKHQDQ         Z6, Z10, Z6
-	VPUNPCKLQDQ         Z9, Z7, Z10
-	VPUNPCKHQDQ         Z9, Z7, Z7
-	VPANDD              Z0, Z8, Z9
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
+	VPUNPCKLDQ          Z6, Z5, Z10
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLDQ          Z9, Z7, Z5
+	VPUNPCKHDQ          Z9, Z7, Z9
+	VPUNPCKLQDQ         Z5, Z10, Z7
+	VPUNPCKHQDQ         Z5, Z10, Z5
+	VPUNPCKLQDQ         Z9, Z6, Z10
+	VPUNPCKHQDQ         Z9, Z6, Z6
+	VPANDD              Z0, Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VPSHUFB             Z9, Z1, Z9
-	VPSHUFB             Z8, Z1, Z8
+	VPSHUFB             Z7, Z1, Z7
 	VPXORD              Z31, Z31, Z11
 	VPDPBUSD.BCST       224(R9), Z9, Z11
-	VPDPBUSD.BCST       240(R9), Z8, Z11
-	VPANDD              Z0, Z6, Z8
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPDPBUSD.BCST       228(R9), Z8, Z11
-	VPDPBUSD.BCST       244(R9), Z6, Z11
-	VPANDD              Z0, Z10, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z8
-	VPSHUFB             Z6, Z1, Z6
-	VPSHUFB             Z8, Z1, Z8
-	VPDPBUSD.BCST       232(R9), Z6, Z11
-	VPDPBUSD.BCST       248(R9), Z8, Z11
-	VPANDD              Z0, Z7, Z6
-	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
-	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       240(R9), Z7, Z11
+	VPANDD              Z0, Z5, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z7, Z1, Z7
-	VPDPBUSD.BCST       236(R9), Z6, Z11
-	VPDPBUSD.BCST       252(R9), Z7, Z11
-	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z11, Z11
+	VPSHUFB             Z5, Z1, Z5
+	VPDPBUSD.BCST       228(R9), Z7, Z11
+	VPDPBUSD.BCST       244(R9), Z5, Z11
+	VPANDD              Z0, Z10, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z10, Z7
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z7, Z1, Z7
+	VPDPBUSD.BCST       232(R9), Z5, Z11
+	VPDPBUSD.BCST       248(R9), Z7, Z11
+	VPANDD              Z0, Z6, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
+	VPSHUFB             Z5, Z1, Z5
+	VPSHUFB             Z6, Z1, Z6
+	VPDPBUSD.BCST       236(R9), Z5, Z11
+	VPDPBUSD.BCST       252(R9), Z6, Z11
+	VPSRAD              $0x18, Z8, Z5
+	VPMULLD             Z5, Z11, Z11
 	VPADDD              Z11, Z12, Z12
-	VPSUBD              Z5, Z12, Z12
+	VPSUBD              Z4, Z12, Z12
 	VCVTDQ2PS           Z12, Z12
-	VMULPS.BCST         304(R9), Z4, Z3
+	VMULPS.BCST         304(R9), Z3, Z3
 	VMULPS              Z3, Z12, Z12
 	VADDPS              Z12, Z2, Z2
 	ADDQ                $0x00000880, R11
@@ -6933,269 +7309,269 @@ DATA iq4Codes<>+14(SB)/1, $0xd9
 DATA iq4Codes<>+15(SB)/1, $0xf1
 GLOBL iq4Codes<>(SB), RODATA|NOPTR, $16
 
-DATA iq4Low0<>+0(SB)/1, $0x00
-DATA iq4Low0<>+1(SB)/1, $0x04
-DATA iq4Low0<>+2(SB)/1, $0x08
-DATA iq4Low0<>+3(SB)/1, $0x0c
-DATA iq4Low0<>+4(SB)/1, $0x20
-DATA iq4Low0<>+5(SB)/1, $0x24
-DATA iq4Low0<>+6(SB)/1, $0x28
-DATA iq4Low0<>+7(SB)/1, $0x2c
-DATA iq4Low0<>+8(SB)/1, $0x00
-DATA iq4Low0<>+9(SB)/1, $0x04
-DATA iq4Low0<>+10(SB)/1, $0x08
-DATA iq4Low0<>+11(SB)/1, $0x0c
-DATA iq4Low0<>+12(SB)/1, $0x20
-DATA iq4Low0<>+13(SB)/1, $0x24
-DATA iq4Low0<>+14(SB)/1, $0x28
-DATA iq4Low0<>+15(SB)/1, $0x2c
-DATA iq4Low0<>+16(SB)/1, $0x00
-DATA iq4Low0<>+17(SB)/1, $0x04
-DATA iq4Low0<>+18(SB)/1, $0x08
-DATA iq4Low0<>+19(SB)/1, $0x0c
-DATA iq4Low0<>+20(SB)/1, $0x20
-DATA iq4Low0<>+21(SB)/1, $0x24
-DATA iq4Low0<>+22(SB)/1, $0x28
-DATA iq4Low0<>+23(SB)/1, $0x2c
-DATA iq4Low0<>+24(SB)/1, $0x00
-DATA iq4Low0<>+25(SB)/1, $0x04
-DATA iq4Low0<>+26(SB)/1, $0x08
-DATA iq4Low0<>+27(SB)/1, $0x0c
-DATA iq4Low0<>+28(SB)/1, $0x20
-DATA iq4Low0<>+29(SB)/1, $0x24
-DATA iq4Low0<>+30(SB)/1, $0x28
-DATA iq4Low0<>+31(SB)/1, $0x2c
-DATA iq4Low0<>+32(SB)/1, $0x00
-DATA iq4Low0<>+33(SB)/1, $0x04
-DATA iq4Low0<>+34(SB)/1, $0x08
-DATA iq4Low0<>+35(SB)/1, $0x0c
-DATA iq4Low0<>+36(SB)/1, $0x20
-DATA iq4Low0<>+37(SB)/1, $0x24
-DATA iq4Low0<>+38(SB)/1, $0x28
-DATA iq4Low0<>+39(SB)/1, $0x2c
-DATA iq4Low0<>+40(SB)/1, $0x00
-DATA iq4Low0<>+41(SB)/1, $0x04
-DATA iq4Low0<>+42(SB)/1, $0x08
-DATA iq4Low0<>+43(SB)/1, $0x0c
-DATA iq4Low0<>+44(SB)/1, $0x20
-DATA iq4Low0<>+45(SB)/1, $0x24
-DATA iq4Low0<>+46(SB)/1, $0x28
-DATA iq4Low0<>+47(SB)/1, $0x2c
-DATA iq4Low0<>+48(SB)/1, $0x00
-DATA iq4Low0<>+49(SB)/1, $0x04
-DATA iq4Low0<>+50(SB)/1, $0x08
-DATA iq4Low0<>+51(SB)/1, $0x0c
-DATA iq4Low0<>+52(SB)/1, $0x20
-DATA iq4Low0<>+53(SB)/1, $0x24
-DATA iq4Low0<>+54(SB)/1, $0x28
-DATA iq4Low0<>+55(SB)/1, $0x2c
-DATA iq4Low0<>+56(SB)/1, $0x00
-DATA iq4Low0<>+57(SB)/1, $0x04
-DATA iq4Low0<>+58(SB)/1, $0x08
-DATA iq4Low0<>+59(SB)/1, $0x0c
-DATA iq4Low0<>+60(SB)/1, $0x20
-DATA iq4Low0<>+61(SB)/1, $0x24
-DATA iq4Low0<>+62(SB)/1, $0x28
-DATA iq4Low0<>+63(SB)/1, $0x2c
-GLOBL iq4Low0<>(SB), RODATA|NOPTR, $64
+DATA eights0_4<>+0(SB)/1, $0x00
+DATA eights0_4<>+1(SB)/1, $0x04
+DATA eights0_4<>+2(SB)/1, $0x08
+DATA eights0_4<>+3(SB)/1, $0x0c
+DATA eights0_4<>+4(SB)/1, $0x20
+DATA eights0_4<>+5(SB)/1, $0x24
+DATA eights0_4<>+6(SB)/1, $0x28
+DATA eights0_4<>+7(SB)/1, $0x2c
+DATA eights0_4<>+8(SB)/1, $0x00
+DATA eights0_4<>+9(SB)/1, $0x04
+DATA eights0_4<>+10(SB)/1, $0x08
+DATA eights0_4<>+11(SB)/1, $0x0c
+DATA eights0_4<>+12(SB)/1, $0x20
+DATA eights0_4<>+13(SB)/1, $0x24
+DATA eights0_4<>+14(SB)/1, $0x28
+DATA eights0_4<>+15(SB)/1, $0x2c
+DATA eights0_4<>+16(SB)/1, $0x00
+DATA eights0_4<>+17(SB)/1, $0x04
+DATA eights0_4<>+18(SB)/1, $0x08
+DATA eights0_4<>+19(SB)/1, $0x0c
+DATA eights0_4<>+20(SB)/1, $0x20
+DATA eights0_4<>+21(SB)/1, $0x24
+DATA eights0_4<>+22(SB)/1, $0x28
+DATA eights0_4<>+23(SB)/1, $0x2c
+DATA eights0_4<>+24(SB)/1, $0x00
+DATA eights0_4<>+25(SB)/1, $0x04
+DATA eights0_4<>+26(SB)/1, $0x08
+DATA eights0_4<>+27(SB)/1, $0x0c
+DATA eights0_4<>+28(SB)/1, $0x20
+DATA eights0_4<>+29(SB)/1, $0x24
+DATA eights0_4<>+30(SB)/1, $0x28
+DATA eights0_4<>+31(SB)/1, $0x2c
+DATA eights0_4<>+32(SB)/1, $0x00
+DATA eights0_4<>+33(SB)/1, $0x04
+DATA eights0_4<>+34(SB)/1, $0x08
+DATA eights0_4<>+35(SB)/1, $0x0c
+DATA eights0_4<>+36(SB)/1, $0x20
+DATA eights0_4<>+37(SB)/1, $0x24
+DATA eights0_4<>+38(SB)/1, $0x28
+DATA eights0_4<>+39(SB)/1, $0x2c
+DATA eights0_4<>+40(SB)/1, $0x00
+DATA eights0_4<>+41(SB)/1, $0x04
+DATA eights0_4<>+42(SB)/1, $0x08
+DATA eights0_4<>+43(SB)/1, $0x0c
+DATA eights0_4<>+44(SB)/1, $0x20
+DATA eights0_4<>+45(SB)/1, $0x24
+DATA eights0_4<>+46(SB)/1, $0x28
+DATA eights0_4<>+47(SB)/1, $0x2c
+DATA eights0_4<>+48(SB)/1, $0x00
+DATA eights0_4<>+49(SB)/1, $0x04
+DATA eights0_4<>+50(SB)/1, $0x08
+DATA eights0_4<>+51(SB)/1, $0x0c
+DATA eights0_4<>+52(SB)/1, $0x20
+DATA eights0_4<>+53(SB)/1, $0x24
+DATA eights0_4<>+54(SB)/1, $0x28
+DATA eights0_4<>+55(SB)/1, $0x2c
+DATA eights0_4<>+56(SB)/1, $0x00
+DATA eights0_4<>+57(SB)/1, $0x04
+DATA eights0_4<>+58(SB)/1, $0x08
+DATA eights0_4<>+59(SB)/1, $0x0c
+DATA eights0_4<>+60(SB)/1, $0x20
+DATA eights0_4<>+61(SB)/1, $0x24
+DATA eights0_4<>+62(SB)/1, $0x28
+DATA eights0_4<>+63(SB)/1, $0x2c
+GLOBL eights0_4<>(SB), RODATA|NOPTR, $64
 
-DATA iq4High12<>+0(SB)/1, $0x0c
-DATA iq4High12<>+1(SB)/1, $0x0e
-DATA iq4High12<>+2(SB)/1, $0x10
-DATA iq4High12<>+3(SB)/1, $0x12
-DATA iq4High12<>+4(SB)/1, $0x2c
-DATA iq4High12<>+5(SB)/1, $0x2e
-DATA iq4High12<>+6(SB)/1, $0x30
-DATA iq4High12<>+7(SB)/1, $0x32
-DATA iq4High12<>+8(SB)/1, $0x0c
-DATA iq4High12<>+9(SB)/1, $0x0e
-DATA iq4High12<>+10(SB)/1, $0x10
-DATA iq4High12<>+11(SB)/1, $0x12
-DATA iq4High12<>+12(SB)/1, $0x2c
-DATA iq4High12<>+13(SB)/1, $0x2e
-DATA iq4High12<>+14(SB)/1, $0x30
-DATA iq4High12<>+15(SB)/1, $0x32
-DATA iq4High12<>+16(SB)/1, $0x0c
-DATA iq4High12<>+17(SB)/1, $0x0e
-DATA iq4High12<>+18(SB)/1, $0x10
-DATA iq4High12<>+19(SB)/1, $0x12
-DATA iq4High12<>+20(SB)/1, $0x2c
-DATA iq4High12<>+21(SB)/1, $0x2e
-DATA iq4High12<>+22(SB)/1, $0x30
-DATA iq4High12<>+23(SB)/1, $0x32
-DATA iq4High12<>+24(SB)/1, $0x0c
-DATA iq4High12<>+25(SB)/1, $0x0e
-DATA iq4High12<>+26(SB)/1, $0x10
-DATA iq4High12<>+27(SB)/1, $0x12
-DATA iq4High12<>+28(SB)/1, $0x2c
-DATA iq4High12<>+29(SB)/1, $0x2e
-DATA iq4High12<>+30(SB)/1, $0x30
-DATA iq4High12<>+31(SB)/1, $0x32
-DATA iq4High12<>+32(SB)/1, $0x0c
-DATA iq4High12<>+33(SB)/1, $0x0e
-DATA iq4High12<>+34(SB)/1, $0x10
-DATA iq4High12<>+35(SB)/1, $0x12
-DATA iq4High12<>+36(SB)/1, $0x2c
-DATA iq4High12<>+37(SB)/1, $0x2e
-DATA iq4High12<>+38(SB)/1, $0x30
-DATA iq4High12<>+39(SB)/1, $0x32
-DATA iq4High12<>+40(SB)/1, $0x0c
-DATA iq4High12<>+41(SB)/1, $0x0e
-DATA iq4High12<>+42(SB)/1, $0x10
-DATA iq4High12<>+43(SB)/1, $0x12
-DATA iq4High12<>+44(SB)/1, $0x2c
-DATA iq4High12<>+45(SB)/1, $0x2e
-DATA iq4High12<>+46(SB)/1, $0x30
-DATA iq4High12<>+47(SB)/1, $0x32
-DATA iq4High12<>+48(SB)/1, $0x0c
-DATA iq4High12<>+49(SB)/1, $0x0e
-DATA iq4High12<>+50(SB)/1, $0x10
-DATA iq4High12<>+51(SB)/1, $0x12
-DATA iq4High12<>+52(SB)/1, $0x2c
-DATA iq4High12<>+53(SB)/1, $0x2e
-DATA iq4High12<>+54(SB)/1, $0x30
-DATA iq4High12<>+55(SB)/1, $0x32
-DATA iq4High12<>+56(SB)/1, $0x0c
-DATA iq4High12<>+57(SB)/1, $0x0e
-DATA iq4High12<>+58(SB)/1, $0x10
-DATA iq4High12<>+59(SB)/1, $0x12
-DATA iq4High12<>+60(SB)/1, $0x2c
-DATA iq4High12<>+61(SB)/1, $0x2e
-DATA iq4High12<>+62(SB)/1, $0x30
-DATA iq4High12<>+63(SB)/1, $0x32
-GLOBL iq4High12<>(SB), RODATA|NOPTR, $64
+DATA eights12_2<>+0(SB)/1, $0x0c
+DATA eights12_2<>+1(SB)/1, $0x0e
+DATA eights12_2<>+2(SB)/1, $0x10
+DATA eights12_2<>+3(SB)/1, $0x12
+DATA eights12_2<>+4(SB)/1, $0x2c
+DATA eights12_2<>+5(SB)/1, $0x2e
+DATA eights12_2<>+6(SB)/1, $0x30
+DATA eights12_2<>+7(SB)/1, $0x32
+DATA eights12_2<>+8(SB)/1, $0x0c
+DATA eights12_2<>+9(SB)/1, $0x0e
+DATA eights12_2<>+10(SB)/1, $0x10
+DATA eights12_2<>+11(SB)/1, $0x12
+DATA eights12_2<>+12(SB)/1, $0x2c
+DATA eights12_2<>+13(SB)/1, $0x2e
+DATA eights12_2<>+14(SB)/1, $0x30
+DATA eights12_2<>+15(SB)/1, $0x32
+DATA eights12_2<>+16(SB)/1, $0x0c
+DATA eights12_2<>+17(SB)/1, $0x0e
+DATA eights12_2<>+18(SB)/1, $0x10
+DATA eights12_2<>+19(SB)/1, $0x12
+DATA eights12_2<>+20(SB)/1, $0x2c
+DATA eights12_2<>+21(SB)/1, $0x2e
+DATA eights12_2<>+22(SB)/1, $0x30
+DATA eights12_2<>+23(SB)/1, $0x32
+DATA eights12_2<>+24(SB)/1, $0x0c
+DATA eights12_2<>+25(SB)/1, $0x0e
+DATA eights12_2<>+26(SB)/1, $0x10
+DATA eights12_2<>+27(SB)/1, $0x12
+DATA eights12_2<>+28(SB)/1, $0x2c
+DATA eights12_2<>+29(SB)/1, $0x2e
+DATA eights12_2<>+30(SB)/1, $0x30
+DATA eights12_2<>+31(SB)/1, $0x32
+DATA eights12_2<>+32(SB)/1, $0x0c
+DATA eights12_2<>+33(SB)/1, $0x0e
+DATA eights12_2<>+34(SB)/1, $0x10
+DATA eights12_2<>+35(SB)/1, $0x12
+DATA eights12_2<>+36(SB)/1, $0x2c
+DATA eights12_2<>+37(SB)/1, $0x2e
+DATA eights12_2<>+38(SB)/1, $0x30
+DATA eights12_2<>+39(SB)/1, $0x32
+DATA eights12_2<>+40(SB)/1, $0x0c
+DATA eights12_2<>+41(SB)/1, $0x0e
+DATA eights12_2<>+42(SB)/1, $0x10
+DATA eights12_2<>+43(SB)/1, $0x12
+DATA eights12_2<>+44(SB)/1, $0x2c
+DATA eights12_2<>+45(SB)/1, $0x2e
+DATA eights12_2<>+46(SB)/1, $0x30
+DATA eights12_2<>+47(SB)/1, $0x32
+DATA eights12_2<>+48(SB)/1, $0x0c
+DATA eights12_2<>+49(SB)/1, $0x0e
+DATA eights12_2<>+50(SB)/1, $0x10
+DATA eights12_2<>+51(SB)/1, $0x12
+DATA eights12_2<>+52(SB)/1, $0x2c
+DATA eights12_2<>+53(SB)/1, $0x2e
+DATA eights12_2<>+54(SB)/1, $0x30
+DATA eights12_2<>+55(SB)/1, $0x32
+DATA eights12_2<>+56(SB)/1, $0x0c
+DATA eights12_2<>+57(SB)/1, $0x0e
+DATA eights12_2<>+58(SB)/1, $0x10
+DATA eights12_2<>+59(SB)/1, $0x12
+DATA eights12_2<>+60(SB)/1, $0x2c
+DATA eights12_2<>+61(SB)/1, $0x2e
+DATA eights12_2<>+62(SB)/1, $0x30
+DATA eights12_2<>+63(SB)/1, $0x32
+GLOBL eights12_2<>(SB), RODATA|NOPTR, $64
 
-DATA iq4Low16<>+0(SB)/1, $0x10
-DATA iq4Low16<>+1(SB)/1, $0x14
-DATA iq4Low16<>+2(SB)/1, $0x18
-DATA iq4Low16<>+3(SB)/1, $0x1c
-DATA iq4Low16<>+4(SB)/1, $0x30
-DATA iq4Low16<>+5(SB)/1, $0x34
-DATA iq4Low16<>+6(SB)/1, $0x38
-DATA iq4Low16<>+7(SB)/1, $0x3c
-DATA iq4Low16<>+8(SB)/1, $0x10
-DATA iq4Low16<>+9(SB)/1, $0x14
-DATA iq4Low16<>+10(SB)/1, $0x18
-DATA iq4Low16<>+11(SB)/1, $0x1c
-DATA iq4Low16<>+12(SB)/1, $0x30
-DATA iq4Low16<>+13(SB)/1, $0x34
-DATA iq4Low16<>+14(SB)/1, $0x38
-DATA iq4Low16<>+15(SB)/1, $0x3c
-DATA iq4Low16<>+16(SB)/1, $0x10
-DATA iq4Low16<>+17(SB)/1, $0x14
-DATA iq4Low16<>+18(SB)/1, $0x18
-DATA iq4Low16<>+19(SB)/1, $0x1c
-DATA iq4Low16<>+20(SB)/1, $0x30
-DATA iq4Low16<>+21(SB)/1, $0x34
-DATA iq4Low16<>+22(SB)/1, $0x38
-DATA iq4Low16<>+23(SB)/1, $0x3c
-DATA iq4Low16<>+24(SB)/1, $0x10
-DATA iq4Low16<>+25(SB)/1, $0x14
-DATA iq4Low16<>+26(SB)/1, $0x18
-DATA iq4Low16<>+27(SB)/1, $0x1c
-DATA iq4Low16<>+28(SB)/1, $0x30
-DATA iq4Low16<>+29(SB)/1, $0x34
-DATA iq4Low16<>+30(SB)/1, $0x38
-DATA iq4Low16<>+31(SB)/1, $0x3c
-DATA iq4Low16<>+32(SB)/1, $0x10
-DATA iq4Low16<>+33(SB)/1, $0x14
-DATA iq4Low16<>+34(SB)/1, $0x18
-DATA iq4Low16<>+35(SB)/1, $0x1c
-DATA iq4Low16<>+36(SB)/1, $0x30
-DATA iq4Low16<>+37(SB)/1, $0x34
-DATA iq4Low16<>+38(SB)/1, $0x38
-DATA iq4Low16<>+39(SB)/1, $0x3c
-DATA iq4Low16<>+40(SB)/1, $0x10
-DATA iq4Low16<>+41(SB)/1, $0x14
-DATA iq4Low16<>+42(SB)/1, $0x18
-DATA iq4Low16<>+43(SB)/1, $0x1c
-DATA iq4Low16<>+44(SB)/1, $0x30
-DATA iq4Low16<>+45(SB)/1, $0x34
-DATA iq4Low16<>+46(SB)/1, $0x38
-DATA iq4Low16<>+47(SB)/1, $0x3c
-DATA iq4Low16<>+48(SB)/1, $0x10
-DATA iq4Low16<>+49(SB)/1, $0x14
-DATA iq4Low16<>+50(SB)/1, $0x18
-DATA iq4Low16<>+51(SB)/1, $0x1c
-DATA iq4Low16<>+52(SB)/1, $0x30
-DATA iq4Low16<>+53(SB)/1, $0x34
-DATA iq4Low16<>+54(SB)/1, $0x38
-DATA iq4Low16<>+55(SB)/1, $0x3c
-DATA iq4Low16<>+56(SB)/1, $0x10
-DATA iq4Low16<>+57(SB)/1, $0x14
-DATA iq4Low16<>+58(SB)/1, $0x18
-DATA iq4Low16<>+59(SB)/1, $0x1c
-DATA iq4Low16<>+60(SB)/1, $0x30
-DATA iq4Low16<>+61(SB)/1, $0x34
-DATA iq4Low16<>+62(SB)/1, $0x38
-DATA iq4Low16<>+63(SB)/1, $0x3c
-GLOBL iq4Low16<>(SB), RODATA|NOPTR, $64
+DATA eights16_4<>+0(SB)/1, $0x10
+DATA eights16_4<>+1(SB)/1, $0x14
+DATA eights16_4<>+2(SB)/1, $0x18
+DATA eights16_4<>+3(SB)/1, $0x1c
+DATA eights16_4<>+4(SB)/1, $0x30
+DATA eights16_4<>+5(SB)/1, $0x34
+DATA eights16_4<>+6(SB)/1, $0x38
+DATA eights16_4<>+7(SB)/1, $0x3c
+DATA eights16_4<>+8(SB)/1, $0x10
+DATA eights16_4<>+9(SB)/1, $0x14
+DATA eights16_4<>+10(SB)/1, $0x18
+DATA eights16_4<>+11(SB)/1, $0x1c
+DATA eights16_4<>+12(SB)/1, $0x30
+DATA eights16_4<>+13(SB)/1, $0x34
+DATA eights16_4<>+14(SB)/1, $0x38
+DATA eights16_4<>+15(SB)/1, $0x3c
+DATA eights16_4<>+16(SB)/1, $0x10
+DATA eights16_4<>+17(SB)/1, $0x14
+DATA eights16_4<>+18(SB)/1, $0x18
+DATA eights16_4<>+19(SB)/1, $0x1c
+DATA eights16_4<>+20(SB)/1, $0x30
+DATA eights16_4<>+21(SB)/1, $0x34
+DATA eights16_4<>+22(SB)/1, $0x38
+DATA eights16_4<>+23(SB)/1, $0x3c
+DATA eights16_4<>+24(SB)/1, $0x10
+DATA eights16_4<>+25(SB)/1, $0x14
+DATA eights16_4<>+26(SB)/1, $0x18
+DATA eights16_4<>+27(SB)/1, $0x1c
+DATA eights16_4<>+28(SB)/1, $0x30
+DATA eights16_4<>+29(SB)/1, $0x34
+DATA eights16_4<>+30(SB)/1, $0x38
+DATA eights16_4<>+31(SB)/1, $0x3c
+DATA eights16_4<>+32(SB)/1, $0x10
+DATA eights16_4<>+33(SB)/1, $0x14
+DATA eights16_4<>+34(SB)/1, $0x18
+DATA eights16_4<>+35(SB)/1, $0x1c
+DATA eights16_4<>+36(SB)/1, $0x30
+DATA eights16_4<>+37(SB)/1, $0x34
+DATA eights16_4<>+38(SB)/1, $0x38
+DATA eights16_4<>+39(SB)/1, $0x3c
+DATA eights16_4<>+40(SB)/1, $0x10
+DATA eights16_4<>+41(SB)/1, $0x14
+DATA eights16_4<>+42(SB)/1, $0x18
+DATA eights16_4<>+43(SB)/1, $0x1c
+DATA eights16_4<>+44(SB)/1, $0x30
+DATA eights16_4<>+45(SB)/1, $0x34
+DATA eights16_4<>+46(SB)/1, $0x38
+DATA eights16_4<>+47(SB)/1, $0x3c
+DATA eights16_4<>+48(SB)/1, $0x10
+DATA eights16_4<>+49(SB)/1, $0x14
+DATA eights16_4<>+50(SB)/1, $0x18
+DATA eights16_4<>+51(SB)/1, $0x1c
+DATA eights16_4<>+52(SB)/1, $0x30
+DATA eights16_4<>+53(SB)/1, $0x34
+DATA eights16_4<>+54(SB)/1, $0x38
+DATA eights16_4<>+55(SB)/1, $0x3c
+DATA eights16_4<>+56(SB)/1, $0x10
+DATA eights16_4<>+57(SB)/1, $0x14
+DATA eights16_4<>+58(SB)/1, $0x18
+DATA eights16_4<>+59(SB)/1, $0x1c
+DATA eights16_4<>+60(SB)/1, $0x30
+DATA eights16_4<>+61(SB)/1, $0x34
+DATA eights16_4<>+62(SB)/1, $0x38
+DATA eights16_4<>+63(SB)/1, $0x3c
+GLOBL eights16_4<>(SB), RODATA|NOPTR, $64
 
-DATA iq4High20<>+0(SB)/1, $0x14
-DATA iq4High20<>+1(SB)/1, $0x16
-DATA iq4High20<>+2(SB)/1, $0x18
-DATA iq4High20<>+3(SB)/1, $0x1a
-DATA iq4High20<>+4(SB)/1, $0x34
-DATA iq4High20<>+5(SB)/1, $0x36
-DATA iq4High20<>+6(SB)/1, $0x38
-DATA iq4High20<>+7(SB)/1, $0x3a
-DATA iq4High20<>+8(SB)/1, $0x14
-DATA iq4High20<>+9(SB)/1, $0x16
-DATA iq4High20<>+10(SB)/1, $0x18
-DATA iq4High20<>+11(SB)/1, $0x1a
-DATA iq4High20<>+12(SB)/1, $0x34
-DATA iq4High20<>+13(SB)/1, $0x36
-DATA iq4High20<>+14(SB)/1, $0x38
-DATA iq4High20<>+15(SB)/1, $0x3a
-DATA iq4High20<>+16(SB)/1, $0x14
-DATA iq4High20<>+17(SB)/1, $0x16
-DATA iq4High20<>+18(SB)/1, $0x18
-DATA iq4High20<>+19(SB)/1, $0x1a
-DATA iq4High20<>+20(SB)/1, $0x34
-DATA iq4High20<>+21(SB)/1, $0x36
-DATA iq4High20<>+22(SB)/1, $0x38
-DATA iq4High20<>+23(SB)/1, $0x3a
-DATA iq4High20<>+24(SB)/1, $0x14
-DATA iq4High20<>+25(SB)/1, $0x16
-DATA iq4High20<>+26(SB)/1, $0x18
-DATA iq4High20<>+27(SB)/1, $0x1a
-DATA iq4High20<>+28(SB)/1, $0x34
-DATA iq4High20<>+29(SB)/1, $0x36
-DATA iq4High20<>+30(SB)/1, $0x38
-DATA iq4High20<>+31(SB)/1, $0x3a
-DATA iq4High20<>+32(SB)/1, $0x14
-DATA iq4High20<>+33(SB)/1, $0x16
-DATA iq4High20<>+34(SB)/1, $0x18
-DATA iq4High20<>+35(SB)/1, $0x1a
-DATA iq4High20<>+36(SB)/1, $0x34
-DATA iq4High20<>+37(SB)/1, $0x36
-DATA iq4High20<>+38(SB)/1, $0x38
-DATA iq4High20<>+39(SB)/1, $0x3a
-DATA iq4High20<>+40(SB)/1, $0x14
-DATA iq4High20<>+41(SB)/1, $0x16
-DATA iq4High20<>+42(SB)/1, $0x18
-DATA iq4High20<>+43(SB)/1, $0x1a
-DATA iq4High20<>+44(SB)/1, $0x34
-DATA iq4High20<>+45(SB)/1, $0x36
-DATA iq4High20<>+46(SB)/1, $0x38
-DATA iq4High20<>+47(SB)/1, $0x3a
-DATA iq4High20<>+48(SB)/1, $0x14
-DATA iq4High20<>+49(SB)/1, $0x16
-DATA iq4High20<>+50(SB)/1, $0x18
-DATA iq4High20<>+51(SB)/1, $0x1a
-DATA iq4High20<>+52(SB)/1, $0x34
-DATA iq4High20<>+53(SB)/1, $0x36
-DATA iq4High20<>+54(SB)/1, $0x38
-DATA iq4High20<>+55(SB)/1, $0x3a
-DATA iq4High20<>+56(SB)/1, $0x14
-DATA iq4High20<>+57(SB)/1, $0x16
-DATA iq4High20<>+58(SB)/1, $0x18
-DATA iq4High20<>+59(SB)/1, $0x1a
-DATA iq4High20<>+60(SB)/1, $0x34
-DATA iq4High20<>+61(SB)/1, $0x36
-DATA iq4High20<>+62(SB)/1, $0x38
-DATA iq4High20<>+63(SB)/1, $0x3a
-GLOBL iq4High20<>(SB), RODATA|NOPTR, $64
+DATA eights20_2<>+0(SB)/1, $0x14
+DATA eights20_2<>+1(SB)/1, $0x16
+DATA eights20_2<>+2(SB)/1, $0x18
+DATA eights20_2<>+3(SB)/1, $0x1a
+DATA eights20_2<>+4(SB)/1, $0x34
+DATA eights20_2<>+5(SB)/1, $0x36
+DATA eights20_2<>+6(SB)/1, $0x38
+DATA eights20_2<>+7(SB)/1, $0x3a
+DATA eights20_2<>+8(SB)/1, $0x14
+DATA eights20_2<>+9(SB)/1, $0x16
+DATA eights20_2<>+10(SB)/1, $0x18
+DATA eights20_2<>+11(SB)/1, $0x1a
+DATA eights20_2<>+12(SB)/1, $0x34
+DATA eights20_2<>+13(SB)/1, $0x36
+DATA eights20_2<>+14(SB)/1, $0x38
+DATA eights20_2<>+15(SB)/1, $0x3a
+DATA eights20_2<>+16(SB)/1, $0x14
+DATA eights20_2<>+17(SB)/1, $0x16
+DATA eights20_2<>+18(SB)/1, $0x18
+DATA eights20_2<>+19(SB)/1, $0x1a
+DATA eights20_2<>+20(SB)/1, $0x34
+DATA eights20_2<>+21(SB)/1, $0x36
+DATA eights20_2<>+22(SB)/1, $0x38
+DATA eights20_2<>+23(SB)/1, $0x3a
+DATA eights20_2<>+24(SB)/1, $0x14
+DATA eights20_2<>+25(SB)/1, $0x16
+DATA eights20_2<>+26(SB)/1, $0x18
+DATA eights20_2<>+27(SB)/1, $0x1a
+DATA eights20_2<>+28(SB)/1, $0x34
+DATA eights20_2<>+29(SB)/1, $0x36
+DATA eights20_2<>+30(SB)/1, $0x38
+DATA eights20_2<>+31(SB)/1, $0x3a
+DATA eights20_2<>+32(SB)/1, $0x14
+DATA eights20_2<>+33(SB)/1, $0x16
+DATA eights20_2<>+34(SB)/1, $0x18
+DATA eights20_2<>+35(SB)/1, $0x1a
+DATA eights20_2<>+36(SB)/1, $0x34
+DATA eights20_2<>+37(SB)/1, $0x36
+DATA eights20_2<>+38(SB)/1, $0x38
+DATA eights20_2<>+39(SB)/1, $0x3a
+DATA eights20_2<>+40(SB)/1, $0x14
+DATA eights20_2<>+41(SB)/1, $0x16
+DATA eights20_2<>+42(SB)/1, $0x18
+DATA eights20_2<>+43(SB)/1, $0x1a
+DATA eights20_2<>+44(SB)/1, $0x34
+DATA eights20_2<>+45(SB)/1, $0x36
+DATA eights20_2<>+46(SB)/1, $0x38
+DATA eights20_2<>+47(SB)/1, $0x3a
+DATA eights20_2<>+48(SB)/1, $0x14
+DATA eights20_2<>+49(SB)/1, $0x16
+DATA eights20_2<>+50(SB)/1, $0x18
+DATA eights20_2<>+51(SB)/1, $0x1a
+DATA eights20_2<>+52(SB)/1, $0x34
+DATA eights20_2<>+53(SB)/1, $0x36
+DATA eights20_2<>+54(SB)/1, $0x38
+DATA eights20_2<>+55(SB)/1, $0x3a
+DATA eights20_2<>+56(SB)/1, $0x14
+DATA eights20_2<>+57(SB)/1, $0x16
+DATA eights20_2<>+58(SB)/1, $0x18
+DATA eights20_2<>+59(SB)/1, $0x1a
+DATA eights20_2<>+60(SB)/1, $0x34
+DATA eights20_2<>+61(SB)/1, $0x36
+DATA eights20_2<>+62(SB)/1, $0x38
+DATA eights20_2<>+63(SB)/1, $0x3a
+GLOBL eights20_2<>(SB), RODATA|NOPTR, $64
 
 // func fillIQ4XSAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
@@ -7244,57 +7620,57 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VPBROADCASTD        R9, Z3
 	MOVL                $0x30303030, R9
 	VPBROADCASTD        R9, Z5
-	VMOVDQU32           iq4Low0<>+0(SB), Z6
+	VMOVDQU32           eights0_4<>+0(SB), Z6
 	VPMULTISHIFTQB      Z2, Z6, Z6
-	VMOVDQU32           iq4High12<>+0(SB), Z7
+	VMOVDQU32           eights12_2<>+0(SB), Z7
 	VPMULTISHIFTQB      Z4, Z7, Z7
 	VPANDD              Z0, Z6, Z6
 	VPTERNLOGD          $0xf8, Z5, Z7, Z6
 	VPSUBB              Z3, Z6, Z6
-	VMOVDQU32           iq4Low16<>+0(SB), Z7
-	VPMULTISHIFTQB      Z2, Z7, Z2
-	VMOVDQU32           iq4High20<>+0(SB), Z7
-	VPMULTISHIFTQB      Z4, Z7, Z7
-	VPANDD              Z0, Z2, Z2
-	VPTERNLOGD          $0xf8, Z5, Z7, Z2
-	VPSUBB              Z3, Z2, Z2
-	VPMOVDW             Z4, Y3
-	VCVTPH2PS           Y3, Z3
-	VPSLLD              $0x18, Z6, Z4
-	VPSRAD              $0x18, Z4, Z4
-	VMOVDQU32           Z4, 4096(AX)
-	VPSLLD              $0x10, Z6, Z4
-	VPSRAD              $0x18, Z4, Z4
-	VMOVDQU32           Z4, 4160(AX)
-	VPSLLD              $0x08, Z6, Z4
-	VPSRAD              $0x18, Z4, Z4
-	VMOVDQU32           Z4, 4224(AX)
-	VPSRAD              $0x18, Z6, Z4
-	VMOVDQU32           Z4, 4288(AX)
-	VPSLLD              $0x18, Z2, Z4
-	VPSRAD              $0x18, Z4, Z4
-	VMOVDQU32           Z4, 4352(AX)
-	VPSLLD              $0x10, Z2, Z4
-	VPSRAD              $0x18, Z4, Z4
-	VMOVDQU32           Z4, 4416(AX)
-	VPSLLD              $0x08, Z2, Z4
-	VPSRAD              $0x18, Z4, Z4
-	VMOVDQU32           Z4, 4480(AX)
-	VPSRAD              $0x18, Z2, Z4
-	VMOVDQU32           Z4, 4544(AX)
-	VPSHUFB             pairOf0High<>+0(SB), Z6, Z4
-	VPSRAW              $0x01, Z4, Z4
-	VMOVDQU32           Z4, 5120(AX)
-	VPSHUFB             pairOf1High<>+0(SB), Z6, Z4
-	VPSRAW              $0x01, Z4, Z4
-	VMOVDQU32           Z4, 5184(AX)
-	VPSHUFB             pairOf0High<>+0(SB), Z2, Z4
-	VPSRAW              $0x01, Z4, Z4
-	VMOVDQU32           Z4, 5248(AX)
-	VPSHUFB             pairOf1High<>+0(SB), Z2, Z2
-	VPSRAW              $0x01, Z2, Z2
-	VMOVDQU32           Z2, 5312(AX)
-	VMOVDQU32           Z3, 5632(AX)
+	VMOVDQU32           eights16_4<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VMOVDQU32           eights20_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VPANDD              Z0, Z7, Z7
+	VPTERNLOGD          $0xf8, Z5, Z2, Z7
+	VPSUBB              Z3, Z7, Z7
+	VPMOVDW             Z4, Y2
+	VCVTPH2PS           Y2, Z2
+	VPSLLD              $0x18, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4096(AX)
+	VPSLLD              $0x10, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4160(AX)
+	VPSLLD              $0x08, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4224(AX)
+	VPSRAD              $0x18, Z6, Z3
+	VMOVUPS             Z3, 4288(AX)
+	VPSLLD              $0x18, Z7, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4352(AX)
+	VPSLLD              $0x10, Z7, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4416(AX)
+	VPSLLD              $0x08, Z7, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4480(AX)
+	VPSRAD              $0x18, Z7, Z3
+	VMOVUPS             Z3, 4544(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z6, Z3
+	VPSRAW              $0x01, Z3, Z3
+	VMOVUPS             Z3, 5120(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z6, Z3
+	VPSRAW              $0x01, Z3, Z3
+	VMOVUPS             Z3, 5184(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z7, Z3
+	VPSRAW              $0x01, Z3, Z3
+	VMOVUPS             Z3, 5248(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z7, Z3
+	VPSRAW              $0x01, Z3, Z3
+	VMOVUPS             Z3, 5312(AX)
+	VMOVUPS             Z2, 5632(AX)
 	VBROADCASTI32X4     8(CX), Z2
 	VBROADCASTI32X4     8(SI), K1, Z2
 	VBROADCASTI32X4     8(DI), K2, Z2
@@ -7323,26 +7699,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, (AX)
-	VMOVDQU32           Z4, 256(AX)
+	VMOVUPS             Z5, (AX)
+	VMOVUPS             Z4, 256(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 64(AX)
-	VMOVDQU32           Z2, 320(AX)
+	VMOVUPS             Z4, 64(AX)
+	VMOVUPS             Z2, 320(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 128(AX)
-	VMOVDQU32           Z4, 384(AX)
+	VMOVUPS             Z2, 128(AX)
+	VMOVUPS             Z4, 384(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 192(AX)
-	VMOVDQU32           Z3, 448(AX)
+	VMOVUPS             Z2, 192(AX)
+	VMOVUPS             Z3, 448(AX)
 	VBROADCASTI32X4     24(CX), Z2
 	VBROADCASTI32X4     24(SI), K1, Z2
 	VBROADCASTI32X4     24(DI), K2, Z2
@@ -7371,26 +7747,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 512(AX)
-	VMOVDQU32           Z4, 768(AX)
+	VMOVUPS             Z5, 512(AX)
+	VMOVUPS             Z4, 768(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 576(AX)
-	VMOVDQU32           Z2, 832(AX)
+	VMOVUPS             Z4, 576(AX)
+	VMOVUPS             Z2, 832(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 640(AX)
-	VMOVDQU32           Z4, 896(AX)
+	VMOVUPS             Z2, 640(AX)
+	VMOVUPS             Z4, 896(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 704(AX)
-	VMOVDQU32           Z3, 960(AX)
+	VMOVUPS             Z2, 704(AX)
+	VMOVUPS             Z3, 960(AX)
 	VBROADCASTI32X4     40(CX), Z2
 	VBROADCASTI32X4     40(SI), K1, Z2
 	VBROADCASTI32X4     40(DI), K2, Z2
@@ -7419,26 +7795,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 1024(AX)
-	VMOVDQU32           Z4, 1280(AX)
+	VMOVUPS             Z5, 1024(AX)
+	VMOVUPS             Z4, 1280(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 1088(AX)
-	VMOVDQU32           Z2, 1344(AX)
+	VMOVUPS             Z4, 1088(AX)
+	VMOVUPS             Z2, 1344(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 1152(AX)
-	VMOVDQU32           Z4, 1408(AX)
+	VMOVUPS             Z2, 1152(AX)
+	VMOVUPS             Z4, 1408(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 1216(AX)
-	VMOVDQU32           Z3, 1472(AX)
+	VMOVUPS             Z2, 1216(AX)
+	VMOVUPS             Z3, 1472(AX)
 	VBROADCASTI32X4     56(CX), Z2
 	VBROADCASTI32X4     56(SI), K1, Z2
 	VBROADCASTI32X4     56(DI), K2, Z2
@@ -7467,26 +7843,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 1536(AX)
-	VMOVDQU32           Z4, 1792(AX)
+	VMOVUPS             Z5, 1536(AX)
+	VMOVUPS             Z4, 1792(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 1600(AX)
-	VMOVDQU32           Z2, 1856(AX)
+	VMOVUPS             Z4, 1600(AX)
+	VMOVUPS             Z2, 1856(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 1664(AX)
-	VMOVDQU32           Z4, 1920(AX)
+	VMOVUPS             Z2, 1664(AX)
+	VMOVUPS             Z4, 1920(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 1728(AX)
-	VMOVDQU32           Z3, 1984(AX)
+	VMOVUPS             Z2, 1728(AX)
+	VMOVUPS             Z3, 1984(AX)
 	VBROADCASTI32X4     72(CX), Z2
 	VBROADCASTI32X4     72(SI), K1, Z2
 	VBROADCASTI32X4     72(DI), K2, Z2
@@ -7515,26 +7891,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 2048(AX)
-	VMOVDQU32           Z4, 2304(AX)
+	VMOVUPS             Z5, 2048(AX)
+	VMOVUPS             Z4, 2304(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 2112(AX)
-	VMOVDQU32           Z2, 2368(AX)
+	VMOVUPS             Z4, 2112(AX)
+	VMOVUPS             Z2, 2368(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 2176(AX)
-	VMOVDQU32           Z4, 2432(AX)
+	VMOVUPS             Z2, 2176(AX)
+	VMOVUPS             Z4, 2432(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 2240(AX)
-	VMOVDQU32           Z3, 2496(AX)
+	VMOVUPS             Z2, 2240(AX)
+	VMOVUPS             Z3, 2496(AX)
 	VBROADCASTI32X4     88(CX), Z2
 	VBROADCASTI32X4     88(SI), K1, Z2
 	VBROADCASTI32X4     88(DI), K2, Z2
@@ -7563,26 +7939,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 2560(AX)
-	VMOVDQU32           Z4, 2816(AX)
+	VMOVUPS             Z5, 2560(AX)
+	VMOVUPS             Z4, 2816(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 2624(AX)
-	VMOVDQU32           Z2, 2880(AX)
+	VMOVUPS             Z4, 2624(AX)
+	VMOVUPS             Z2, 2880(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 2688(AX)
-	VMOVDQU32           Z4, 2944(AX)
+	VMOVUPS             Z2, 2688(AX)
+	VMOVUPS             Z4, 2944(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 2752(AX)
-	VMOVDQU32           Z3, 3008(AX)
+	VMOVUPS             Z2, 2752(AX)
+	VMOVUPS             Z3, 3008(AX)
 	VBROADCASTI32X4     104(CX), Z2
 	VBROADCASTI32X4     104(SI), K1, Z2
 	VBROADCASTI32X4     104(DI), K2, Z2
@@ -7611,26 +7987,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 3072(AX)
-	VMOVDQU32           Z4, 3328(AX)
+	VMOVUPS             Z5, 3072(AX)
+	VMOVUPS             Z4, 3328(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 3136(AX)
-	VMOVDQU32           Z2, 3392(AX)
+	VMOVUPS             Z4, 3136(AX)
+	VMOVUPS             Z2, 3392(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 3200(AX)
-	VMOVDQU32           Z4, 3456(AX)
+	VMOVUPS             Z2, 3200(AX)
+	VMOVUPS             Z4, 3456(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 3264(AX)
-	VMOVDQU32           Z3, 3520(AX)
+	VMOVUPS             Z2, 3264(AX)
+	VMOVUPS             Z3, 3520(AX)
 	VBROADCASTI32X4     120(CX), Z2
 	VBROADCASTI32X4     120(SI), K1, Z2
 	VBROADCASTI32X4     120(DI), K2, Z2
@@ -7659,26 +8035,26 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, 3584(AX)
-	VMOVDQU32           Z4, 3840(AX)
+	VMOVUPS             Z5, 3584(AX)
+	VMOVUPS             Z4, 3840(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 3648(AX)
-	VMOVDQU32           Z2, 3904(AX)
+	VMOVUPS             Z4, 3648(AX)
+	VMOVUPS             Z2, 3904(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 3712(AX)
-	VMOVDQU32           Z4, 3968(AX)
+	VMOVUPS             Z2, 3712(AX)
+	VMOVUPS             Z4, 3968(AX)
 	VPANDD              Z0, Z3, Z0
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z2
 	VPSHUFB             Z0, Z1, Z0
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z0, 3776(AX)
-	VMOVDQU32           Z2, 4032(AX)
+	VMOVUPS             Z0, 3776(AX)
+	VMOVUPS             Z2, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -7736,7 +8112,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     (CX), Z16
+	VMOVUPS       (CX), Z16
 	VPDPBUSD.BCST (BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST (SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST (DI)(DX*1), Z16, Z10
@@ -7745,7 +8121,7 @@ group8:
 	VPDPBUSD.BCST (R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST (R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST (R12)(DX*1), Z16, Z15
-	VMOVDQU32     64(CX), Z16
+	VMOVUPS       64(CX), Z16
 	VPDPBUSD.BCST 4(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 4(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 4(DI)(DX*1), Z16, Z10
@@ -7754,7 +8130,7 @@ group8:
 	VPDPBUSD.BCST 4(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 4(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 4(R12)(DX*1), Z16, Z15
-	VMOVDQU32     128(CX), Z16
+	VMOVUPS       128(CX), Z16
 	VPDPBUSD.BCST 8(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 8(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 8(DI)(DX*1), Z16, Z10
@@ -7763,7 +8139,7 @@ group8:
 	VPDPBUSD.BCST 8(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 8(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 8(R12)(DX*1), Z16, Z15
-	VMOVDQU32     192(CX), Z16
+	VMOVUPS       192(CX), Z16
 	VPDPBUSD.BCST 12(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 12(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 12(DI)(DX*1), Z16, Z10
@@ -7772,7 +8148,7 @@ group8:
 	VPDPBUSD.BCST 12(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 12(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 12(R12)(DX*1), Z16, Z15
-	VMOVDQU32     4096(AX)(DX*4), Z16
+	VMOVUPS       4096(AX)(DX*4), Z16
 	VPMULLD       Z16, Z8, Z8
 	VPADDD        Z8, Z0, Z0
 	VPMULLD       Z16, Z9, Z9
@@ -7801,7 +8177,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     5120(AX), Z16
+	VMOVUPS       5120(AX), Z16
 	VPDPWSSD.BCST 256(BX), Z16, Z8
 	VPDPWSSD.BCST 256(SI), Z16, Z9
 	VPDPWSSD.BCST 256(DI), Z16, Z10
@@ -7810,7 +8186,7 @@ group8:
 	VPDPWSSD.BCST 256(R10), Z16, Z13
 	VPDPWSSD.BCST 256(R11), Z16, Z14
 	VPDPWSSD.BCST 256(R12), Z16, Z15
-	VMOVDQU32     5184(AX), Z16
+	VMOVUPS       5184(AX), Z16
 	VPDPWSSD.BCST 260(BX), Z16, Z8
 	VPDPWSSD.BCST 260(SI), Z16, Z9
 	VPDPWSSD.BCST 260(DI), Z16, Z10
@@ -7819,7 +8195,7 @@ group8:
 	VPDPWSSD.BCST 260(R10), Z16, Z13
 	VPDPWSSD.BCST 260(R11), Z16, Z14
 	VPDPWSSD.BCST 260(R12), Z16, Z15
-	VMOVDQU32     5248(AX), Z16
+	VMOVUPS       5248(AX), Z16
 	VPDPWSSD.BCST 264(BX), Z16, Z8
 	VPDPWSSD.BCST 264(SI), Z16, Z9
 	VPDPWSSD.BCST 264(DI), Z16, Z10
@@ -7828,7 +8204,7 @@ group8:
 	VPDPWSSD.BCST 264(R10), Z16, Z13
 	VPDPWSSD.BCST 264(R11), Z16, Z14
 	VPDPWSSD.BCST 264(R12), Z16, Z15
-	VMOVDQU32     5312(AX), Z16
+	VMOVUPS       5312(AX), Z16
 	VPDPWSSD.BCST 268(BX), Z16, Z8
 	VPDPWSSD.BCST 268(SI), Z16, Z9
 	VPDPWSSD.BCST 268(DI), Z16, Z10
@@ -7837,7 +8213,7 @@ group8:
 	VPDPWSSD.BCST 268(R10), Z16, Z13
 	VPDPWSSD.BCST 268(R11), Z16, Z14
 	VPDPWSSD.BCST 268(R12), Z16, Z15
-	VMOVDQU32     5376(AX), Z16
+	VMOVUPS       5376(AX), Z16
 	VPDPWSSD.BCST 272(BX), Z16, Z8
 	VPDPWSSD.BCST 272(SI), Z16, Z9
 	VPDPWSSD.BCST 272(DI), Z16, Z10
@@ -7846,7 +8222,7 @@ group8:
 	VPDPWSSD.BCST 272(R10), Z16, Z13
 	VPDPWSSD.BCST 272(R11), Z16, Z14
 	VPDPWSSD.BCST 272(R12), Z16, Z15
-	VMOVDQU32     5440(AX), Z16
+	VMOVUPS       5440(AX), Z16
 	VPDPWSSD.BCST 276(BX), Z16, Z8
 	VPDPWSSD.BCST 276(SI), Z16, Z9
 	VPDPWSSD.BCST 276(DI), Z16, Z10
@@ -7855,7 +8231,7 @@ group8:
 	VPDPWSSD.BCST 276(R10), Z16, Z13
 	VPDPWSSD.BCST 276(R11), Z16, Z14
 	VPDPWSSD.BCST 276(R12), Z16, Z15
-	VMOVDQU32     5504(AX), Z16
+	VMOVUPS       5504(AX), Z16
 	VPDPWSSD.BCST 280(BX), Z16, Z8
 	VPDPWSSD.BCST 280(SI), Z16, Z9
 	VPDPWSSD.BCST 280(DI), Z16, Z10
@@ -7864,7 +8240,7 @@ group8:
 	VPDPWSSD.BCST 280(R10), Z16, Z13
 	VPDPWSSD.BCST 280(R11), Z16, Z14
 	VPDPWSSD.BCST 280(R12), Z16, Z15
-	VMOVDQU32     5568(AX), Z16
+	VMOVUPS       5568(AX), Z16
 	VPDPWSSD.BCST 284(BX), Z16, Z8
 	VPDPWSSD.BCST 284(SI), Z16, Z9
 	VPDPWSSD.BCST 284(DI), Z16, Z10
@@ -7963,27 +8339,27 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     (CX), Z8
+	VMOVUPS       (CX), Z8
 	VPDPBUSD.BCST (BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST (SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST (DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST (R8)(DX*1), Z8, Z7
-	VMOVDQU32     64(CX), Z8
+	VMOVUPS       64(CX), Z8
 	VPDPBUSD.BCST 4(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 4(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 4(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 4(R8)(DX*1), Z8, Z7
-	VMOVDQU32     128(CX), Z8
+	VMOVUPS       128(CX), Z8
 	VPDPBUSD.BCST 8(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 8(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 8(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 8(R8)(DX*1), Z8, Z7
-	VMOVDQU32     192(CX), Z8
+	VMOVUPS       192(CX), Z8
 	VPDPBUSD.BCST 12(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 12(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 12(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 12(R8)(DX*1), Z8, Z7
-	VMOVDQU32     4096(AX)(DX*4), Z8
+	VMOVUPS       4096(AX)(DX*4), Z8
 	VPMULLD       Z8, Z4, Z4
 	VPADDD        Z4, Z0, Z0
 	VPMULLD       Z8, Z5, Z5
@@ -8000,42 +8376,42 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     5120(AX), Z8
+	VMOVUPS       5120(AX), Z8
 	VPDPWSSD.BCST 256(BX), Z8, Z4
 	VPDPWSSD.BCST 256(SI), Z8, Z5
 	VPDPWSSD.BCST 256(DI), Z8, Z6
 	VPDPWSSD.BCST 256(R8), Z8, Z7
-	VMOVDQU32     5184(AX), Z8
+	VMOVUPS       5184(AX), Z8
 	VPDPWSSD.BCST 260(BX), Z8, Z4
 	VPDPWSSD.BCST 260(SI), Z8, Z5
 	VPDPWSSD.BCST 260(DI), Z8, Z6
 	VPDPWSSD.BCST 260(R8), Z8, Z7
-	VMOVDQU32     5248(AX), Z8
+	VMOVUPS       5248(AX), Z8
 	VPDPWSSD.BCST 264(BX), Z8, Z4
 	VPDPWSSD.BCST 264(SI), Z8, Z5
 	VPDPWSSD.BCST 264(DI), Z8, Z6
 	VPDPWSSD.BCST 264(R8), Z8, Z7
-	VMOVDQU32     5312(AX), Z8
+	VMOVUPS       5312(AX), Z8
 	VPDPWSSD.BCST 268(BX), Z8, Z4
 	VPDPWSSD.BCST 268(SI), Z8, Z5
 	VPDPWSSD.BCST 268(DI), Z8, Z6
 	VPDPWSSD.BCST 268(R8), Z8, Z7
-	VMOVDQU32     5376(AX), Z8
+	VMOVUPS       5376(AX), Z8
 	VPDPWSSD.BCST 272(BX), Z8, Z4
 	VPDPWSSD.BCST 272(SI), Z8, Z5
 	VPDPWSSD.BCST 272(DI), Z8, Z6
 	VPDPWSSD.BCST 272(R8), Z8, Z7
-	VMOVDQU32     5440(AX), Z8
+	VMOVUPS       5440(AX), Z8
 	VPDPWSSD.BCST 276(BX), Z8, Z4
 	VPDPWSSD.BCST 276(SI), Z8, Z5
 	VPDPWSSD.BCST 276(DI), Z8, Z6
 	VPDPWSSD.BCST 276(R8), Z8, Z7
-	VMOVDQU32     5504(AX), Z8
+	VMOVUPS       5504(AX), Z8
 	VPDPWSSD.BCST 280(BX), Z8, Z4
 	VPDPWSSD.BCST 280(SI), Z8, Z5
 	VPDPWSSD.BCST 280(DI), Z8, Z6
 	VPDPWSSD.BCST 280(R8), Z8, Z7
-	VMOVDQU32     5568(AX), Z8
+	VMOVUPS       5568(AX), Z8
 	VPDPWSSD.BCST 284(BX), Z8, Z4
 	VPDPWSSD.BCST 284(SI), Z8, Z5
 	VPDPWSSD.BCST 284(DI), Z8, Z6
@@ -8094,19 +8470,19 @@ tile2:
 group2:
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     (CX), Z4
+	VMOVUPS       (CX), Z4
 	VPDPBUSD.BCST (BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST (SI)(DX*1), Z4, Z3
-	VMOVDQU32     64(CX), Z4
+	VMOVUPS       64(CX), Z4
 	VPDPBUSD.BCST 4(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 4(SI)(DX*1), Z4, Z3
-	VMOVDQU32     128(CX), Z4
+	VMOVUPS       128(CX), Z4
 	VPDPBUSD.BCST 8(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 8(SI)(DX*1), Z4, Z3
-	VMOVDQU32     192(CX), Z4
+	VMOVUPS       192(CX), Z4
 	VPDPBUSD.BCST 12(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 12(SI)(DX*1), Z4, Z3
-	VMOVDQU32     4096(AX)(DX*4), Z4
+	VMOVUPS       4096(AX)(DX*4), Z4
 	VPMULLD       Z4, Z2, Z2
 	VPADDD        Z2, Z0, Z0
 	VPMULLD       Z4, Z3, Z3
@@ -8117,28 +8493,28 @@ group2:
 	JLT           group2
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     5120(AX), Z4
+	VMOVUPS       5120(AX), Z4
 	VPDPWSSD.BCST 256(BX), Z4, Z2
 	VPDPWSSD.BCST 256(SI), Z4, Z3
-	VMOVDQU32     5184(AX), Z4
+	VMOVUPS       5184(AX), Z4
 	VPDPWSSD.BCST 260(BX), Z4, Z2
 	VPDPWSSD.BCST 260(SI), Z4, Z3
-	VMOVDQU32     5248(AX), Z4
+	VMOVUPS       5248(AX), Z4
 	VPDPWSSD.BCST 264(BX), Z4, Z2
 	VPDPWSSD.BCST 264(SI), Z4, Z3
-	VMOVDQU32     5312(AX), Z4
+	VMOVUPS       5312(AX), Z4
 	VPDPWSSD.BCST 268(BX), Z4, Z2
 	VPDPWSSD.BCST 268(SI), Z4, Z3
-	VMOVDQU32     5376(AX), Z4
+	VMOVUPS       5376(AX), Z4
 	VPDPWSSD.BCST 272(BX), Z4, Z2
 	VPDPWSSD.BCST 272(SI), Z4, Z3
-	VMOVDQU32     5440(AX), Z4
+	VMOVUPS       5440(AX), Z4
 	VPDPWSSD.BCST 276(BX), Z4, Z2
 	VPDPWSSD.BCST 276(SI), Z4, Z3
-	VMOVDQU32     5504(AX), Z4
+	VMOVUPS       5504(AX), Z4
 	VPDPWSSD.BCST 280(BX), Z4, Z2
 	VPDPWSSD.BCST 280(SI), Z4, Z3
-	VMOVDQU32     5568(AX), Z4
+	VMOVUPS       5568(AX), Z4
 	VPDPWSSD.BCST 284(BX), Z4, Z2
 	VPDPWSSD.BCST 284(SI), Z4, Z3
 	VMOVUPS       5632(AX), Z4
@@ -8177,15 +8553,15 @@ tile1:
 
 group1:
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     (CX), Z2
+	VMOVUPS       (CX), Z2
 	VPDPBUSD.BCST (BX)(DX*1), Z2, Z1
-	VMOVDQU32     64(CX), Z2
+	VMOVUPS       64(CX), Z2
 	VPDPBUSD.BCST 4(BX)(DX*1), Z2, Z1
-	VMOVDQU32     128(CX), Z2
+	VMOVUPS       128(CX), Z2
 	VPDPBUSD.BCST 8(BX)(DX*1), Z2, Z1
-	VMOVDQU32     192(CX), Z2
+	VMOVUPS       192(CX), Z2
 	VPDPBUSD.BCST 12(BX)(DX*1), Z2, Z1
-	VMOVDQU32     4096(AX)(DX*4), Z2
+	VMOVUPS       4096(AX)(DX*4), Z2
 	VPMULLD       Z2, Z1, Z1
 	VPADDD        Z1, Z0, Z0
 	ADDQ          $0x00000100, CX
@@ -8193,21 +8569,21 @@ group1:
 	CMPQ          DX, $0x00000100
 	JLT           group1
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     5120(AX), Z2
+	VMOVUPS       5120(AX), Z2
 	VPDPWSSD.BCST 256(BX), Z2, Z1
-	VMOVDQU32     5184(AX), Z2
+	VMOVUPS       5184(AX), Z2
 	VPDPWSSD.BCST 260(BX), Z2, Z1
-	VMOVDQU32     5248(AX), Z2
+	VMOVUPS       5248(AX), Z2
 	VPDPWSSD.BCST 264(BX), Z2, Z1
-	VMOVDQU32     5312(AX), Z2
+	VMOVUPS       5312(AX), Z2
 	VPDPWSSD.BCST 268(BX), Z2, Z1
-	VMOVDQU32     5376(AX), Z2
+	VMOVUPS       5376(AX), Z2
 	VPDPWSSD.BCST 272(BX), Z2, Z1
-	VMOVDQU32     5440(AX), Z2
+	VMOVUPS       5440(AX), Z2
 	VPDPWSSD.BCST 276(BX), Z2, Z1
-	VMOVDQU32     5504(AX), Z2
+	VMOVUPS       5504(AX), Z2
 	VPDPWSSD.BCST 280(BX), Z2, Z1
-	VMOVDQU32     5568(AX), Z2
+	VMOVUPS       5568(AX), Z2
 	VPDPWSSD.BCST 284(BX), Z2, Z1
 	VMOVUPS       5632(AX), Z2
 	MOVQ          (SP), CX
@@ -8281,7 +8657,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     (CX), Z16
+	VMOVUPS       (CX), Z16
 	VPDPBUSD.BCST (BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST (SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST (DI)(DX*1), Z16, Z10
@@ -8290,7 +8666,7 @@ group8:
 	VPDPBUSD.BCST (R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST (R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST (R12)(DX*1), Z16, Z15
-	VMOVDQU32     64(CX), Z16
+	VMOVUPS       64(CX), Z16
 	VPDPBUSD.BCST 4(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 4(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 4(DI)(DX*1), Z16, Z10
@@ -8299,7 +8675,7 @@ group8:
 	VPDPBUSD.BCST 4(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 4(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 4(R12)(DX*1), Z16, Z15
-	VMOVDQU32     128(CX), Z16
+	VMOVUPS       128(CX), Z16
 	VPDPBUSD.BCST 8(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 8(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 8(DI)(DX*1), Z16, Z10
@@ -8308,7 +8684,7 @@ group8:
 	VPDPBUSD.BCST 8(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 8(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 8(R12)(DX*1), Z16, Z15
-	VMOVDQU32     192(CX), Z16
+	VMOVUPS       192(CX), Z16
 	VPDPBUSD.BCST 12(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 12(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 12(DI)(DX*1), Z16, Z10
@@ -8317,7 +8693,7 @@ group8:
 	VPDPBUSD.BCST 12(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 12(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 12(R12)(DX*1), Z16, Z15
-	VMOVDQU32     4096(AX)(DX*4), Z16
+	VMOVUPS       4096(AX)(DX*4), Z16
 	VPMULLD       Z16, Z8, Z8
 	VPADDD        Z8, Z0, Z0
 	VPMULLD       Z16, Z9, Z9
@@ -8346,7 +8722,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     5120(AX), Z16
+	VMOVUPS       5120(AX), Z16
 	VPDPWSSD.BCST 256(BX), Z16, Z8
 	VPDPWSSD.BCST 256(SI), Z16, Z9
 	VPDPWSSD.BCST 256(DI), Z16, Z10
@@ -8355,7 +8731,7 @@ group8:
 	VPDPWSSD.BCST 256(R10), Z16, Z13
 	VPDPWSSD.BCST 256(R11), Z16, Z14
 	VPDPWSSD.BCST 256(R12), Z16, Z15
-	VMOVDQU32     5184(AX), Z16
+	VMOVUPS       5184(AX), Z16
 	VPDPWSSD.BCST 260(BX), Z16, Z8
 	VPDPWSSD.BCST 260(SI), Z16, Z9
 	VPDPWSSD.BCST 260(DI), Z16, Z10
@@ -8364,7 +8740,7 @@ group8:
 	VPDPWSSD.BCST 260(R10), Z16, Z13
 	VPDPWSSD.BCST 260(R11), Z16, Z14
 	VPDPWSSD.BCST 260(R12), Z16, Z15
-	VMOVDQU32     5248(AX), Z16
+	VMOVUPS       5248(AX), Z16
 	VPDPWSSD.BCST 264(BX), Z16, Z8
 	VPDPWSSD.BCST 264(SI), Z16, Z9
 	VPDPWSSD.BCST 264(DI), Z16, Z10
@@ -8373,7 +8749,7 @@ group8:
 	VPDPWSSD.BCST 264(R10), Z16, Z13
 	VPDPWSSD.BCST 264(R11), Z16, Z14
 	VPDPWSSD.BCST 264(R12), Z16, Z15
-	VMOVDQU32     5312(AX), Z16
+	VMOVUPS       5312(AX), Z16
 	VPDPWSSD.BCST 268(BX), Z16, Z8
 	VPDPWSSD.BCST 268(SI), Z16, Z9
 	VPDPWSSD.BCST 268(DI), Z16, Z10
@@ -8382,7 +8758,7 @@ group8:
 	VPDPWSSD.BCST 268(R10), Z16, Z13
 	VPDPWSSD.BCST 268(R11), Z16, Z14
 	VPDPWSSD.BCST 268(R12), Z16, Z15
-	VMOVDQU32     5376(AX), Z16
+	VMOVUPS       5376(AX), Z16
 	VPDPWSSD.BCST 272(BX), Z16, Z8
 	VPDPWSSD.BCST 272(SI), Z16, Z9
 	VPDPWSSD.BCST 272(DI), Z16, Z10
@@ -8391,7 +8767,7 @@ group8:
 	VPDPWSSD.BCST 272(R10), Z16, Z13
 	VPDPWSSD.BCST 272(R11), Z16, Z14
 	VPDPWSSD.BCST 272(R12), Z16, Z15
-	VMOVDQU32     5440(AX), Z16
+	VMOVUPS       5440(AX), Z16
 	VPDPWSSD.BCST 276(BX), Z16, Z8
 	VPDPWSSD.BCST 276(SI), Z16, Z9
 	VPDPWSSD.BCST 276(DI), Z16, Z10
@@ -8400,7 +8776,7 @@ group8:
 	VPDPWSSD.BCST 276(R10), Z16, Z13
 	VPDPWSSD.BCST 276(R11), Z16, Z14
 	VPDPWSSD.BCST 276(R12), Z16, Z15
-	VMOVDQU32     5504(AX), Z16
+	VMOVUPS       5504(AX), Z16
 	VPDPWSSD.BCST 280(BX), Z16, Z8
 	VPDPWSSD.BCST 280(SI), Z16, Z9
 	VPDPWSSD.BCST 280(DI), Z16, Z10
@@ -8409,7 +8785,7 @@ group8:
 	VPDPWSSD.BCST 280(R10), Z16, Z13
 	VPDPWSSD.BCST 280(R11), Z16, Z14
 	VPDPWSSD.BCST 280(R12), Z16, Z15
-	VMOVDQU32     5568(AX), Z16
+	VMOVUPS       5568(AX), Z16
 	VPDPWSSD.BCST 284(BX), Z16, Z8
 	VPDPWSSD.BCST 284(SI), Z16, Z9
 	VPDPWSSD.BCST 284(DI), Z16, Z10
@@ -8427,8 +8803,8 @@ group8:
 	VMULPS        Z19, Z0, Z0
 	VADDPS        Z0, Z18, Z18
 	VCVTDQ2PS     Z8, Z8
-	VMULPS.BCST   304(BX), Z17, Z19
-	VMULPS        Z19, Z8, Z8
+	VMULPS.BCST   304(BX), Z17, Z0
+	VMULPS        Z0, Z8, Z8
 	VSUBPS        Z8, Z18, Z18
 	VMOVUPS       Z18, (CX)
 	VMOVUPS       64(CX), Z0
@@ -8437,8 +8813,8 @@ group8:
 	VMULPS        Z8, Z1, Z1
 	VADDPS        Z1, Z0, Z0
 	VCVTDQ2PS     Z9, Z9
-	VMULPS.BCST   304(SI), Z17, Z8
-	VMULPS        Z8, Z9, Z9
+	VMULPS.BCST   304(SI), Z17, Z1
+	VMULPS        Z1, Z9, Z9
 	VSUBPS        Z9, Z0, Z0
 	VMOVUPS       Z0, 64(CX)
 	VMOVUPS       128(CX), Z0
@@ -8533,27 +8909,27 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     (CX), Z8
+	VMOVUPS       (CX), Z8
 	VPDPBUSD.BCST (BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST (SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST (DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST (R8)(DX*1), Z8, Z7
-	VMOVDQU32     64(CX), Z8
+	VMOVUPS       64(CX), Z8
 	VPDPBUSD.BCST 4(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 4(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 4(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 4(R8)(DX*1), Z8, Z7
-	VMOVDQU32     128(CX), Z8
+	VMOVUPS       128(CX), Z8
 	VPDPBUSD.BCST 8(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 8(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 8(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 8(R8)(DX*1), Z8, Z7
-	VMOVDQU32     192(CX), Z8
+	VMOVUPS       192(CX), Z8
 	VPDPBUSD.BCST 12(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 12(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 12(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 12(R8)(DX*1), Z8, Z7
-	VMOVDQU32     4096(AX)(DX*4), Z8
+	VMOVUPS       4096(AX)(DX*4), Z8
 	VPMULLD       Z8, Z4, Z4
 	VPADDD        Z4, Z0, Z0
 	VPMULLD       Z8, Z5, Z5
@@ -8570,42 +8946,42 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     5120(AX), Z8
+	VMOVUPS       5120(AX), Z8
 	VPDPWSSD.BCST 256(BX), Z8, Z4
 	VPDPWSSD.BCST 256(SI), Z8, Z5
 	VPDPWSSD.BCST 256(DI), Z8, Z6
 	VPDPWSSD.BCST 256(R8), Z8, Z7
-	VMOVDQU32     5184(AX), Z8
+	VMOVUPS       5184(AX), Z8
 	VPDPWSSD.BCST 260(BX), Z8, Z4
 	VPDPWSSD.BCST 260(SI), Z8, Z5
 	VPDPWSSD.BCST 260(DI), Z8, Z6
 	VPDPWSSD.BCST 260(R8), Z8, Z7
-	VMOVDQU32     5248(AX), Z8
+	VMOVUPS       5248(AX), Z8
 	VPDPWSSD.BCST 264(BX), Z8, Z4
 	VPDPWSSD.BCST 264(SI), Z8, Z5
 	VPDPWSSD.BCST 264(DI), Z8, Z6
 	VPDPWSSD.BCST 264(R8), Z8, Z7
-	VMOVDQU32     5312(AX), Z8
+	VMOVUPS       5312(AX), Z8
 	VPDPWSSD.BCST 268(BX), Z8, Z4
 	VPDPWSSD.BCST 268(SI), Z8, Z5
 	VPDPWSSD.BCST 268(DI), Z8, Z6
 	VPDPWSSD.BCST 268(R8), Z8, Z7
-	VMOVDQU32     5376(AX), Z8
+	VMOVUPS       5376(AX), Z8
 	VPDPWSSD.BCST 272(BX), Z8, Z4
 	VPDPWSSD.BCST 272(SI), Z8, Z5
 	VPDPWSSD.BCST 272(DI), Z8, Z6
 	VPDPWSSD.BCST 272(R8), Z8, Z7
-	VMOVDQU32     5440(AX), Z8
+	VMOVUPS       5440(AX), Z8
 	VPDPWSSD.BCST 276(BX), Z8, Z4
 	VPDPWSSD.BCST 276(SI), Z8, Z5
 	VPDPWSSD.BCST 276(DI), Z8, Z6
 	VPDPWSSD.BCST 276(R8), Z8, Z7
-	VMOVDQU32     5504(AX), Z8
+	VMOVUPS       5504(AX), Z8
 	VPDPWSSD.BCST 280(BX), Z8, Z4
 	VPDPWSSD.BCST 280(SI), Z8, Z5
 	VPDPWSSD.BCST 280(DI), Z8, Z6
 	VPDPWSSD.BCST 280(R8), Z8, Z7
-	VMOVDQU32     5568(AX), Z8
+	VMOVUPS       5568(AX), Z8
 	VPDPWSSD.BCST 284(BX), Z8, Z4
 	VPDPWSSD.BCST 284(SI), Z8, Z5
 	VPDPWSSD.BCST 284(DI), Z8, Z6
@@ -8619,8 +8995,8 @@ group4:
 	VMULPS        Z11, Z0, Z0
 	VADDPS        Z0, Z10, Z10
 	VCVTDQ2PS     Z4, Z4
-	VMULPS.BCST   304(BX), Z9, Z11
-	VMULPS        Z11, Z4, Z4
+	VMULPS.BCST   304(BX), Z9, Z0
+	VMULPS        Z0, Z4, Z4
 	VSUBPS        Z4, Z10, Z10
 	VMOVUPS       Z10, (CX)
 	VMOVUPS       64(CX), Z0
@@ -8629,8 +9005,8 @@ group4:
 	VMULPS        Z4, Z1, Z1
 	VADDPS        Z1, Z0, Z0
 	VCVTDQ2PS     Z5, Z5
-	VMULPS.BCST   304(SI), Z9, Z4
-	VMULPS        Z4, Z5, Z5
+	VMULPS.BCST   304(SI), Z9, Z1
+	VMULPS        Z1, Z5, Z5
 	VSUBPS        Z5, Z0, Z0
 	VMOVUPS       Z0, 64(CX)
 	VMOVUPS       128(CX), Z0
@@ -8677,19 +9053,19 @@ tile2:
 group2:
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     (CX), Z4
+	VMOVUPS       (CX), Z4
 	VPDPBUSD.BCST (BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST (SI)(DX*1), Z4, Z3
-	VMOVDQU32     64(CX), Z4
+	VMOVUPS       64(CX), Z4
 	VPDPBUSD.BCST 4(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 4(SI)(DX*1), Z4, Z3
-	VMOVDQU32     128(CX), Z4
+	VMOVUPS       128(CX), Z4
 	VPDPBUSD.BCST 8(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 8(SI)(DX*1), Z4, Z3
-	VMOVDQU32     192(CX), Z4
+	VMOVUPS       192(CX), Z4
 	VPDPBUSD.BCST 12(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 12(SI)(DX*1), Z4, Z3
-	VMOVDQU32     4096(AX)(DX*4), Z4
+	VMOVUPS       4096(AX)(DX*4), Z4
 	VPMULLD       Z4, Z2, Z2
 	VPADDD        Z2, Z0, Z0
 	VPMULLD       Z4, Z3, Z3
@@ -8700,28 +9076,28 @@ group2:
 	JLT           group2
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     5120(AX), Z4
+	VMOVUPS       5120(AX), Z4
 	VPDPWSSD.BCST 256(BX), Z4, Z2
 	VPDPWSSD.BCST 256(SI), Z4, Z3
-	VMOVDQU32     5184(AX), Z4
+	VMOVUPS       5184(AX), Z4
 	VPDPWSSD.BCST 260(BX), Z4, Z2
 	VPDPWSSD.BCST 260(SI), Z4, Z3
-	VMOVDQU32     5248(AX), Z4
+	VMOVUPS       5248(AX), Z4
 	VPDPWSSD.BCST 264(BX), Z4, Z2
 	VPDPWSSD.BCST 264(SI), Z4, Z3
-	VMOVDQU32     5312(AX), Z4
+	VMOVUPS       5312(AX), Z4
 	VPDPWSSD.BCST 268(BX), Z4, Z2
 	VPDPWSSD.BCST 268(SI), Z4, Z3
-	VMOVDQU32     5376(AX), Z4
+	VMOVUPS       5376(AX), Z4
 	VPDPWSSD.BCST 272(BX), Z4, Z2
 	VPDPWSSD.BCST 272(SI), Z4, Z3
-	VMOVDQU32     5440(AX), Z4
+	VMOVUPS       5440(AX), Z4
 	VPDPWSSD.BCST 276(BX), Z4, Z2
 	VPDPWSSD.BCST 276(SI), Z4, Z3
-	VMOVDQU32     5504(AX), Z4
+	VMOVUPS       5504(AX), Z4
 	VPDPWSSD.BCST 280(BX), Z4, Z2
 	VPDPWSSD.BCST 280(SI), Z4, Z3
-	VMOVDQU32     5568(AX), Z4
+	VMOVUPS       5568(AX), Z4
 	VPDPWSSD.BCST 284(BX), Z4, Z2
 	VPDPWSSD.BCST 284(SI), Z4, Z3
 	VMOVUPS       5632(AX), Z4
@@ -8733,8 +9109,8 @@ group2:
 	VMULPS        Z7, Z0, Z0
 	VADDPS        Z0, Z6, Z6
 	VCVTDQ2PS     Z2, Z2
-	VMULPS.BCST   304(BX), Z5, Z7
-	VMULPS        Z7, Z2, Z2
+	VMULPS.BCST   304(BX), Z5, Z0
+	VMULPS        Z0, Z2, Z2
 	VSUBPS        Z2, Z6, Z6
 	VMOVUPS       Z6, (CX)
 	VMOVUPS       64(CX), Z0
@@ -8743,8 +9119,8 @@ group2:
 	VMULPS        Z2, Z1, Z1
 	VADDPS        Z1, Z0, Z0
 	VCVTDQ2PS     Z3, Z3
-	VMULPS.BCST   304(SI), Z5, Z2
-	VMULPS        Z2, Z3, Z3
+	VMULPS.BCST   304(SI), Z5, Z1
+	VMULPS        Z1, Z3, Z3
 	VSUBPS        Z3, Z0, Z0
 	VMOVUPS       Z0, 64(CX)
 	ADDQ          $0x00000080, CX
@@ -8767,15 +9143,15 @@ tile1:
 
 group1:
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     (CX), Z2
+	VMOVUPS       (CX), Z2
 	VPDPBUSD.BCST (BX)(DX*1), Z2, Z1
-	VMOVDQU32     64(CX), Z2
+	VMOVUPS       64(CX), Z2
 	VPDPBUSD.BCST 4(BX)(DX*1), Z2, Z1
-	VMOVDQU32     128(CX), Z2
+	VMOVUPS       128(CX), Z2
 	VPDPBUSD.BCST 8(BX)(DX*1), Z2, Z1
-	VMOVDQU32     192(CX), Z2
+	VMOVUPS       192(CX), Z2
 	VPDPBUSD.BCST 12(BX)(DX*1), Z2, Z1
-	VMOVDQU32     4096(AX)(DX*4), Z2
+	VMOVUPS       4096(AX)(DX*4), Z2
 	VPMULLD       Z2, Z1, Z1
 	VPADDD        Z1, Z0, Z0
 	ADDQ          $0x00000100, CX
@@ -8783,21 +9159,21 @@ group1:
 	CMPQ          DX, $0x00000100
 	JLT           group1
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     5120(AX), Z2
+	VMOVUPS       5120(AX), Z2
 	VPDPWSSD.BCST 256(BX), Z2, Z1
-	VMOVDQU32     5184(AX), Z2
+	VMOVUPS       5184(AX), Z2
 	VPDPWSSD.BCST 260(BX), Z2, Z1
-	VMOVDQU32     5248(AX), Z2
+	VMOVUPS       5248(AX), Z2
 	VPDPWSSD.BCST 264(BX), Z2, Z1
-	VMOVDQU32     5312(AX), Z2
+	VMOVUPS       5312(AX), Z2
 	VPDPWSSD.BCST 268(BX), Z2, Z1
-	VMOVDQU32     5376(AX), Z2
+	VMOVUPS       5376(AX), Z2
 	VPDPWSSD.BCST 272(BX), Z2, Z1
-	VMOVDQU32     5440(AX), Z2
+	VMOVUPS       5440(AX), Z2
 	VPDPWSSD.BCST 276(BX), Z2, Z1
-	VMOVDQU32     5504(AX), Z2
+	VMOVUPS       5504(AX), Z2
 	VPDPWSSD.BCST 280(BX), Z2, Z1
-	VMOVDQU32     5568(AX), Z2
+	VMOVUPS       5568(AX), Z2
 	VPDPWSSD.BCST 284(BX), Z2, Z1
 	VMOVUPS       5632(AX), Z2
 	VMOVUPS       5696(AX), Z3
@@ -8808,8 +9184,8 @@ group1:
 	VMULPS        Z2, Z0, Z0
 	VADDPS        Z0, Z4, Z4
 	VCVTDQ2PS     Z1, Z1
-	VMULPS.BCST   304(BX), Z3, Z2
-	VMULPS        Z2, Z1, Z1
+	VMULPS.BCST   304(BX), Z3, Z0
+	VMULPS        Z0, Z1, Z1
 	VSUBPS        Z1, Z4, Z4
 	VMOVUPS       Z4, (CX)
 	ADDQ          $0x00000040, CX
@@ -8875,7 +9251,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     (CX), Z16
+	VMOVUPS       (CX), Z16
 	VPDPBUSD.BCST (BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST (SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST (DI)(DX*1), Z16, Z10
@@ -8884,7 +9260,7 @@ group8:
 	VPDPBUSD.BCST (R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST (R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST (R12)(DX*1), Z16, Z15
-	VMOVDQU32     64(CX), Z16
+	VMOVUPS       64(CX), Z16
 	VPDPBUSD.BCST 4(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 4(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 4(DI)(DX*1), Z16, Z10
@@ -8893,7 +9269,7 @@ group8:
 	VPDPBUSD.BCST 4(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 4(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 4(R12)(DX*1), Z16, Z15
-	VMOVDQU32     128(CX), Z16
+	VMOVUPS       128(CX), Z16
 	VPDPBUSD.BCST 8(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 8(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 8(DI)(DX*1), Z16, Z10
@@ -8902,7 +9278,7 @@ group8:
 	VPDPBUSD.BCST 8(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 8(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 8(R12)(DX*1), Z16, Z15
-	VMOVDQU32     192(CX), Z16
+	VMOVUPS       192(CX), Z16
 	VPDPBUSD.BCST 12(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 12(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 12(DI)(DX*1), Z16, Z10
@@ -8911,7 +9287,7 @@ group8:
 	VPDPBUSD.BCST 12(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 12(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 12(R12)(DX*1), Z16, Z15
-	VMOVDQU32     256(CX), Z16
+	VMOVUPS       256(CX), Z16
 	VPDPBUSD.BCST 16(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 16(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 16(DI)(DX*1), Z16, Z10
@@ -8920,7 +9296,7 @@ group8:
 	VPDPBUSD.BCST 16(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 16(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 16(R12)(DX*1), Z16, Z15
-	VMOVDQU32     320(CX), Z16
+	VMOVUPS       320(CX), Z16
 	VPDPBUSD.BCST 20(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 20(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 20(DI)(DX*1), Z16, Z10
@@ -8929,7 +9305,7 @@ group8:
 	VPDPBUSD.BCST 20(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 20(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 20(R12)(DX*1), Z16, Z15
-	VMOVDQU32     384(CX), Z16
+	VMOVUPS       384(CX), Z16
 	VPDPBUSD.BCST 24(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 24(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 24(DI)(DX*1), Z16, Z10
@@ -8938,7 +9314,7 @@ group8:
 	VPDPBUSD.BCST 24(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 24(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 24(R12)(DX*1), Z16, Z15
-	VMOVDQU32     448(CX), Z16
+	VMOVUPS       448(CX), Z16
 	VPDPBUSD.BCST 28(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 28(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 28(DI)(DX*1), Z16, Z10
@@ -8947,7 +9323,7 @@ group8:
 	VPDPBUSD.BCST 28(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 28(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 28(R12)(DX*1), Z16, Z15
-	VMOVDQU32     4096(AX)(DX*2), Z16
+	VMOVUPS       4096(AX)(DX*2), Z16
 	VPMULLD       Z16, Z8, Z8
 	VPADDD        Z8, Z0, Z0
 	VPMULLD       Z16, Z9, Z9
@@ -8976,7 +9352,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     5120(AX), Z16
+	VMOVUPS       5120(AX), Z16
 	VPDPWSSD.BCST 288(BX), Z16, Z8
 	VPDPWSSD.BCST 288(SI), Z16, Z9
 	VPDPWSSD.BCST 288(DI), Z16, Z10
@@ -8985,7 +9361,7 @@ group8:
 	VPDPWSSD.BCST 288(R10), Z16, Z13
 	VPDPWSSD.BCST 288(R11), Z16, Z14
 	VPDPWSSD.BCST 288(R12), Z16, Z15
-	VMOVDQU32     5184(AX), Z16
+	VMOVUPS       5184(AX), Z16
 	VPDPWSSD.BCST 292(BX), Z16, Z8
 	VPDPWSSD.BCST 292(SI), Z16, Z9
 	VPDPWSSD.BCST 292(DI), Z16, Z10
@@ -8994,7 +9370,7 @@ group8:
 	VPDPWSSD.BCST 292(R10), Z16, Z13
 	VPDPWSSD.BCST 292(R11), Z16, Z14
 	VPDPWSSD.BCST 292(R12), Z16, Z15
-	VMOVDQU32     5248(AX), Z16
+	VMOVUPS       5248(AX), Z16
 	VPDPWSSD.BCST 296(BX), Z16, Z8
 	VPDPWSSD.BCST 296(SI), Z16, Z9
 	VPDPWSSD.BCST 296(DI), Z16, Z10
@@ -9003,7 +9379,7 @@ group8:
 	VPDPWSSD.BCST 296(R10), Z16, Z13
 	VPDPWSSD.BCST 296(R11), Z16, Z14
 	VPDPWSSD.BCST 296(R12), Z16, Z15
-	VMOVDQU32     5312(AX), Z16
+	VMOVUPS       5312(AX), Z16
 	VPDPWSSD.BCST 300(BX), Z16, Z8
 	VPDPWSSD.BCST 300(SI), Z16, Z9
 	VPDPWSSD.BCST 300(DI), Z16, Z10
@@ -9102,47 +9478,47 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     (CX), Z8
+	VMOVUPS       (CX), Z8
 	VPDPBUSD.BCST (BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST (SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST (DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST (R8)(DX*1), Z8, Z7
-	VMOVDQU32     64(CX), Z8
+	VMOVUPS       64(CX), Z8
 	VPDPBUSD.BCST 4(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 4(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 4(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 4(R8)(DX*1), Z8, Z7
-	VMOVDQU32     128(CX), Z8
+	VMOVUPS       128(CX), Z8
 	VPDPBUSD.BCST 8(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 8(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 8(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 8(R8)(DX*1), Z8, Z7
-	VMOVDQU32     192(CX), Z8
+	VMOVUPS       192(CX), Z8
 	VPDPBUSD.BCST 12(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 12(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 12(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 12(R8)(DX*1), Z8, Z7
-	VMOVDQU32     256(CX), Z8
+	VMOVUPS       256(CX), Z8
 	VPDPBUSD.BCST 16(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 16(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 16(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 16(R8)(DX*1), Z8, Z7
-	VMOVDQU32     320(CX), Z8
+	VMOVUPS       320(CX), Z8
 	VPDPBUSD.BCST 20(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 20(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 20(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 20(R8)(DX*1), Z8, Z7
-	VMOVDQU32     384(CX), Z8
+	VMOVUPS       384(CX), Z8
 	VPDPBUSD.BCST 24(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 24(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 24(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 24(R8)(DX*1), Z8, Z7
-	VMOVDQU32     448(CX), Z8
+	VMOVUPS       448(CX), Z8
 	VPDPBUSD.BCST 28(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 28(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 28(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 28(R8)(DX*1), Z8, Z7
-	VMOVDQU32     4096(AX)(DX*2), Z8
+	VMOVUPS       4096(AX)(DX*2), Z8
 	VPMULLD       Z8, Z4, Z4
 	VPADDD        Z4, Z0, Z0
 	VPMULLD       Z8, Z5, Z5
@@ -9159,22 +9535,22 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     5120(AX), Z8
+	VMOVUPS       5120(AX), Z8
 	VPDPWSSD.BCST 288(BX), Z8, Z4
 	VPDPWSSD.BCST 288(SI), Z8, Z5
 	VPDPWSSD.BCST 288(DI), Z8, Z6
 	VPDPWSSD.BCST 288(R8), Z8, Z7
-	VMOVDQU32     5184(AX), Z8
+	VMOVUPS       5184(AX), Z8
 	VPDPWSSD.BCST 292(BX), Z8, Z4
 	VPDPWSSD.BCST 292(SI), Z8, Z5
 	VPDPWSSD.BCST 292(DI), Z8, Z6
 	VPDPWSSD.BCST 292(R8), Z8, Z7
-	VMOVDQU32     5248(AX), Z8
+	VMOVUPS       5248(AX), Z8
 	VPDPWSSD.BCST 296(BX), Z8, Z4
 	VPDPWSSD.BCST 296(SI), Z8, Z5
 	VPDPWSSD.BCST 296(DI), Z8, Z6
 	VPDPWSSD.BCST 296(R8), Z8, Z7
-	VMOVDQU32     5312(AX), Z8
+	VMOVUPS       5312(AX), Z8
 	VPDPWSSD.BCST 300(BX), Z8, Z4
 	VPDPWSSD.BCST 300(SI), Z8, Z5
 	VPDPWSSD.BCST 300(DI), Z8, Z6
@@ -9233,31 +9609,31 @@ tile2:
 group2:
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     (CX), Z4
+	VMOVUPS       (CX), Z4
 	VPDPBUSD.BCST (BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST (SI)(DX*1), Z4, Z3
-	VMOVDQU32     64(CX), Z4
+	VMOVUPS       64(CX), Z4
 	VPDPBUSD.BCST 4(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 4(SI)(DX*1), Z4, Z3
-	VMOVDQU32     128(CX), Z4
+	VMOVUPS       128(CX), Z4
 	VPDPBUSD.BCST 8(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 8(SI)(DX*1), Z4, Z3
-	VMOVDQU32     192(CX), Z4
+	VMOVUPS       192(CX), Z4
 	VPDPBUSD.BCST 12(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 12(SI)(DX*1), Z4, Z3
-	VMOVDQU32     256(CX), Z4
+	VMOVUPS       256(CX), Z4
 	VPDPBUSD.BCST 16(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 16(SI)(DX*1), Z4, Z3
-	VMOVDQU32     320(CX), Z4
+	VMOVUPS       320(CX), Z4
 	VPDPBUSD.BCST 20(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 20(SI)(DX*1), Z4, Z3
-	VMOVDQU32     384(CX), Z4
+	VMOVUPS       384(CX), Z4
 	VPDPBUSD.BCST 24(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 24(SI)(DX*1), Z4, Z3
-	VMOVDQU32     448(CX), Z4
+	VMOVUPS       448(CX), Z4
 	VPDPBUSD.BCST 28(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 28(SI)(DX*1), Z4, Z3
-	VMOVDQU32     4096(AX)(DX*2), Z4
+	VMOVUPS       4096(AX)(DX*2), Z4
 	VPMULLD       Z4, Z2, Z2
 	VPADDD        Z2, Z0, Z0
 	VPMULLD       Z4, Z3, Z3
@@ -9268,16 +9644,16 @@ group2:
 	JLT           group2
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     5120(AX), Z4
+	VMOVUPS       5120(AX), Z4
 	VPDPWSSD.BCST 288(BX), Z4, Z2
 	VPDPWSSD.BCST 288(SI), Z4, Z3
-	VMOVDQU32     5184(AX), Z4
+	VMOVUPS       5184(AX), Z4
 	VPDPWSSD.BCST 292(BX), Z4, Z2
 	VPDPWSSD.BCST 292(SI), Z4, Z3
-	VMOVDQU32     5248(AX), Z4
+	VMOVUPS       5248(AX), Z4
 	VPDPWSSD.BCST 296(BX), Z4, Z2
 	VPDPWSSD.BCST 296(SI), Z4, Z3
-	VMOVDQU32     5312(AX), Z4
+	VMOVUPS       5312(AX), Z4
 	VPDPWSSD.BCST 300(BX), Z4, Z2
 	VPDPWSSD.BCST 300(SI), Z4, Z3
 	VMOVUPS       5632(AX), Z4
@@ -9316,23 +9692,23 @@ tile1:
 
 group1:
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     (CX), Z2
+	VMOVUPS       (CX), Z2
 	VPDPBUSD.BCST (BX)(DX*1), Z2, Z1
-	VMOVDQU32     64(CX), Z2
+	VMOVUPS       64(CX), Z2
 	VPDPBUSD.BCST 4(BX)(DX*1), Z2, Z1
-	VMOVDQU32     128(CX), Z2
+	VMOVUPS       128(CX), Z2
 	VPDPBUSD.BCST 8(BX)(DX*1), Z2, Z1
-	VMOVDQU32     192(CX), Z2
+	VMOVUPS       192(CX), Z2
 	VPDPBUSD.BCST 12(BX)(DX*1), Z2, Z1
-	VMOVDQU32     256(CX), Z2
+	VMOVUPS       256(CX), Z2
 	VPDPBUSD.BCST 16(BX)(DX*1), Z2, Z1
-	VMOVDQU32     320(CX), Z2
+	VMOVUPS       320(CX), Z2
 	VPDPBUSD.BCST 20(BX)(DX*1), Z2, Z1
-	VMOVDQU32     384(CX), Z2
+	VMOVUPS       384(CX), Z2
 	VPDPBUSD.BCST 24(BX)(DX*1), Z2, Z1
-	VMOVDQU32     448(CX), Z2
+	VMOVUPS       448(CX), Z2
 	VPDPBUSD.BCST 28(BX)(DX*1), Z2, Z1
-	VMOVDQU32     4096(AX)(DX*2), Z2
+	VMOVUPS       4096(AX)(DX*2), Z2
 	VPMULLD       Z2, Z1, Z1
 	VPADDD        Z1, Z0, Z0
 	ADDQ          $0x00000200, CX
@@ -9340,13 +9716,13 @@ group1:
 	CMPQ          DX, $0x00000100
 	JLT           group1
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     5120(AX), Z2
+	VMOVUPS       5120(AX), Z2
 	VPDPWSSD.BCST 288(BX), Z2, Z1
-	VMOVDQU32     5184(AX), Z2
+	VMOVUPS       5184(AX), Z2
 	VPDPWSSD.BCST 292(BX), Z2, Z1
-	VMOVDQU32     5248(AX), Z2
+	VMOVUPS       5248(AX), Z2
 	VPDPWSSD.BCST 296(BX), Z2, Z1
-	VMOVDQU32     5312(AX), Z2
+	VMOVUPS       5312(AX), Z2
 	VPDPWSSD.BCST 300(BX), Z2, Z1
 	VMOVUPS       5632(AX), Z2
 	MOVQ          (SP), CX
@@ -9420,7 +9796,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     (CX), Z16
+	VMOVUPS       (CX), Z16
 	VPDPBUSD.BCST (BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST (SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST (DI)(DX*1), Z16, Z10
@@ -9429,7 +9805,7 @@ group8:
 	VPDPBUSD.BCST (R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST (R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST (R12)(DX*1), Z16, Z15
-	VMOVDQU32     64(CX), Z16
+	VMOVUPS       64(CX), Z16
 	VPDPBUSD.BCST 4(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 4(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 4(DI)(DX*1), Z16, Z10
@@ -9438,7 +9814,7 @@ group8:
 	VPDPBUSD.BCST 4(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 4(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 4(R12)(DX*1), Z16, Z15
-	VMOVDQU32     128(CX), Z16
+	VMOVUPS       128(CX), Z16
 	VPDPBUSD.BCST 8(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 8(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 8(DI)(DX*1), Z16, Z10
@@ -9447,7 +9823,7 @@ group8:
 	VPDPBUSD.BCST 8(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 8(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 8(R12)(DX*1), Z16, Z15
-	VMOVDQU32     192(CX), Z16
+	VMOVUPS       192(CX), Z16
 	VPDPBUSD.BCST 12(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 12(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 12(DI)(DX*1), Z16, Z10
@@ -9456,7 +9832,7 @@ group8:
 	VPDPBUSD.BCST 12(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 12(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 12(R12)(DX*1), Z16, Z15
-	VMOVDQU32     256(CX), Z16
+	VMOVUPS       256(CX), Z16
 	VPDPBUSD.BCST 16(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 16(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 16(DI)(DX*1), Z16, Z10
@@ -9465,7 +9841,7 @@ group8:
 	VPDPBUSD.BCST 16(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 16(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 16(R12)(DX*1), Z16, Z15
-	VMOVDQU32     320(CX), Z16
+	VMOVUPS       320(CX), Z16
 	VPDPBUSD.BCST 20(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 20(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 20(DI)(DX*1), Z16, Z10
@@ -9474,7 +9850,7 @@ group8:
 	VPDPBUSD.BCST 20(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 20(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 20(R12)(DX*1), Z16, Z15
-	VMOVDQU32     384(CX), Z16
+	VMOVUPS       384(CX), Z16
 	VPDPBUSD.BCST 24(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 24(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 24(DI)(DX*1), Z16, Z10
@@ -9483,7 +9859,7 @@ group8:
 	VPDPBUSD.BCST 24(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 24(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 24(R12)(DX*1), Z16, Z15
-	VMOVDQU32     448(CX), Z16
+	VMOVUPS       448(CX), Z16
 	VPDPBUSD.BCST 28(BX)(DX*1), Z16, Z8
 	VPDPBUSD.BCST 28(SI)(DX*1), Z16, Z9
 	VPDPBUSD.BCST 28(DI)(DX*1), Z16, Z10
@@ -9492,7 +9868,7 @@ group8:
 	VPDPBUSD.BCST 28(R10)(DX*1), Z16, Z13
 	VPDPBUSD.BCST 28(R11)(DX*1), Z16, Z14
 	VPDPBUSD.BCST 28(R12)(DX*1), Z16, Z15
-	VMOVDQU32     4096(AX)(DX*2), Z16
+	VMOVUPS       4096(AX)(DX*2), Z16
 	VPMULLD       Z16, Z8, Z8
 	VPADDD        Z8, Z0, Z0
 	VPMULLD       Z16, Z9, Z9
@@ -9521,7 +9897,7 @@ group8:
 	VPXORD        Z31, Z31, Z13
 	VPXORD        Z31, Z31, Z14
 	VPXORD        Z31, Z31, Z15
-	VMOVDQU32     5120(AX), Z16
+	VMOVUPS       5120(AX), Z16
 	VPDPWSSD.BCST 288(BX), Z16, Z8
 	VPDPWSSD.BCST 288(SI), Z16, Z9
 	VPDPWSSD.BCST 288(DI), Z16, Z10
@@ -9530,7 +9906,7 @@ group8:
 	VPDPWSSD.BCST 288(R10), Z16, Z13
 	VPDPWSSD.BCST 288(R11), Z16, Z14
 	VPDPWSSD.BCST 288(R12), Z16, Z15
-	VMOVDQU32     5184(AX), Z16
+	VMOVUPS       5184(AX), Z16
 	VPDPWSSD.BCST 292(BX), Z16, Z8
 	VPDPWSSD.BCST 292(SI), Z16, Z9
 	VPDPWSSD.BCST 292(DI), Z16, Z10
@@ -9539,7 +9915,7 @@ group8:
 	VPDPWSSD.BCST 292(R10), Z16, Z13
 	VPDPWSSD.BCST 292(R11), Z16, Z14
 	VPDPWSSD.BCST 292(R12), Z16, Z15
-	VMOVDQU32     5248(AX), Z16
+	VMOVUPS       5248(AX), Z16
 	VPDPWSSD.BCST 296(BX), Z16, Z8
 	VPDPWSSD.BCST 296(SI), Z16, Z9
 	VPDPWSSD.BCST 296(DI), Z16, Z10
@@ -9548,7 +9924,7 @@ group8:
 	VPDPWSSD.BCST 296(R10), Z16, Z13
 	VPDPWSSD.BCST 296(R11), Z16, Z14
 	VPDPWSSD.BCST 296(R12), Z16, Z15
-	VMOVDQU32     5312(AX), Z16
+	VMOVUPS       5312(AX), Z16
 	VPDPWSSD.BCST 300(BX), Z16, Z8
 	VPDPWSSD.BCST 300(SI), Z16, Z9
 	VPDPWSSD.BCST 300(DI), Z16, Z10
@@ -9566,8 +9942,8 @@ group8:
 	VMULPS        Z19, Z0, Z0
 	VADDPS        Z0, Z18, Z18
 	VCVTDQ2PS     Z8, Z8
-	VMULPS.BCST   304(BX), Z17, Z19
-	VMULPS        Z19, Z8, Z8
+	VMULPS.BCST   304(BX), Z17, Z0
+	VMULPS        Z0, Z8, Z8
 	VSUBPS        Z8, Z18, Z18
 	VMOVUPS       Z18, (CX)
 	VMOVUPS       64(CX), Z0
@@ -9576,8 +9952,8 @@ group8:
 	VMULPS        Z8, Z1, Z1
 	VADDPS        Z1, Z0, Z0
 	VCVTDQ2PS     Z9, Z9
-	VMULPS.BCST   304(SI), Z17, Z8
-	VMULPS        Z8, Z9, Z9
+	VMULPS.BCST   304(SI), Z17, Z1
+	VMULPS        Z1, Z9, Z9
 	VSUBPS        Z9, Z0, Z0
 	VMOVUPS       Z0, 64(CX)
 	VMOVUPS       128(CX), Z0
@@ -9672,47 +10048,47 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     (CX), Z8
+	VMOVUPS       (CX), Z8
 	VPDPBUSD.BCST (BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST (SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST (DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST (R8)(DX*1), Z8, Z7
-	VMOVDQU32     64(CX), Z8
+	VMOVUPS       64(CX), Z8
 	VPDPBUSD.BCST 4(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 4(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 4(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 4(R8)(DX*1), Z8, Z7
-	VMOVDQU32     128(CX), Z8
+	VMOVUPS       128(CX), Z8
 	VPDPBUSD.BCST 8(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 8(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 8(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 8(R8)(DX*1), Z8, Z7
-	VMOVDQU32     192(CX), Z8
+	VMOVUPS       192(CX), Z8
 	VPDPBUSD.BCST 12(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 12(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 12(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 12(R8)(DX*1), Z8, Z7
-	VMOVDQU32     256(CX), Z8
+	VMOVUPS       256(CX), Z8
 	VPDPBUSD.BCST 16(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 16(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 16(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 16(R8)(DX*1), Z8, Z7
-	VMOVDQU32     320(CX), Z8
+	VMOVUPS       320(CX), Z8
 	VPDPBUSD.BCST 20(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 20(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 20(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 20(R8)(DX*1), Z8, Z7
-	VMOVDQU32     384(CX), Z8
+	VMOVUPS       384(CX), Z8
 	VPDPBUSD.BCST 24(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 24(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 24(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 24(R8)(DX*1), Z8, Z7
-	VMOVDQU32     448(CX), Z8
+	VMOVUPS       448(CX), Z8
 	VPDPBUSD.BCST 28(BX)(DX*1), Z8, Z4
 	VPDPBUSD.BCST 28(SI)(DX*1), Z8, Z5
 	VPDPBUSD.BCST 28(DI)(DX*1), Z8, Z6
 	VPDPBUSD.BCST 28(R8)(DX*1), Z8, Z7
-	VMOVDQU32     4096(AX)(DX*2), Z8
+	VMOVUPS       4096(AX)(DX*2), Z8
 	VPMULLD       Z8, Z4, Z4
 	VPADDD        Z4, Z0, Z0
 	VPMULLD       Z8, Z5, Z5
@@ -9729,22 +10105,22 @@ group4:
 	VPXORD        Z31, Z31, Z5
 	VPXORD        Z31, Z31, Z6
 	VPXORD        Z31, Z31, Z7
-	VMOVDQU32     5120(AX), Z8
+	VMOVUPS       5120(AX), Z8
 	VPDPWSSD.BCST 288(BX), Z8, Z4
 	VPDPWSSD.BCST 288(SI), Z8, Z5
 	VPDPWSSD.BCST 288(DI), Z8, Z6
 	VPDPWSSD.BCST 288(R8), Z8, Z7
-	VMOVDQU32     5184(AX), Z8
+	VMOVUPS       5184(AX), Z8
 	VPDPWSSD.BCST 292(BX), Z8, Z4
 	VPDPWSSD.BCST 292(SI), Z8, Z5
 	VPDPWSSD.BCST 292(DI), Z8, Z6
 	VPDPWSSD.BCST 292(R8), Z8, Z7
-	VMOVDQU32     5248(AX), Z8
+	VMOVUPS       5248(AX), Z8
 	VPDPWSSD.BCST 296(BX), Z8, Z4
 	VPDPWSSD.BCST 296(SI), Z8, Z5
 	VPDPWSSD.BCST 296(DI), Z8, Z6
 	VPDPWSSD.BCST 296(R8), Z8, Z7
-	VMOVDQU32     5312(AX), Z8
+	VMOVUPS       5312(AX), Z8
 	VPDPWSSD.BCST 300(BX), Z8, Z4
 	VPDPWSSD.BCST 300(SI), Z8, Z5
 	VPDPWSSD.BCST 300(DI), Z8, Z6
@@ -9758,8 +10134,8 @@ group4:
 	VMULPS        Z11, Z0, Z0
 	VADDPS        Z0, Z10, Z10
 	VCVTDQ2PS     Z4, Z4
-	VMULPS.BCST   304(BX), Z9, Z11
-	VMULPS        Z11, Z4, Z4
+	VMULPS.BCST   304(BX), Z9, Z0
+	VMULPS        Z0, Z4, Z4
 	VSUBPS        Z4, Z10, Z10
 	VMOVUPS       Z10, (CX)
 	VMOVUPS       64(CX), Z0
@@ -9768,8 +10144,8 @@ group4:
 	VMULPS        Z4, Z1, Z1
 	VADDPS        Z1, Z0, Z0
 	VCVTDQ2PS     Z5, Z5
-	VMULPS.BCST   304(SI), Z9, Z4
-	VMULPS        Z4, Z5, Z5
+	VMULPS.BCST   304(SI), Z9, Z1
+	VMULPS        Z1, Z5, Z5
 	VSUBPS        Z5, Z0, Z0
 	VMOVUPS       Z0, 64(CX)
 	VMOVUPS       128(CX), Z0
@@ -9816,31 +10192,31 @@ tile2:
 group2:
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     (CX), Z4
+	VMOVUPS       (CX), Z4
 	VPDPBUSD.BCST (BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST (SI)(DX*1), Z4, Z3
-	VMOVDQU32     64(CX), Z4
+	VMOVUPS       64(CX), Z4
 	VPDPBUSD.BCST 4(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 4(SI)(DX*1), Z4, Z3
-	VMOVDQU32     128(CX), Z4
+	VMOVUPS       128(CX), Z4
 	VPDPBUSD.BCST 8(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 8(SI)(DX*1), Z4, Z3
-	VMOVDQU32     192(CX), Z4
+	VMOVUPS       192(CX), Z4
 	VPDPBUSD.BCST 12(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 12(SI)(DX*1), Z4, Z3
-	VMOVDQU32     256(CX), Z4
+	VMOVUPS       256(CX), Z4
 	VPDPBUSD.BCST 16(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 16(SI)(DX*1), Z4, Z3
-	VMOVDQU32     320(CX), Z4
+	VMOVUPS       320(CX), Z4
 	VPDPBUSD.BCST 20(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 20(SI)(DX*1), Z4, Z3
-	VMOVDQU32     384(CX), Z4
+	VMOVUPS       384(CX), Z4
 	VPDPBUSD.BCST 24(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 24(SI)(DX*1), Z4, Z3
-	VMOVDQU32     448(CX), Z4
+	VMOVUPS       448(CX), Z4
 	VPDPBUSD.BCST 28(BX)(DX*1), Z4, Z2
 	VPDPBUSD.BCST 28(SI)(DX*1), Z4, Z3
-	VMOVDQU32     4096(AX)(DX*2), Z4
+	VMOVUPS       4096(AX)(DX*2), Z4
 	VPMULLD       Z4, Z2, Z2
 	VPADDD        Z2, Z0, Z0
 	VPMULLD       Z4, Z3, Z3
@@ -9851,16 +10227,16 @@ group2:
 	JLT           group2
 	VPXORD        Z31, Z31, Z2
 	VPXORD        Z31, Z31, Z3
-	VMOVDQU32     5120(AX), Z4
+	VMOVUPS       5120(AX), Z4
 	VPDPWSSD.BCST 288(BX), Z4, Z2
 	VPDPWSSD.BCST 288(SI), Z4, Z3
-	VMOVDQU32     5184(AX), Z4
+	VMOVUPS       5184(AX), Z4
 	VPDPWSSD.BCST 292(BX), Z4, Z2
 	VPDPWSSD.BCST 292(SI), Z4, Z3
-	VMOVDQU32     5248(AX), Z4
+	VMOVUPS       5248(AX), Z4
 	VPDPWSSD.BCST 296(BX), Z4, Z2
 	VPDPWSSD.BCST 296(SI), Z4, Z3
-	VMOVDQU32     5312(AX), Z4
+	VMOVUPS       5312(AX), Z4
 	VPDPWSSD.BCST 300(BX), Z4, Z2
 	VPDPWSSD.BCST 300(SI), Z4, Z3
 	VMOVUPS       5632(AX), Z4
@@ -9872,8 +10248,8 @@ group2:
 	VMULPS        Z7, Z0, Z0
 	VADDPS        Z0, Z6, Z6
 	VCVTDQ2PS     Z2, Z2
-	VMULPS.BCST   304(BX), Z5, Z7
-	VMULPS        Z7, Z2, Z2
+	VMULPS.BCST   304(BX), Z5, Z0
+	VMULPS        Z0, Z2, Z2
 	VSUBPS        Z2, Z6, Z6
 	VMOVUPS       Z6, (CX)
 	VMOVUPS       64(CX), Z0
@@ -9882,8 +10258,8 @@ group2:
 	VMULPS        Z2, Z1, Z1
 	VADDPS        Z1, Z0, Z0
 	VCVTDQ2PS     Z3, Z3
-	VMULPS.BCST   304(SI), Z5, Z2
-	VMULPS        Z2, Z3, Z3
+	VMULPS.BCST   304(SI), Z5, Z1
+	VMULPS        Z1, Z3, Z3
 	VSUBPS        Z3, Z0, Z0
 	VMOVUPS       Z0, 64(CX)
 	ADDQ          $0x00000080, CX
@@ -9906,23 +10282,23 @@ tile1:
 
 group1:
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     (CX), Z2
+	VMOVUPS       (CX), Z2
 	VPDPBUSD.BCST (BX)(DX*1), Z2, Z1
-	VMOVDQU32     64(CX), Z2
+	VMOVUPS       64(CX), Z2
 	VPDPBUSD.BCST 4(BX)(DX*1), Z2, Z1
-	VMOVDQU32     128(CX), Z2
+	VMOVUPS       128(CX), Z2
 	VPDPBUSD.BCST 8(BX)(DX*1), Z2, Z1
-	VMOVDQU32     192(CX), Z2
+	VMOVUPS       192(CX), Z2
 	VPDPBUSD.BCST 12(BX)(DX*1), Z2, Z1
-	VMOVDQU32     256(CX), Z2
+	VMOVUPS       256(CX), Z2
 	VPDPBUSD.BCST 16(BX)(DX*1), Z2, Z1
-	VMOVDQU32     320(CX), Z2
+	VMOVUPS       320(CX), Z2
 	VPDPBUSD.BCST 20(BX)(DX*1), Z2, Z1
-	VMOVDQU32     384(CX), Z2
+	VMOVUPS       384(CX), Z2
 	VPDPBUSD.BCST 24(BX)(DX*1), Z2, Z1
-	VMOVDQU32     448(CX), Z2
+	VMOVUPS       448(CX), Z2
 	VPDPBUSD.BCST 28(BX)(DX*1), Z2, Z1
-	VMOVDQU32     4096(AX)(DX*2), Z2
+	VMOVUPS       4096(AX)(DX*2), Z2
 	VPMULLD       Z2, Z1, Z1
 	VPADDD        Z1, Z0, Z0
 	ADDQ          $0x00000200, CX
@@ -9930,13 +10306,13 @@ group1:
 	CMPQ          DX, $0x00000100
 	JLT           group1
 	VPXORD        Z31, Z31, Z1
-	VMOVDQU32     5120(AX), Z2
+	VMOVUPS       5120(AX), Z2
 	VPDPWSSD.BCST 288(BX), Z2, Z1
-	VMOVDQU32     5184(AX), Z2
+	VMOVUPS       5184(AX), Z2
 	VPDPWSSD.BCST 292(BX), Z2, Z1
-	VMOVDQU32     5248(AX), Z2
+	VMOVUPS       5248(AX), Z2
 	VPDPWSSD.BCST 296(BX), Z2, Z1
-	VMOVDQU32     5312(AX), Z2
+	VMOVUPS       5312(AX), Z2
 	VPDPWSSD.BCST 300(BX), Z2, Z1
 	VMOVUPS       5632(AX), Z2
 	VMOVUPS       5696(AX), Z3
@@ -9947,8 +10323,8 @@ group1:
 	VMULPS        Z2, Z0, Z0
 	VADDPS        Z0, Z4, Z4
 	VCVTDQ2PS     Z1, Z1
-	VMULPS.BCST   304(BX), Z3, Z2
-	VMULPS        Z2, Z1, Z1
+	VMULPS.BCST   304(BX), Z3, Z0
+	VMULPS        Z0, Z1, Z1
 	VSUBPS        Z1, Z4, Z4
 	VMOVUPS       Z4, (CX)
 	ADDQ          $0x00000040, CX
@@ -9991,7 +10367,7 @@ first:
 	JLT             first
 	MOVL            $0x0f0f0f0f, R9
 	VPBROADCASTD    R9, Z0
-	VBROADCASTI32X4 valuesQ4_0<>+0(SB), Z1
+	VBROADCASTI32X4 Q4_0Codes<>+0(SB), Z1
 
 panel:
 	VPXORD Z31, Z31, Z2
@@ -10119,23 +10495,23 @@ done:
 	VZEROUPPER
 	RET
 
-DATA valuesQ4_0<>+0(SB)/1, $0x78
-DATA valuesQ4_0<>+1(SB)/1, $0x79
-DATA valuesQ4_0<>+2(SB)/1, $0x7a
-DATA valuesQ4_0<>+3(SB)/1, $0x7b
-DATA valuesQ4_0<>+4(SB)/1, $0x7c
-DATA valuesQ4_0<>+5(SB)/1, $0x7d
-DATA valuesQ4_0<>+6(SB)/1, $0x7e
-DATA valuesQ4_0<>+7(SB)/1, $0x7f
-DATA valuesQ4_0<>+8(SB)/1, $0x80
-DATA valuesQ4_0<>+9(SB)/1, $0x81
-DATA valuesQ4_0<>+10(SB)/1, $0x82
-DATA valuesQ4_0<>+11(SB)/1, $0x83
-DATA valuesQ4_0<>+12(SB)/1, $0x84
-DATA valuesQ4_0<>+13(SB)/1, $0x85
-DATA valuesQ4_0<>+14(SB)/1, $0x86
-DATA valuesQ4_0<>+15(SB)/1, $0x87
-GLOBL valuesQ4_0<>(SB), RODATA|NOPTR, $16
+DATA Q4_0Codes<>+0(SB)/1, $0x78
+DATA Q4_0Codes<>+1(SB)/1, $0x79
+DATA Q4_0Codes<>+2(SB)/1, $0x7a
+DATA Q4_0Codes<>+3(SB)/1, $0x7b
+DATA Q4_0Codes<>+4(SB)/1, $0x7c
+DATA Q4_0Codes<>+5(SB)/1, $0x7d
+DATA Q4_0Codes<>+6(SB)/1, $0x7e
+DATA Q4_0Codes<>+7(SB)/1, $0x7f
+DATA Q4_0Codes<>+8(SB)/1, $0x80
+DATA Q4_0Codes<>+9(SB)/1, $0x81
+DATA Q4_0Codes<>+10(SB)/1, $0x82
+DATA Q4_0Codes<>+11(SB)/1, $0x83
+DATA Q4_0Codes<>+12(SB)/1, $0x84
+DATA Q4_0Codes<>+13(SB)/1, $0x85
+DATA Q4_0Codes<>+14(SB)/1, $0x86
+DATA Q4_0Codes<>+15(SB)/1, $0x87
+GLOBL Q4_0Codes<>(SB), RODATA|NOPTR, $16
 
 // func fillQ4_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
@@ -10156,7 +10532,7 @@ TEXT ·fillQ4_0AVX512(SB), NOSPLIT, $0-32
 	KMOVW           R10, K3
 	MOVL            $0x0f0f0f0f, R10
 	VPBROADCASTD    R10, Z0
-	VBROADCASTI32X4 valuesQ4_0<>+0(SB), Z1
+	VBROADCASTI32X4 Q4_0Codes<>+0(SB), Z1
 
 block:
 	VBROADCASTI32X4     (DX), Z2
@@ -10209,26 +10585,26 @@ block:
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, (AX)
-	VMOVDQU32           Z4, 256(AX)
+	VMOVUPS             Z5, (AX)
+	VMOVUPS             Z4, 256(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 64(AX)
-	VMOVDQU32           Z2, 320(AX)
+	VMOVUPS             Z4, 64(AX)
+	VMOVUPS             Z2, 320(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 128(AX)
-	VMOVDQU32           Z4, 384(AX)
+	VMOVUPS             Z2, 128(AX)
+	VMOVUPS             Z4, 384(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 192(AX)
-	VMOVDQU32           Z3, 448(AX)
+	VMOVUPS             Z2, 192(AX)
+	VMOVUPS             Z3, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000012, DX
 	ADDQ                $0x00000012, DI
@@ -10270,7 +10646,7 @@ first:
 	JLT             first
 	MOVL            $0x0f0f0f0f, R9
 	VPBROADCASTD    R9, Z0
-	VBROADCASTI32X4 valuesIQ4NL<>+0(SB), Z1
+	VBROADCASTI32X4 IQ4NLCodes<>+0(SB), Z1
 
 panel:
 	VPXORD Z31, Z31, Z2
@@ -10398,23 +10774,23 @@ done:
 	VZEROUPPER
 	RET
 
-DATA valuesIQ4NL<>+0(SB)/1, $0x01
-DATA valuesIQ4NL<>+1(SB)/1, $0x18
-DATA valuesIQ4NL<>+2(SB)/1, $0x2d
-DATA valuesIQ4NL<>+3(SB)/1, $0x3f
-DATA valuesIQ4NL<>+4(SB)/1, $0x4f
-DATA valuesIQ4NL<>+5(SB)/1, $0x5d
-DATA valuesIQ4NL<>+6(SB)/1, $0x6a
-DATA valuesIQ4NL<>+7(SB)/1, $0x76
-DATA valuesIQ4NL<>+8(SB)/1, $0x81
-DATA valuesIQ4NL<>+9(SB)/1, $0x8d
-DATA valuesIQ4NL<>+10(SB)/1, $0x99
-DATA valuesIQ4NL<>+11(SB)/1, $0xa6
-DATA valuesIQ4NL<>+12(SB)/1, $0xb5
-DATA valuesIQ4NL<>+13(SB)/1, $0xc5
-DATA valuesIQ4NL<>+14(SB)/1, $0xd9
-DATA valuesIQ4NL<>+15(SB)/1, $0xf1
-GLOBL valuesIQ4NL<>(SB), RODATA|NOPTR, $16
+DATA IQ4NLCodes<>+0(SB)/1, $0x01
+DATA IQ4NLCodes<>+1(SB)/1, $0x18
+DATA IQ4NLCodes<>+2(SB)/1, $0x2d
+DATA IQ4NLCodes<>+3(SB)/1, $0x3f
+DATA IQ4NLCodes<>+4(SB)/1, $0x4f
+DATA IQ4NLCodes<>+5(SB)/1, $0x5d
+DATA IQ4NLCodes<>+6(SB)/1, $0x6a
+DATA IQ4NLCodes<>+7(SB)/1, $0x76
+DATA IQ4NLCodes<>+8(SB)/1, $0x81
+DATA IQ4NLCodes<>+9(SB)/1, $0x8d
+DATA IQ4NLCodes<>+10(SB)/1, $0x99
+DATA IQ4NLCodes<>+11(SB)/1, $0xa6
+DATA IQ4NLCodes<>+12(SB)/1, $0xb5
+DATA IQ4NLCodes<>+13(SB)/1, $0xc5
+DATA IQ4NLCodes<>+14(SB)/1, $0xd9
+DATA IQ4NLCodes<>+15(SB)/1, $0xf1
+GLOBL IQ4NLCodes<>(SB), RODATA|NOPTR, $16
 
 // func fillIQ4NLAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
@@ -10435,7 +10811,7 @@ TEXT ·fillIQ4NLAVX512(SB), NOSPLIT, $0-32
 	KMOVW           R10, K3
 	MOVL            $0x0f0f0f0f, R10
 	VPBROADCASTD    R10, Z0
-	VBROADCASTI32X4 valuesIQ4NL<>+0(SB), Z1
+	VBROADCASTI32X4 IQ4NLCodes<>+0(SB), Z1
 
 block:
 	VBROADCASTI32X4     (DX), Z2
@@ -10488,26 +10864,26 @@ block:
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z5, (AX)
-	VMOVDQU32           Z4, 256(AX)
+	VMOVUPS             Z5, (AX)
+	VMOVUPS             Z4, 256(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
 	VPSHUFB             Z4, Z1, Z4
 	VPSHUFB             Z2, Z1, Z2
-	VMOVDQU32           Z4, 64(AX)
-	VMOVDQU32           Z2, 320(AX)
+	VMOVUPS             Z4, 64(AX)
+	VMOVUPS             Z2, 320(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z4, Z1, Z4
-	VMOVDQU32           Z2, 128(AX)
-	VMOVDQU32           Z4, 384(AX)
+	VMOVUPS             Z2, 128(AX)
+	VMOVUPS             Z4, 384(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
 	VPSHUFB             Z2, Z1, Z2
 	VPSHUFB             Z3, Z1, Z3
-	VMOVDQU32           Z2, 192(AX)
-	VMOVDQU32           Z3, 448(AX)
+	VMOVUPS             Z2, 192(AX)
+	VMOVUPS             Z3, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000012, DX
 	ADDQ                $0x00000012, DI
@@ -10549,7 +10925,7 @@ first:
 	JLT             first
 	MOVL            $0x0f0f0f0f, R9
 	VPBROADCASTD    R9, Z0
-	VBROADCASTI32X4 valuesMXFP4<>+0(SB), Z1
+	VBROADCASTI32X4 MXFP4Codes<>+0(SB), Z1
 	MOVL            $0x00000001, R9
 	VPBROADCASTD    R9, Z2
 	MOVL            $0x00200000, R9
@@ -10596,9 +10972,9 @@ block:
 	VPUNPCKLDQ          Z9, Z8, Z7
 	VPUNPCKLQDQ         Z7, Z6, Z6
 	VPANDD              Z4, Z6, Z6
-	VPCMPUD             $0x02, Z2, Z6, K4
 	VPSUBD              Z2, Z6, Z7
 	VPSLLD              $0x17, Z7, Z7
+	VPCMPUD             $0x02, Z2, Z6, K4
 	VPSLLVD             Z6, Z3, K4, Z7
 	VPBROADCASTD        288(R9)(R10*1), Z6
 	VPXORD              Z31, Z31, Z8
@@ -10686,23 +11062,23 @@ done:
 	VZEROUPPER
 	RET
 
-DATA valuesMXFP4<>+0(SB)/1, $0x80
-DATA valuesMXFP4<>+1(SB)/1, $0x81
-DATA valuesMXFP4<>+2(SB)/1, $0x82
-DATA valuesMXFP4<>+3(SB)/1, $0x83
-DATA valuesMXFP4<>+4(SB)/1, $0x84
-DATA valuesMXFP4<>+5(SB)/1, $0x86
-DATA valuesMXFP4<>+6(SB)/1, $0x88
-DATA valuesMXFP4<>+7(SB)/1, $0x8c
-DATA valuesMXFP4<>+8(SB)/1, $0x80
-DATA valuesMXFP4<>+9(SB)/1, $0x7f
-DATA valuesMXFP4<>+10(SB)/1, $0x7e
-DATA valuesMXFP4<>+11(SB)/1, $0x7d
-DATA valuesMXFP4<>+12(SB)/1, $0x7c
-DATA valuesMXFP4<>+13(SB)/1, $0x7a
-DATA valuesMXFP4<>+14(SB)/1, $0x78
-DATA valuesMXFP4<>+15(SB)/1, $0x74
-GLOBL valuesMXFP4<>(SB), RODATA|NOPTR, $16
+DATA MXFP4Codes<>+0(SB)/1, $0x80
+DATA MXFP4Codes<>+1(SB)/1, $0x81
+DATA MXFP4Codes<>+2(SB)/1, $0x82
+DATA MXFP4Codes<>+3(SB)/1, $0x83
+DATA MXFP4Codes<>+4(SB)/1, $0x84
+DATA MXFP4Codes<>+5(SB)/1, $0x86
+DATA MXFP4Codes<>+6(SB)/1, $0x88
+DATA MXFP4Codes<>+7(SB)/1, $0x8c
+DATA MXFP4Codes<>+8(SB)/1, $0x80
+DATA MXFP4Codes<>+9(SB)/1, $0x7f
+DATA MXFP4Codes<>+10(SB)/1, $0x7e
+DATA MXFP4Codes<>+11(SB)/1, $0x7d
+DATA MXFP4Codes<>+12(SB)/1, $0x7c
+DATA MXFP4Codes<>+13(SB)/1, $0x7a
+DATA MXFP4Codes<>+14(SB)/1, $0x78
+DATA MXFP4Codes<>+15(SB)/1, $0x74
+GLOBL MXFP4Codes<>(SB), RODATA|NOPTR, $16
 
 // func fillMXFP4AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, GFNI
@@ -10723,7 +11099,7 @@ TEXT ·fillMXFP4AVX512(SB), NOSPLIT, $0-32
 	KMOVW           R10, K3
 	MOVL            $0x0f0f0f0f, R10
 	VPBROADCASTD    R10, Z0
-	VBROADCASTI32X4 valuesMXFP4<>+0(SB), Z1
+	VBROADCASTI32X4 MXFP4Codes<>+0(SB), Z1
 	MOVL            $0x00000001, R10
 	VPBROADCASTD    R10, Z2
 	MOVL            $0x00200000, R10
@@ -10752,9 +11128,9 @@ block:
 	VPUNPCKLDQ          Z8, Z7, Z6
 	VPUNPCKLQDQ         Z6, Z5, Z5
 	VPANDD              Z4, Z5, Z5
-	VPCMPUD             $0x02, Z2, Z5, K4
 	VPSUBD              Z2, Z5, Z6
 	VPSLLD              $0x17, Z6, Z6
+	VPCMPUD             $0x02, Z2, Z5, K4
 	VPSLLVD             Z5, Z3, K4, Z6
 	VMOVUPS             Z6, 512(AX)
 	VBROADCASTI32X4     1(DX), Z5
@@ -10785,26 +11161,26 @@ block:
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
 	VPSHUFB             Z8, Z1, Z8
 	VPSHUFB             Z7, Z1, Z7
-	VMOVDQU32           Z8, (AX)
-	VMOVDQU32           Z7, 256(AX)
+	VMOVUPS             Z8, (AX)
+	VMOVUPS             Z7, 256(AX)
 	VPANDD              Z0, Z5, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
 	VPSHUFB             Z7, Z1, Z7
 	VPSHUFB             Z5, Z1, Z5
-	VMOVDQU32           Z7, 64(AX)
-	VMOVDQU32           Z5, 320(AX)
+	VMOVUPS             Z7, 64(AX)
+	VMOVUPS             Z5, 320(AX)
 	VPANDD              Z0, Z9, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z7
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z7, Z1, Z7
-	VMOVDQU32           Z5, 128(AX)
-	VMOVDQU32           Z7, 384(AX)
+	VMOVUPS             Z5, 128(AX)
+	VMOVUPS             Z7, 384(AX)
 	VPANDD              Z0, Z6, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z6
 	VPSHUFB             Z5, Z1, Z5
 	VPSHUFB             Z6, Z1, Z6
-	VMOVDQU32           Z5, 192(AX)
-	VMOVDQU32           Z6, 448(AX)
+	VMOVUPS             Z5, 192(AX)
+	VMOVUPS             Z6, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000011, DX
 	ADDQ                $0x00000011, DI
@@ -10840,15 +11216,13 @@ TEXT ·oneQ8_0AVX512(SB), NOSPLIT, $32-56
 	ADDQ  R9, R10
 
 first:
-	PREFETCHT0   (R9)
-	ADDQ         $0x40, R9
-	CMPQ         R9, R10
-	JLT          first
-	MOVL         $0x80808080, R9
-	VPBROADCASTD R9, Z0
+	PREFETCHT0 (R9)
+	ADDQ       $0x40, R9
+	CMPQ       R9, R10
+	JLT        first
 
 panel:
-	VPXORD Z31, Z31, Z1
+	VPXORD Z31, Z31, Z0
 	MOVQ   units+32(FP), R9
 	MOVQ   R9, 16(SP)
 	MOVQ   rec+40(FP), R9
@@ -10862,107 +11236,123 @@ record:
 	XORQ R10, R10
 
 block:
-	VBROADCASTI32X4 (AX), Z2
-	VBROADCASTI32X4 (SI), K1, Z2
-	VBROADCASTI32X4 (DI), K2, Z2
-	VBROADCASTI32X4 (R8), K3, Z2
+	VBROADCASTI32X4 (AX), Z1
+	VBROADCASTI32X4 (SI), K1, Z1
+	VBROADCASTI32X4 (DI), K2, Z1
+	VBROADCASTI32X4 (R8), K3, Z1
 	PREFETCHT0      (R11)
-	VBROADCASTI32X4 (AX)(CX*1), Z3
-	VBROADCASTI32X4 (SI)(CX*1), K1, Z3
-	VBROADCASTI32X4 (DI)(CX*1), K2, Z3
-	VBROADCASTI32X4 (R8)(CX*1), K3, Z3
+	VBROADCASTI32X4 (AX)(CX*1), Z2
+	VBROADCASTI32X4 (SI)(CX*1), K1, Z2
+	VBROADCASTI32X4 (DI)(CX*1), K2, Z2
+	VBROADCASTI32X4 (R8)(CX*1), K3, Z2
 	PREFETCHT0      64(R11)
-	VBROADCASTI32X4 (AX)(CX*2), Z4
-	VBROADCASTI32X4 (SI)(CX*2), K1, Z4
-	VBROADCASTI32X4 (DI)(CX*2), K2, Z4
-	VBROADCASTI32X4 (R8)(CX*2), K3, Z4
+	VBROADCASTI32X4 (AX)(CX*2), Z3
+	VBROADCASTI32X4 (SI)(CX*2), K1, Z3
+	VBROADCASTI32X4 (DI)(CX*2), K2, Z3
+	VBROADCASTI32X4 (R8)(CX*2), K3, Z3
 	PREFETCHT0      128(R11)
-	VBROADCASTI32X4 (AX)(BX*1), Z5
-	VBROADCASTI32X4 (SI)(BX*1), K1, Z5
-	VBROADCASTI32X4 (DI)(BX*1), K2, Z5
-	VBROADCASTI32X4 (R8)(BX*1), K3, Z5
+	VBROADCASTI32X4 (AX)(BX*1), Z4
+	VBROADCASTI32X4 (SI)(BX*1), K1, Z4
+	VBROADCASTI32X4 (DI)(BX*1), K2, Z4
+	VBROADCASTI32X4 (R8)(BX*1), K3, Z4
 	PREFETCHT0      192(R11)
-	VPUNPCKLDQ      Z3, Z2, Z2
-	VPUNPCKLDQ      Z5, Z4, Z3
-	VPUNPCKLQDQ     Z3, Z2, Z2
-	VPMOVDW         Z2, Y2
-	VCVTPH2PS       Y2, Z2
-	VPBROADCASTD    288(R9)(R10*1), Z3
-	VPXORD          Z31, Z31, Z4
-	VBROADCASTI32X4 2(AX), Z5
-	VBROADCASTI32X4 2(SI), K1, Z5
-	VBROADCASTI32X4 2(DI), K2, Z5
-	VBROADCASTI32X4 2(R8), K3, Z5
+	VPUNPCKLDQ      Z2, Z1, Z1
+	VPUNPCKLDQ      Z4, Z3, Z2
+	VPUNPCKLQDQ     Z2, Z1, Z1
+	VPMOVDW         Z1, Y1
+	VCVTPH2PS       Y1, Z1
+	VPBROADCASTD    288(R9)(R10*1), Z2
+	VPXORD          Z31, Z31, Z3
+	VBROADCASTI32X4 2(AX), Z4
+	VBROADCASTI32X4 2(SI), K1, Z4
+	VBROADCASTI32X4 2(DI), K2, Z4
+	VBROADCASTI32X4 2(R8), K3, Z4
 	PREFETCHT0      256(R11)
-	VBROADCASTI32X4 2(AX)(CX*1), Z6
-	VBROADCASTI32X4 2(SI)(CX*1), K1, Z6
-	VBROADCASTI32X4 2(DI)(CX*1), K2, Z6
-	VBROADCASTI32X4 2(R8)(CX*1), K3, Z6
+	VBROADCASTI32X4 2(AX)(CX*1), Z5
+	VBROADCASTI32X4 2(SI)(CX*1), K1, Z5
+	VBROADCASTI32X4 2(DI)(CX*1), K2, Z5
+	VBROADCASTI32X4 2(R8)(CX*1), K3, Z5
 	PREFETCHT0      320(R11)
-	VBROADCASTI32X4 2(AX)(CX*2), Z7
-	VBROADCASTI32X4 2(SI)(CX*2), K1, Z7
-	VBROADCASTI32X4 2(DI)(CX*2), K2, Z7
-	VBROADCASTI32X4 2(R8)(CX*2), K3, Z7
+	VBROADCASTI32X4 2(AX)(CX*2), Z6
+	VBROADCASTI32X4 2(SI)(CX*2), K1, Z6
+	VBROADCASTI32X4 2(DI)(CX*2), K2, Z6
+	VBROADCASTI32X4 2(R8)(CX*2), K3, Z6
 	PREFETCHT0      384(R11)
-	VBROADCASTI32X4 2(AX)(BX*1), Z8
-	VBROADCASTI32X4 2(SI)(BX*1), K1, Z8
-	VBROADCASTI32X4 2(DI)(BX*1), K2, Z8
-	VBROADCASTI32X4 2(R8)(BX*1), K3, Z8
+	VBROADCASTI32X4 2(AX)(BX*1), Z7
+	VBROADCASTI32X4 2(SI)(BX*1), K1, Z7
+	VBROADCASTI32X4 2(DI)(BX*1), K2, Z7
+	VBROADCASTI32X4 2(R8)(BX*1), K3, Z7
 	PREFETCHT0      448(R11)
-	VPUNPCKLDQ      Z6, Z5, Z9
-	VPUNPCKHDQ      Z6, Z5, Z6
-	VPUNPCKLDQ      Z8, Z7, Z5
-	VPUNPCKHDQ      Z8, Z7, Z8
-	VPUNPCKLQDQ     Z5, Z9, Z7
-	VPUNPCKHQDQ     Z5, Z9, Z5
-	VPUNPCKLQDQ     Z8, Z6, Z9
-	VPUNPCKHQDQ     Z8, Z6, Z6
-	VPXORD          Z0, Z7, Z7
-	VPDPBUSD.BCST   (R9)(R10*8), Z7, Z3
-	VPXORD          Z0, Z5, Z5
-	VPDPBUSD.BCST   4(R9)(R10*8), Z5, Z4
-	VPXORD          Z0, Z9, Z9
-	VPDPBUSD.BCST   8(R9)(R10*8), Z9, Z3
-	VPXORD          Z0, Z6, Z6
-	VPDPBUSD.BCST   12(R9)(R10*8), Z6, Z4
-	VBROADCASTI32X4 18(AX), Z5
-	VBROADCASTI32X4 18(SI), K1, Z5
-	VBROADCASTI32X4 18(DI), K2, Z5
-	VBROADCASTI32X4 18(R8), K3, Z5
+	VPUNPCKLDQ      Z5, Z4, Z8
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLDQ      Z7, Z6, Z4
+	VPUNPCKHDQ      Z7, Z6, Z7
+	VPUNPCKLQDQ     Z4, Z8, Z6
+	VPUNPCKHQDQ     Z4, Z8, Z4
+	VPUNPCKLQDQ     Z7, Z5, Z8
+	VPUNPCKHQDQ     Z7, Z5, Z5
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z7
+	VPXORD          Z7, Z6, Z6
+	VPDPBUSD.BCST   (R9)(R10*8), Z6, Z2
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z6
+	VPXORD          Z6, Z4, Z4
+	VPDPBUSD.BCST   4(R9)(R10*8), Z4, Z3
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z4
+	VPXORD          Z4, Z8, Z8
+	VPDPBUSD.BCST   8(R9)(R10*8), Z8, Z2
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z4
+	VPXORD          Z4, Z5, Z5
+	VPDPBUSD.BCST   12(R9)(R10*8), Z5, Z3
+	VBROADCASTI32X4 18(AX), Z4
+	VBROADCASTI32X4 18(SI), K1, Z4
+	VBROADCASTI32X4 18(DI), K2, Z4
+	VBROADCASTI32X4 18(R8), K3, Z4
 	PREFETCHT0      512(R11)
-	VBROADCASTI32X4 18(AX)(CX*1), Z6
-	VBROADCASTI32X4 18(SI)(CX*1), K1, Z6
-	VBROADCASTI32X4 18(DI)(CX*1), K2, Z6
-	VBROADCASTI32X4 18(R8)(CX*1), K3, Z6
-	VBROADCASTI32X4 18(AX)(CX*2), Z7
-	VBROADCASTI32X4 18(SI)(CX*2), K1, Z7
-	VBROADCASTI32X4 18(DI)(CX*2), K2, Z7
-	VBROADCASTI32X4 18(R8)(CX*2), K3, Z7
-	VBROADCASTI32X4 18(AX)(BX*1), Z8
-	VBROADCASTI32X4 18(SI)(BX*1), K1, Z8
-	VBROADCASTI32X4 18(DI)(BX*1), K2, Z8
-	VBROADCASTI32X4 18(R8)(BX*1), K3, Z8
-	VPUNPCKLDQ      Z6, Z5, Z9
-	VPUNPCKHDQ      Z6, Z5, Z6
-	VPUNPCKLDQ      Z8, Z7, Z5
-	VPUNPCKHDQ      Z8, Z7, Z8
-	VPUNPCKLQDQ     Z5, Z9, Z7
-	VPUNPCKHQDQ     Z5, Z9, Z5
-	VPUNPCKLQDQ     Z8, Z6, Z9
-	VPUNPCKHQDQ     Z8, Z6, Z6
-	VPXORD          Z0, Z7, Z7
-	VPDPBUSD.BCST   16(R9)(R10*8), Z7, Z3
-	VPXORD          Z0, Z5, Z5
-	VPDPBUSD.BCST   20(R9)(R10*8), Z5, Z4
-	VPXORD          Z0, Z9, Z9
-	VPDPBUSD.BCST   24(R9)(R10*8), Z9, Z3
-	VPXORD          Z0, Z6, Z6
-	VPDPBUSD.BCST   28(R9)(R10*8), Z6, Z4
-	VPADDD          Z4, Z3, Z3
-	VCVTDQ2PS       Z3, Z3
-	VMULPS.BCST     256(R9)(R10*1), Z2, Z2
-	VMULPS          Z2, Z3, Z3
-	VADDPS          Z3, Z1, Z1
+	VBROADCASTI32X4 18(AX)(CX*1), Z5
+	VBROADCASTI32X4 18(SI)(CX*1), K1, Z5
+	VBROADCASTI32X4 18(DI)(CX*1), K2, Z5
+	VBROADCASTI32X4 18(R8)(CX*1), K3, Z5
+	VBROADCASTI32X4 18(AX)(CX*2), Z6
+	VBROADCASTI32X4 18(SI)(CX*2), K1, Z6
+	VBROADCASTI32X4 18(DI)(CX*2), K2, Z6
+	VBROADCASTI32X4 18(R8)(CX*2), K3, Z6
+	VBROADCASTI32X4 18(AX)(BX*1), Z7
+	VBROADCASTI32X4 18(SI)(BX*1), K1, Z7
+	VBROADCASTI32X4 18(DI)(BX*1), K2, Z7
+	VBROADCASTI32X4 18(R8)(BX*1), K3, Z7
+	VPUNPCKLDQ      Z5, Z4, Z8
+	VPUNPCKHDQ      Z5, Z4, Z5
+	VPUNPCKLDQ      Z7, Z6, Z4
+	VPUNPCKHDQ      Z7, Z6, Z7
+	VPUNPCKLQDQ     Z4, Z8, Z6
+	VPUNPCKHQDQ     Z4, Z8, Z4
+	VPUNPCKLQDQ     Z7, Z5, Z8
+	VPUNPCKHQDQ     Z7, Z5, Z5
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z7
+	VPXORD          Z7, Z6, Z6
+	VPDPBUSD.BCST   16(R9)(R10*8), Z6, Z2
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z6
+	VPXORD          Z6, Z4, Z4
+	VPDPBUSD.BCST   20(R9)(R10*8), Z4, Z3
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z4
+	VPXORD          Z4, Z8, Z8
+	VPDPBUSD.BCST   24(R9)(R10*8), Z8, Z2
+	MOVL            $0x80808080, R12
+	VPBROADCASTD    R12, Z4
+	VPXORD          Z4, Z5, Z5
+	VPDPBUSD.BCST   28(R9)(R10*8), Z5, Z3
+	VPADDD          Z3, Z2, Z2
+	VCVTDQ2PS       Z2, Z2
+	VMULPS.BCST     256(R9)(R10*1), Z1, Z1
+	VMULPS          Z1, Z2, Z2
+	VADDPS          Z2, Z0, Z0
 	ADDQ            $0x00000220, R11
 	ADDQ            $0x00000022, AX
 	ADDQ            $0x00000022, SI
@@ -10979,7 +11369,7 @@ block:
 	JMP             record
 
 done:
-	VMOVUPS Z1, (DX)
+	VMOVUPS Z0, (DX)
 	ADDQ    $0x40, DX
 	MOVQ    CX, AX
 	SHLQ    $0x04, AX
@@ -10996,110 +11386,124 @@ done:
 // func fillQ8_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512F
 TEXT ·fillQ8_0AVX512(SB), NOSPLIT, $0-32
-	MOVQ         to+0(FP), AX
-	MOVQ         units+24(FP), CX
-	MOVQ         w+8(FP), DX
-	MOVQ         stride+16(FP), BX
-	LEAQ         (BX)(BX*2), SI
-	LEAQ         (DX)(BX*4), DI
-	MOVL         $0x000000f0, R8
-	KMOVW        R8, K1
-	LEAQ         (DI)(BX*4), R8
-	MOVL         $0x00000f00, R9
-	KMOVW        R9, K2
-	LEAQ         (R8)(BX*4), R9
-	MOVL         $0x0000f000, R10
-	KMOVW        R10, K3
-	MOVL         $0x80808080, R10
-	VPBROADCASTD R10, Z0
+	MOVQ  to+0(FP), AX
+	MOVQ  units+24(FP), CX
+	MOVQ  w+8(FP), DX
+	MOVQ  stride+16(FP), BX
+	LEAQ  (BX)(BX*2), SI
+	LEAQ  (DX)(BX*4), DI
+	MOVL  $0x000000f0, R8
+	KMOVW R8, K1
+	LEAQ  (DI)(BX*4), R8
+	MOVL  $0x00000f00, R9
+	KMOVW R9, K2
+	LEAQ  (R8)(BX*4), R9
+	MOVL  $0x0000f000, R10
+	KMOVW R10, K3
 
 block:
-	VBROADCASTI32X4 (DX), Z1
-	VBROADCASTI32X4 (DI), K1, Z1
-	VBROADCASTI32X4 (R8), K2, Z1
-	VBROADCASTI32X4 (R9), K3, Z1
-	VBROADCASTI32X4 (DX)(BX*1), Z2
-	VBROADCASTI32X4 (DI)(BX*1), K1, Z2
-	VBROADCASTI32X4 (R8)(BX*1), K2, Z2
-	VBROADCASTI32X4 (R9)(BX*1), K3, Z2
-	VBROADCASTI32X4 (DX)(BX*2), Z3
-	VBROADCASTI32X4 (DI)(BX*2), K1, Z3
-	VBROADCASTI32X4 (R8)(BX*2), K2, Z3
-	VBROADCASTI32X4 (R9)(BX*2), K3, Z3
-	VBROADCASTI32X4 (DX)(SI*1), Z4
-	VBROADCASTI32X4 (DI)(SI*1), K1, Z4
-	VBROADCASTI32X4 (R8)(SI*1), K2, Z4
-	VBROADCASTI32X4 (R9)(SI*1), K3, Z4
-	VPUNPCKLDQ      Z2, Z1, Z1
-	VPUNPCKLDQ      Z4, Z3, Z2
-	VPUNPCKLQDQ     Z2, Z1, Z1
-	VPMOVDW         Z1, Y1
-	VCVTPH2PS       Y1, Z1
-	VMOVUPS         Z1, 512(AX)
-	VBROADCASTI32X4 2(DX), Z1
-	VBROADCASTI32X4 2(DI), K1, Z1
-	VBROADCASTI32X4 2(R8), K2, Z1
-	VBROADCASTI32X4 2(R9), K3, Z1
-	VBROADCASTI32X4 2(DX)(BX*1), Z2
-	VBROADCASTI32X4 2(DI)(BX*1), K1, Z2
-	VBROADCASTI32X4 2(R8)(BX*1), K2, Z2
-	VBROADCASTI32X4 2(R9)(BX*1), K3, Z2
-	VBROADCASTI32X4 2(DX)(BX*2), Z3
-	VBROADCASTI32X4 2(DI)(BX*2), K1, Z3
-	VBROADCASTI32X4 2(R8)(BX*2), K2, Z3
-	VBROADCASTI32X4 2(R9)(BX*2), K3, Z3
-	VBROADCASTI32X4 2(DX)(SI*1), Z4
-	VBROADCASTI32X4 2(DI)(SI*1), K1, Z4
-	VBROADCASTI32X4 2(R8)(SI*1), K2, Z4
-	VBROADCASTI32X4 2(R9)(SI*1), K3, Z4
-	VPUNPCKLDQ      Z2, Z1, Z5
-	VPUNPCKHDQ      Z2, Z1, Z2
-	VPUNPCKLDQ      Z4, Z3, Z1
-	VPUNPCKHDQ      Z4, Z3, Z4
-	VPUNPCKLQDQ     Z1, Z5, Z3
-	VPUNPCKHQDQ     Z1, Z5, Z1
-	VPUNPCKLQDQ     Z4, Z2, Z5
-	VPUNPCKHQDQ     Z4, Z2, Z2
-	VPXORD          Z0, Z3, Z3
-	VMOVDQU32       Z3, (AX)
+	VBROADCASTI32X4 (DX), Z0
+	VBROADCASTI32X4 (DI), K1, Z0
+	VBROADCASTI32X4 (R8), K2, Z0
+	VBROADCASTI32X4 (R9), K3, Z0
+	VBROADCASTI32X4 (DX)(BX*1), Z1
+	VBROADCASTI32X4 (DI)(BX*1), K1, Z1
+	VBROADCASTI32X4 (R8)(BX*1), K2, Z1
+	VBROADCASTI32X4 (R9)(BX*1), K3, Z1
+	VBROADCASTI32X4 (DX)(BX*2), Z2
+	VBROADCASTI32X4 (DI)(BX*2), K1, Z2
+	VBROADCASTI32X4 (R8)(BX*2), K2, Z2
+	VBROADCASTI32X4 (R9)(BX*2), K3, Z2
+	VBROADCASTI32X4 (DX)(SI*1), Z3
+	VBROADCASTI32X4 (DI)(SI*1), K1, Z3
+	VBROADCASTI32X4 (R8)(SI*1), K2, Z3
+	VBROADCASTI32X4 (R9)(SI*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z0
+	VPUNPCKLDQ      Z3, Z2, Z1
+	VPUNPCKLQDQ     Z1, Z0, Z0
+	VPMOVDW         Z0, Y0
+	VCVTPH2PS       Y0, Z0
+	VMOVUPS         Z0, 512(AX)
+	VBROADCASTI32X4 2(DX), Z0
+	VBROADCASTI32X4 2(DI), K1, Z0
+	VBROADCASTI32X4 2(R8), K2, Z0
+	VBROADCASTI32X4 2(R9), K3, Z0
+	VBROADCASTI32X4 2(DX)(BX*1), Z1
+	VBROADCASTI32X4 2(DI)(BX*1), K1, Z1
+	VBROADCASTI32X4 2(R8)(BX*1), K2, Z1
+	VBROADCASTI32X4 2(R9)(BX*1), K3, Z1
+	VBROADCASTI32X4 2(DX)(BX*2), Z2
+	VBROADCASTI32X4 2(DI)(BX*2), K1, Z2
+	VBROADCASTI32X4 2(R8)(BX*2), K2, Z2
+	VBROADCASTI32X4 2(R9)(BX*2), K3, Z2
+	VBROADCASTI32X4 2(DX)(SI*1), Z3
+	VBROADCASTI32X4 2(DI)(SI*1), K1, Z3
+	VBROADCASTI32X4 2(R8)(SI*1), K2, Z3
+	VBROADCASTI32X4 2(R9)(SI*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z3
+	VPXORD          Z3, Z2, Z2
+	VMOVUPS         Z2, (AX)
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z2
+	VPXORD          Z2, Z0, Z0
+	VMOVUPS         Z0, 64(AX)
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z0
+	VPXORD          Z0, Z4, Z4
+	VMOVUPS         Z4, 128(AX)
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z0
 	VPXORD          Z0, Z1, Z1
-	VMOVDQU32       Z1, 64(AX)
-	VPXORD          Z0, Z5, Z5
-	VMOVDQU32       Z5, 128(AX)
-	VPXORD          Z0, Z2, Z2
-	VMOVDQU32       Z2, 192(AX)
-	VBROADCASTI32X4 18(DX), Z1
-	VBROADCASTI32X4 18(DI), K1, Z1
-	VBROADCASTI32X4 18(R8), K2, Z1
-	VBROADCASTI32X4 18(R9), K3, Z1
-	VBROADCASTI32X4 18(DX)(BX*1), Z2
-	VBROADCASTI32X4 18(DI)(BX*1), K1, Z2
-	VBROADCASTI32X4 18(R8)(BX*1), K2, Z2
-	VBROADCASTI32X4 18(R9)(BX*1), K3, Z2
-	VBROADCASTI32X4 18(DX)(BX*2), Z3
-	VBROADCASTI32X4 18(DI)(BX*2), K1, Z3
-	VBROADCASTI32X4 18(R8)(BX*2), K2, Z3
-	VBROADCASTI32X4 18(R9)(BX*2), K3, Z3
-	VBROADCASTI32X4 18(DX)(SI*1), Z4
-	VBROADCASTI32X4 18(DI)(SI*1), K1, Z4
-	VBROADCASTI32X4 18(R8)(SI*1), K2, Z4
-	VBROADCASTI32X4 18(R9)(SI*1), K3, Z4
-	VPUNPCKLDQ      Z2, Z1, Z5
-	VPUNPCKHDQ      Z2, Z1, Z2
-	VPUNPCKLDQ      Z4, Z3, Z1
-	VPUNPCKHDQ      Z4, Z3, Z4
-	VPUNPCKLQDQ     Z1, Z5, Z3
-	VPUNPCKHQDQ     Z1, Z5, Z1
-	VPUNPCKLQDQ     Z4, Z2, Z5
-	VPUNPCKHQDQ     Z4, Z2, Z2
-	VPXORD          Z0, Z3, Z3
-	VMOVDQU32       Z3, 256(AX)
+	VMOVUPS         Z1, 192(AX)
+	VBROADCASTI32X4 18(DX), Z0
+	VBROADCASTI32X4 18(DI), K1, Z0
+	VBROADCASTI32X4 18(R8), K2, Z0
+	VBROADCASTI32X4 18(R9), K3, Z0
+	VBROADCASTI32X4 18(DX)(BX*1), Z1
+	VBROADCASTI32X4 18(DI)(BX*1), K1, Z1
+	VBROADCASTI32X4 18(R8)(BX*1), K2, Z1
+	VBROADCASTI32X4 18(R9)(BX*1), K3, Z1
+	VBROADCASTI32X4 18(DX)(BX*2), Z2
+	VBROADCASTI32X4 18(DI)(BX*2), K1, Z2
+	VBROADCASTI32X4 18(R8)(BX*2), K2, Z2
+	VBROADCASTI32X4 18(R9)(BX*2), K3, Z2
+	VBROADCASTI32X4 18(DX)(SI*1), Z3
+	VBROADCASTI32X4 18(DI)(SI*1), K1, Z3
+	VBROADCASTI32X4 18(R8)(SI*1), K2, Z3
+	VBROADCASTI32X4 18(R9)(SI*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z3
+	VPXORD          Z3, Z2, Z2
+	VMOVUPS         Z2, 256(AX)
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z2
+	VPXORD          Z2, Z0, Z0
+	VMOVUPS         Z0, 320(AX)
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z0
+	VPXORD          Z0, Z4, Z4
+	VMOVUPS         Z4, 384(AX)
+	MOVL            $0x80808080, R10
+	VPBROADCASTD    R10, Z0
 	VPXORD          Z0, Z1, Z1
-	VMOVDQU32       Z1, 320(AX)
-	VPXORD          Z0, Z5, Z5
-	VMOVDQU32       Z5, 384(AX)
-	VPXORD          Z0, Z2, Z2
-	VMOVDQU32       Z2, 448(AX)
+	VMOVUPS         Z1, 448(AX)
 	ADDQ            $0x00000280, AX
 	ADDQ            $0x00000022, DX
 	ADDQ            $0x00000022, DI
@@ -11233,11 +11637,12 @@ block:
 	VMULPS.BCST         256(R9)(R10*1), Z3, Z3
 	VMULPS              Z3, Z4, Z4
 	VADDPS              Z4, Z1, Z1
-	VCVTDQ2PS.BCST      288(R9)(R10*1), Z4
-	VMULPS.BCST         minus128th<>+0(SB), Z4, Z4
-	VMULPS.BCST         256(R9)(R10*1), Z2, Z3
-	VMULPS              Z3, Z4, Z4
-	VADDPS              Z4, Z1, Z1
+	VPBROADCASTD        288(R9)(R10*1), Z3
+	VCVTDQ2PS           Z3, Z3
+	VMULPS.BCST         minus128th<>+0(SB), Z3, Z3
+	VMULPS.BCST         256(R9)(R10*1), Z2, Z2
+	VMULPS              Z2, Z3, Z3
+	VADDPS              Z3, Z1, Z1
 	ADDQ                $0x00000140, R11
 	ADDQ                $0x00000014, AX
 	ADDQ                $0x00000014, SI
@@ -11347,20 +11752,20 @@ block:
 	VPUNPCKHQDQ         Z4, Z2, Z2
 	VPANDD              Z0, Z3, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           Z4, (AX)
-	VMOVDQU32           Z3, 256(AX)
+	VMOVUPS             Z4, (AX)
+	VMOVUPS             Z3, 256(AX)
 	VPANDD              Z0, Z1, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z1, Z1
-	VMOVDQU32           Z3, 64(AX)
-	VMOVDQU32           Z1, 320(AX)
+	VMOVUPS             Z3, 64(AX)
+	VMOVUPS             Z1, 320(AX)
 	VPANDD              Z0, Z5, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z3
-	VMOVDQU32           Z1, 128(AX)
-	VMOVDQU32           Z3, 384(AX)
+	VMOVUPS             Z1, 128(AX)
+	VMOVUPS             Z3, 384(AX)
 	VPANDD              Z0, Z2, Z1
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
-	VMOVDQU32           Z1, 192(AX)
-	VMOVDQU32           Z2, 448(AX)
+	VMOVUPS             Z1, 192(AX)
+	VMOVUPS             Z2, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000014, DX
 	ADDQ                $0x00000014, DI
@@ -11483,13 +11888,13 @@ block:
 	VPUNPCKHQDQ         Z10, Z8, Z8
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
-	VMOVDQU32           fifth0<>+0(SB), Z12
+	VMOVDQU32           eights0_1<>+0(SB), Z12
 	VPMULTISHIFTQB      Z3, Z12, Z12
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z12, Z12
 	VPORD               Z10, Z12, Z12
 	VPADDB              Z1, Z12, Z12
 	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z5
-	VMOVDQU32           fifth16<>+0(SB), Z10
+	VMOVDQU32           eights16_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z3, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
@@ -11497,13 +11902,13 @@ block:
 	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z5
 	VPANDD              Z0, Z7, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
-	VMOVDQU32           fifth4<>+0(SB), Z10
+	VMOVDQU32           eights4_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z3, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
 	VPADDB              Z1, Z10, Z10
 	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z6
-	VMOVDQU32           fifth20<>+0(SB), Z9
+	VMOVDQU32           eights20_1<>+0(SB), Z9
 	VPMULTISHIFTQB      Z3, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
@@ -11511,13 +11916,13 @@ block:
 	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z6
 	VPANDD              Z0, Z11, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
-	VMOVDQU32           fifth8<>+0(SB), Z10
+	VMOVDQU32           eights8_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z3, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z7, Z10, Z10
 	VPADDB              Z1, Z10, Z10
 	VPDPBUSD.BCST       8(R9)(R10*8), Z10, Z5
-	VMOVDQU32           fifth24<>+0(SB), Z7
+	VMOVDQU32           eights24_1<>+0(SB), Z7
 	VPMULTISHIFTQB      Z3, Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z7
 	VPORD               Z9, Z7, Z7
@@ -11525,15 +11930,15 @@ block:
 	VPDPBUSD.BCST       24(R9)(R10*8), Z7, Z5
 	VPANDD              Z0, Z8, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
-	VMOVDQU32           fifth12<>+0(SB), Z9
+	VMOVDQU32           eights12_1<>+0(SB), Z9
 	VPMULTISHIFTQB      Z3, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
 	VPADDB              Z1, Z9, Z9
 	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z6
-	VMOVDQU32           fifth28<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z3
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z3, Z3
+	VMOVDQU32           eights28_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z3, Z7, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z3
 	VPORD               Z8, Z3, Z3
 	VPADDB              Z1, Z3, Z3
 	VPDPBUSD.BCST       28(R9)(R10*8), Z3, Z6
@@ -11572,533 +11977,533 @@ done:
 	VZEROUPPER
 	RET
 
-DATA fifth0<>+0(SB)/1, $0x00
-DATA fifth0<>+1(SB)/1, $0x01
-DATA fifth0<>+2(SB)/1, $0x02
-DATA fifth0<>+3(SB)/1, $0x03
-DATA fifth0<>+4(SB)/1, $0x20
-DATA fifth0<>+5(SB)/1, $0x21
-DATA fifth0<>+6(SB)/1, $0x22
-DATA fifth0<>+7(SB)/1, $0x23
-DATA fifth0<>+8(SB)/1, $0x00
-DATA fifth0<>+9(SB)/1, $0x01
-DATA fifth0<>+10(SB)/1, $0x02
-DATA fifth0<>+11(SB)/1, $0x03
-DATA fifth0<>+12(SB)/1, $0x20
-DATA fifth0<>+13(SB)/1, $0x21
-DATA fifth0<>+14(SB)/1, $0x22
-DATA fifth0<>+15(SB)/1, $0x23
-DATA fifth0<>+16(SB)/1, $0x00
-DATA fifth0<>+17(SB)/1, $0x01
-DATA fifth0<>+18(SB)/1, $0x02
-DATA fifth0<>+19(SB)/1, $0x03
-DATA fifth0<>+20(SB)/1, $0x20
-DATA fifth0<>+21(SB)/1, $0x21
-DATA fifth0<>+22(SB)/1, $0x22
-DATA fifth0<>+23(SB)/1, $0x23
-DATA fifth0<>+24(SB)/1, $0x00
-DATA fifth0<>+25(SB)/1, $0x01
-DATA fifth0<>+26(SB)/1, $0x02
-DATA fifth0<>+27(SB)/1, $0x03
-DATA fifth0<>+28(SB)/1, $0x20
-DATA fifth0<>+29(SB)/1, $0x21
-DATA fifth0<>+30(SB)/1, $0x22
-DATA fifth0<>+31(SB)/1, $0x23
-DATA fifth0<>+32(SB)/1, $0x00
-DATA fifth0<>+33(SB)/1, $0x01
-DATA fifth0<>+34(SB)/1, $0x02
-DATA fifth0<>+35(SB)/1, $0x03
-DATA fifth0<>+36(SB)/1, $0x20
-DATA fifth0<>+37(SB)/1, $0x21
-DATA fifth0<>+38(SB)/1, $0x22
-DATA fifth0<>+39(SB)/1, $0x23
-DATA fifth0<>+40(SB)/1, $0x00
-DATA fifth0<>+41(SB)/1, $0x01
-DATA fifth0<>+42(SB)/1, $0x02
-DATA fifth0<>+43(SB)/1, $0x03
-DATA fifth0<>+44(SB)/1, $0x20
-DATA fifth0<>+45(SB)/1, $0x21
-DATA fifth0<>+46(SB)/1, $0x22
-DATA fifth0<>+47(SB)/1, $0x23
-DATA fifth0<>+48(SB)/1, $0x00
-DATA fifth0<>+49(SB)/1, $0x01
-DATA fifth0<>+50(SB)/1, $0x02
-DATA fifth0<>+51(SB)/1, $0x03
-DATA fifth0<>+52(SB)/1, $0x20
-DATA fifth0<>+53(SB)/1, $0x21
-DATA fifth0<>+54(SB)/1, $0x22
-DATA fifth0<>+55(SB)/1, $0x23
-DATA fifth0<>+56(SB)/1, $0x00
-DATA fifth0<>+57(SB)/1, $0x01
-DATA fifth0<>+58(SB)/1, $0x02
-DATA fifth0<>+59(SB)/1, $0x03
-DATA fifth0<>+60(SB)/1, $0x20
-DATA fifth0<>+61(SB)/1, $0x21
-DATA fifth0<>+62(SB)/1, $0x22
-DATA fifth0<>+63(SB)/1, $0x23
-GLOBL fifth0<>(SB), RODATA|NOPTR, $64
+DATA eights0_1<>+0(SB)/1, $0x00
+DATA eights0_1<>+1(SB)/1, $0x01
+DATA eights0_1<>+2(SB)/1, $0x02
+DATA eights0_1<>+3(SB)/1, $0x03
+DATA eights0_1<>+4(SB)/1, $0x20
+DATA eights0_1<>+5(SB)/1, $0x21
+DATA eights0_1<>+6(SB)/1, $0x22
+DATA eights0_1<>+7(SB)/1, $0x23
+DATA eights0_1<>+8(SB)/1, $0x00
+DATA eights0_1<>+9(SB)/1, $0x01
+DATA eights0_1<>+10(SB)/1, $0x02
+DATA eights0_1<>+11(SB)/1, $0x03
+DATA eights0_1<>+12(SB)/1, $0x20
+DATA eights0_1<>+13(SB)/1, $0x21
+DATA eights0_1<>+14(SB)/1, $0x22
+DATA eights0_1<>+15(SB)/1, $0x23
+DATA eights0_1<>+16(SB)/1, $0x00
+DATA eights0_1<>+17(SB)/1, $0x01
+DATA eights0_1<>+18(SB)/1, $0x02
+DATA eights0_1<>+19(SB)/1, $0x03
+DATA eights0_1<>+20(SB)/1, $0x20
+DATA eights0_1<>+21(SB)/1, $0x21
+DATA eights0_1<>+22(SB)/1, $0x22
+DATA eights0_1<>+23(SB)/1, $0x23
+DATA eights0_1<>+24(SB)/1, $0x00
+DATA eights0_1<>+25(SB)/1, $0x01
+DATA eights0_1<>+26(SB)/1, $0x02
+DATA eights0_1<>+27(SB)/1, $0x03
+DATA eights0_1<>+28(SB)/1, $0x20
+DATA eights0_1<>+29(SB)/1, $0x21
+DATA eights0_1<>+30(SB)/1, $0x22
+DATA eights0_1<>+31(SB)/1, $0x23
+DATA eights0_1<>+32(SB)/1, $0x00
+DATA eights0_1<>+33(SB)/1, $0x01
+DATA eights0_1<>+34(SB)/1, $0x02
+DATA eights0_1<>+35(SB)/1, $0x03
+DATA eights0_1<>+36(SB)/1, $0x20
+DATA eights0_1<>+37(SB)/1, $0x21
+DATA eights0_1<>+38(SB)/1, $0x22
+DATA eights0_1<>+39(SB)/1, $0x23
+DATA eights0_1<>+40(SB)/1, $0x00
+DATA eights0_1<>+41(SB)/1, $0x01
+DATA eights0_1<>+42(SB)/1, $0x02
+DATA eights0_1<>+43(SB)/1, $0x03
+DATA eights0_1<>+44(SB)/1, $0x20
+DATA eights0_1<>+45(SB)/1, $0x21
+DATA eights0_1<>+46(SB)/1, $0x22
+DATA eights0_1<>+47(SB)/1, $0x23
+DATA eights0_1<>+48(SB)/1, $0x00
+DATA eights0_1<>+49(SB)/1, $0x01
+DATA eights0_1<>+50(SB)/1, $0x02
+DATA eights0_1<>+51(SB)/1, $0x03
+DATA eights0_1<>+52(SB)/1, $0x20
+DATA eights0_1<>+53(SB)/1, $0x21
+DATA eights0_1<>+54(SB)/1, $0x22
+DATA eights0_1<>+55(SB)/1, $0x23
+DATA eights0_1<>+56(SB)/1, $0x00
+DATA eights0_1<>+57(SB)/1, $0x01
+DATA eights0_1<>+58(SB)/1, $0x02
+DATA eights0_1<>+59(SB)/1, $0x03
+DATA eights0_1<>+60(SB)/1, $0x20
+DATA eights0_1<>+61(SB)/1, $0x21
+DATA eights0_1<>+62(SB)/1, $0x22
+DATA eights0_1<>+63(SB)/1, $0x23
+GLOBL eights0_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth16<>+0(SB)/1, $0x10
-DATA fifth16<>+1(SB)/1, $0x11
-DATA fifth16<>+2(SB)/1, $0x12
-DATA fifth16<>+3(SB)/1, $0x13
-DATA fifth16<>+4(SB)/1, $0x30
-DATA fifth16<>+5(SB)/1, $0x31
-DATA fifth16<>+6(SB)/1, $0x32
-DATA fifth16<>+7(SB)/1, $0x33
-DATA fifth16<>+8(SB)/1, $0x10
-DATA fifth16<>+9(SB)/1, $0x11
-DATA fifth16<>+10(SB)/1, $0x12
-DATA fifth16<>+11(SB)/1, $0x13
-DATA fifth16<>+12(SB)/1, $0x30
-DATA fifth16<>+13(SB)/1, $0x31
-DATA fifth16<>+14(SB)/1, $0x32
-DATA fifth16<>+15(SB)/1, $0x33
-DATA fifth16<>+16(SB)/1, $0x10
-DATA fifth16<>+17(SB)/1, $0x11
-DATA fifth16<>+18(SB)/1, $0x12
-DATA fifth16<>+19(SB)/1, $0x13
-DATA fifth16<>+20(SB)/1, $0x30
-DATA fifth16<>+21(SB)/1, $0x31
-DATA fifth16<>+22(SB)/1, $0x32
-DATA fifth16<>+23(SB)/1, $0x33
-DATA fifth16<>+24(SB)/1, $0x10
-DATA fifth16<>+25(SB)/1, $0x11
-DATA fifth16<>+26(SB)/1, $0x12
-DATA fifth16<>+27(SB)/1, $0x13
-DATA fifth16<>+28(SB)/1, $0x30
-DATA fifth16<>+29(SB)/1, $0x31
-DATA fifth16<>+30(SB)/1, $0x32
-DATA fifth16<>+31(SB)/1, $0x33
-DATA fifth16<>+32(SB)/1, $0x10
-DATA fifth16<>+33(SB)/1, $0x11
-DATA fifth16<>+34(SB)/1, $0x12
-DATA fifth16<>+35(SB)/1, $0x13
-DATA fifth16<>+36(SB)/1, $0x30
-DATA fifth16<>+37(SB)/1, $0x31
-DATA fifth16<>+38(SB)/1, $0x32
-DATA fifth16<>+39(SB)/1, $0x33
-DATA fifth16<>+40(SB)/1, $0x10
-DATA fifth16<>+41(SB)/1, $0x11
-DATA fifth16<>+42(SB)/1, $0x12
-DATA fifth16<>+43(SB)/1, $0x13
-DATA fifth16<>+44(SB)/1, $0x30
-DATA fifth16<>+45(SB)/1, $0x31
-DATA fifth16<>+46(SB)/1, $0x32
-DATA fifth16<>+47(SB)/1, $0x33
-DATA fifth16<>+48(SB)/1, $0x10
-DATA fifth16<>+49(SB)/1, $0x11
-DATA fifth16<>+50(SB)/1, $0x12
-DATA fifth16<>+51(SB)/1, $0x13
-DATA fifth16<>+52(SB)/1, $0x30
-DATA fifth16<>+53(SB)/1, $0x31
-DATA fifth16<>+54(SB)/1, $0x32
-DATA fifth16<>+55(SB)/1, $0x33
-DATA fifth16<>+56(SB)/1, $0x10
-DATA fifth16<>+57(SB)/1, $0x11
-DATA fifth16<>+58(SB)/1, $0x12
-DATA fifth16<>+59(SB)/1, $0x13
-DATA fifth16<>+60(SB)/1, $0x30
-DATA fifth16<>+61(SB)/1, $0x31
-DATA fifth16<>+62(SB)/1, $0x32
-DATA fifth16<>+63(SB)/1, $0x33
-GLOBL fifth16<>(SB), RODATA|NOPTR, $64
+DATA eights16_1<>+0(SB)/1, $0x10
+DATA eights16_1<>+1(SB)/1, $0x11
+DATA eights16_1<>+2(SB)/1, $0x12
+DATA eights16_1<>+3(SB)/1, $0x13
+DATA eights16_1<>+4(SB)/1, $0x30
+DATA eights16_1<>+5(SB)/1, $0x31
+DATA eights16_1<>+6(SB)/1, $0x32
+DATA eights16_1<>+7(SB)/1, $0x33
+DATA eights16_1<>+8(SB)/1, $0x10
+DATA eights16_1<>+9(SB)/1, $0x11
+DATA eights16_1<>+10(SB)/1, $0x12
+DATA eights16_1<>+11(SB)/1, $0x13
+DATA eights16_1<>+12(SB)/1, $0x30
+DATA eights16_1<>+13(SB)/1, $0x31
+DATA eights16_1<>+14(SB)/1, $0x32
+DATA eights16_1<>+15(SB)/1, $0x33
+DATA eights16_1<>+16(SB)/1, $0x10
+DATA eights16_1<>+17(SB)/1, $0x11
+DATA eights16_1<>+18(SB)/1, $0x12
+DATA eights16_1<>+19(SB)/1, $0x13
+DATA eights16_1<>+20(SB)/1, $0x30
+DATA eights16_1<>+21(SB)/1, $0x31
+DATA eights16_1<>+22(SB)/1, $0x32
+DATA eights16_1<>+23(SB)/1, $0x33
+DATA eights16_1<>+24(SB)/1, $0x10
+DATA eights16_1<>+25(SB)/1, $0x11
+DATA eights16_1<>+26(SB)/1, $0x12
+DATA eights16_1<>+27(SB)/1, $0x13
+DATA eights16_1<>+28(SB)/1, $0x30
+DATA eights16_1<>+29(SB)/1, $0x31
+DATA eights16_1<>+30(SB)/1, $0x32
+DATA eights16_1<>+31(SB)/1, $0x33
+DATA eights16_1<>+32(SB)/1, $0x10
+DATA eights16_1<>+33(SB)/1, $0x11
+DATA eights16_1<>+34(SB)/1, $0x12
+DATA eights16_1<>+35(SB)/1, $0x13
+DATA eights16_1<>+36(SB)/1, $0x30
+DATA eights16_1<>+37(SB)/1, $0x31
+DATA eights16_1<>+38(SB)/1, $0x32
+DATA eights16_1<>+39(SB)/1, $0x33
+DATA eights16_1<>+40(SB)/1, $0x10
+DATA eights16_1<>+41(SB)/1, $0x11
+DATA eights16_1<>+42(SB)/1, $0x12
+DATA eights16_1<>+43(SB)/1, $0x13
+DATA eights16_1<>+44(SB)/1, $0x30
+DATA eights16_1<>+45(SB)/1, $0x31
+DATA eights16_1<>+46(SB)/1, $0x32
+DATA eights16_1<>+47(SB)/1, $0x33
+DATA eights16_1<>+48(SB)/1, $0x10
+DATA eights16_1<>+49(SB)/1, $0x11
+DATA eights16_1<>+50(SB)/1, $0x12
+DATA eights16_1<>+51(SB)/1, $0x13
+DATA eights16_1<>+52(SB)/1, $0x30
+DATA eights16_1<>+53(SB)/1, $0x31
+DATA eights16_1<>+54(SB)/1, $0x32
+DATA eights16_1<>+55(SB)/1, $0x33
+DATA eights16_1<>+56(SB)/1, $0x10
+DATA eights16_1<>+57(SB)/1, $0x11
+DATA eights16_1<>+58(SB)/1, $0x12
+DATA eights16_1<>+59(SB)/1, $0x13
+DATA eights16_1<>+60(SB)/1, $0x30
+DATA eights16_1<>+61(SB)/1, $0x31
+DATA eights16_1<>+62(SB)/1, $0x32
+DATA eights16_1<>+63(SB)/1, $0x33
+GLOBL eights16_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth4<>+0(SB)/1, $0x04
-DATA fifth4<>+1(SB)/1, $0x05
-DATA fifth4<>+2(SB)/1, $0x06
-DATA fifth4<>+3(SB)/1, $0x07
-DATA fifth4<>+4(SB)/1, $0x24
-DATA fifth4<>+5(SB)/1, $0x25
-DATA fifth4<>+6(SB)/1, $0x26
-DATA fifth4<>+7(SB)/1, $0x27
-DATA fifth4<>+8(SB)/1, $0x04
-DATA fifth4<>+9(SB)/1, $0x05
-DATA fifth4<>+10(SB)/1, $0x06
-DATA fifth4<>+11(SB)/1, $0x07
-DATA fifth4<>+12(SB)/1, $0x24
-DATA fifth4<>+13(SB)/1, $0x25
-DATA fifth4<>+14(SB)/1, $0x26
-DATA fifth4<>+15(SB)/1, $0x27
-DATA fifth4<>+16(SB)/1, $0x04
-DATA fifth4<>+17(SB)/1, $0x05
-DATA fifth4<>+18(SB)/1, $0x06
-DATA fifth4<>+19(SB)/1, $0x07
-DATA fifth4<>+20(SB)/1, $0x24
-DATA fifth4<>+21(SB)/1, $0x25
-DATA fifth4<>+22(SB)/1, $0x26
-DATA fifth4<>+23(SB)/1, $0x27
-DATA fifth4<>+24(SB)/1, $0x04
-DATA fifth4<>+25(SB)/1, $0x05
-DATA fifth4<>+26(SB)/1, $0x06
-DATA fifth4<>+27(SB)/1, $0x07
-DATA fifth4<>+28(SB)/1, $0x24
-DATA fifth4<>+29(SB)/1, $0x25
-DATA fifth4<>+30(SB)/1, $0x26
-DATA fifth4<>+31(SB)/1, $0x27
-DATA fifth4<>+32(SB)/1, $0x04
-DATA fifth4<>+33(SB)/1, $0x05
-DATA fifth4<>+34(SB)/1, $0x06
-DATA fifth4<>+35(SB)/1, $0x07
-DATA fifth4<>+36(SB)/1, $0x24
-DATA fifth4<>+37(SB)/1, $0x25
-DATA fifth4<>+38(SB)/1, $0x26
-DATA fifth4<>+39(SB)/1, $0x27
-DATA fifth4<>+40(SB)/1, $0x04
-DATA fifth4<>+41(SB)/1, $0x05
-DATA fifth4<>+42(SB)/1, $0x06
-DATA fifth4<>+43(SB)/1, $0x07
-DATA fifth4<>+44(SB)/1, $0x24
-DATA fifth4<>+45(SB)/1, $0x25
-DATA fifth4<>+46(SB)/1, $0x26
-DATA fifth4<>+47(SB)/1, $0x27
-DATA fifth4<>+48(SB)/1, $0x04
-DATA fifth4<>+49(SB)/1, $0x05
-DATA fifth4<>+50(SB)/1, $0x06
-DATA fifth4<>+51(SB)/1, $0x07
-DATA fifth4<>+52(SB)/1, $0x24
-DATA fifth4<>+53(SB)/1, $0x25
-DATA fifth4<>+54(SB)/1, $0x26
-DATA fifth4<>+55(SB)/1, $0x27
-DATA fifth4<>+56(SB)/1, $0x04
-DATA fifth4<>+57(SB)/1, $0x05
-DATA fifth4<>+58(SB)/1, $0x06
-DATA fifth4<>+59(SB)/1, $0x07
-DATA fifth4<>+60(SB)/1, $0x24
-DATA fifth4<>+61(SB)/1, $0x25
-DATA fifth4<>+62(SB)/1, $0x26
-DATA fifth4<>+63(SB)/1, $0x27
-GLOBL fifth4<>(SB), RODATA|NOPTR, $64
+DATA eights4_1<>+0(SB)/1, $0x04
+DATA eights4_1<>+1(SB)/1, $0x05
+DATA eights4_1<>+2(SB)/1, $0x06
+DATA eights4_1<>+3(SB)/1, $0x07
+DATA eights4_1<>+4(SB)/1, $0x24
+DATA eights4_1<>+5(SB)/1, $0x25
+DATA eights4_1<>+6(SB)/1, $0x26
+DATA eights4_1<>+7(SB)/1, $0x27
+DATA eights4_1<>+8(SB)/1, $0x04
+DATA eights4_1<>+9(SB)/1, $0x05
+DATA eights4_1<>+10(SB)/1, $0x06
+DATA eights4_1<>+11(SB)/1, $0x07
+DATA eights4_1<>+12(SB)/1, $0x24
+DATA eights4_1<>+13(SB)/1, $0x25
+DATA eights4_1<>+14(SB)/1, $0x26
+DATA eights4_1<>+15(SB)/1, $0x27
+DATA eights4_1<>+16(SB)/1, $0x04
+DATA eights4_1<>+17(SB)/1, $0x05
+DATA eights4_1<>+18(SB)/1, $0x06
+DATA eights4_1<>+19(SB)/1, $0x07
+DATA eights4_1<>+20(SB)/1, $0x24
+DATA eights4_1<>+21(SB)/1, $0x25
+DATA eights4_1<>+22(SB)/1, $0x26
+DATA eights4_1<>+23(SB)/1, $0x27
+DATA eights4_1<>+24(SB)/1, $0x04
+DATA eights4_1<>+25(SB)/1, $0x05
+DATA eights4_1<>+26(SB)/1, $0x06
+DATA eights4_1<>+27(SB)/1, $0x07
+DATA eights4_1<>+28(SB)/1, $0x24
+DATA eights4_1<>+29(SB)/1, $0x25
+DATA eights4_1<>+30(SB)/1, $0x26
+DATA eights4_1<>+31(SB)/1, $0x27
+DATA eights4_1<>+32(SB)/1, $0x04
+DATA eights4_1<>+33(SB)/1, $0x05
+DATA eights4_1<>+34(SB)/1, $0x06
+DATA eights4_1<>+35(SB)/1, $0x07
+DATA eights4_1<>+36(SB)/1, $0x24
+DATA eights4_1<>+37(SB)/1, $0x25
+DATA eights4_1<>+38(SB)/1, $0x26
+DATA eights4_1<>+39(SB)/1, $0x27
+DATA eights4_1<>+40(SB)/1, $0x04
+DATA eights4_1<>+41(SB)/1, $0x05
+DATA eights4_1<>+42(SB)/1, $0x06
+DATA eights4_1<>+43(SB)/1, $0x07
+DATA eights4_1<>+44(SB)/1, $0x24
+DATA eights4_1<>+45(SB)/1, $0x25
+DATA eights4_1<>+46(SB)/1, $0x26
+DATA eights4_1<>+47(SB)/1, $0x27
+DATA eights4_1<>+48(SB)/1, $0x04
+DATA eights4_1<>+49(SB)/1, $0x05
+DATA eights4_1<>+50(SB)/1, $0x06
+DATA eights4_1<>+51(SB)/1, $0x07
+DATA eights4_1<>+52(SB)/1, $0x24
+DATA eights4_1<>+53(SB)/1, $0x25
+DATA eights4_1<>+54(SB)/1, $0x26
+DATA eights4_1<>+55(SB)/1, $0x27
+DATA eights4_1<>+56(SB)/1, $0x04
+DATA eights4_1<>+57(SB)/1, $0x05
+DATA eights4_1<>+58(SB)/1, $0x06
+DATA eights4_1<>+59(SB)/1, $0x07
+DATA eights4_1<>+60(SB)/1, $0x24
+DATA eights4_1<>+61(SB)/1, $0x25
+DATA eights4_1<>+62(SB)/1, $0x26
+DATA eights4_1<>+63(SB)/1, $0x27
+GLOBL eights4_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth20<>+0(SB)/1, $0x14
-DATA fifth20<>+1(SB)/1, $0x15
-DATA fifth20<>+2(SB)/1, $0x16
-DATA fifth20<>+3(SB)/1, $0x17
-DATA fifth20<>+4(SB)/1, $0x34
-DATA fifth20<>+5(SB)/1, $0x35
-DATA fifth20<>+6(SB)/1, $0x36
-DATA fifth20<>+7(SB)/1, $0x37
-DATA fifth20<>+8(SB)/1, $0x14
-DATA fifth20<>+9(SB)/1, $0x15
-DATA fifth20<>+10(SB)/1, $0x16
-DATA fifth20<>+11(SB)/1, $0x17
-DATA fifth20<>+12(SB)/1, $0x34
-DATA fifth20<>+13(SB)/1, $0x35
-DATA fifth20<>+14(SB)/1, $0x36
-DATA fifth20<>+15(SB)/1, $0x37
-DATA fifth20<>+16(SB)/1, $0x14
-DATA fifth20<>+17(SB)/1, $0x15
-DATA fifth20<>+18(SB)/1, $0x16
-DATA fifth20<>+19(SB)/1, $0x17
-DATA fifth20<>+20(SB)/1, $0x34
-DATA fifth20<>+21(SB)/1, $0x35
-DATA fifth20<>+22(SB)/1, $0x36
-DATA fifth20<>+23(SB)/1, $0x37
-DATA fifth20<>+24(SB)/1, $0x14
-DATA fifth20<>+25(SB)/1, $0x15
-DATA fifth20<>+26(SB)/1, $0x16
-DATA fifth20<>+27(SB)/1, $0x17
-DATA fifth20<>+28(SB)/1, $0x34
-DATA fifth20<>+29(SB)/1, $0x35
-DATA fifth20<>+30(SB)/1, $0x36
-DATA fifth20<>+31(SB)/1, $0x37
-DATA fifth20<>+32(SB)/1, $0x14
-DATA fifth20<>+33(SB)/1, $0x15
-DATA fifth20<>+34(SB)/1, $0x16
-DATA fifth20<>+35(SB)/1, $0x17
-DATA fifth20<>+36(SB)/1, $0x34
-DATA fifth20<>+37(SB)/1, $0x35
-DATA fifth20<>+38(SB)/1, $0x36
-DATA fifth20<>+39(SB)/1, $0x37
-DATA fifth20<>+40(SB)/1, $0x14
-DATA fifth20<>+41(SB)/1, $0x15
-DATA fifth20<>+42(SB)/1, $0x16
-DATA fifth20<>+43(SB)/1, $0x17
-DATA fifth20<>+44(SB)/1, $0x34
-DATA fifth20<>+45(SB)/1, $0x35
-DATA fifth20<>+46(SB)/1, $0x36
-DATA fifth20<>+47(SB)/1, $0x37
-DATA fifth20<>+48(SB)/1, $0x14
-DATA fifth20<>+49(SB)/1, $0x15
-DATA fifth20<>+50(SB)/1, $0x16
-DATA fifth20<>+51(SB)/1, $0x17
-DATA fifth20<>+52(SB)/1, $0x34
-DATA fifth20<>+53(SB)/1, $0x35
-DATA fifth20<>+54(SB)/1, $0x36
-DATA fifth20<>+55(SB)/1, $0x37
-DATA fifth20<>+56(SB)/1, $0x14
-DATA fifth20<>+57(SB)/1, $0x15
-DATA fifth20<>+58(SB)/1, $0x16
-DATA fifth20<>+59(SB)/1, $0x17
-DATA fifth20<>+60(SB)/1, $0x34
-DATA fifth20<>+61(SB)/1, $0x35
-DATA fifth20<>+62(SB)/1, $0x36
-DATA fifth20<>+63(SB)/1, $0x37
-GLOBL fifth20<>(SB), RODATA|NOPTR, $64
+DATA eights20_1<>+0(SB)/1, $0x14
+DATA eights20_1<>+1(SB)/1, $0x15
+DATA eights20_1<>+2(SB)/1, $0x16
+DATA eights20_1<>+3(SB)/1, $0x17
+DATA eights20_1<>+4(SB)/1, $0x34
+DATA eights20_1<>+5(SB)/1, $0x35
+DATA eights20_1<>+6(SB)/1, $0x36
+DATA eights20_1<>+7(SB)/1, $0x37
+DATA eights20_1<>+8(SB)/1, $0x14
+DATA eights20_1<>+9(SB)/1, $0x15
+DATA eights20_1<>+10(SB)/1, $0x16
+DATA eights20_1<>+11(SB)/1, $0x17
+DATA eights20_1<>+12(SB)/1, $0x34
+DATA eights20_1<>+13(SB)/1, $0x35
+DATA eights20_1<>+14(SB)/1, $0x36
+DATA eights20_1<>+15(SB)/1, $0x37
+DATA eights20_1<>+16(SB)/1, $0x14
+DATA eights20_1<>+17(SB)/1, $0x15
+DATA eights20_1<>+18(SB)/1, $0x16
+DATA eights20_1<>+19(SB)/1, $0x17
+DATA eights20_1<>+20(SB)/1, $0x34
+DATA eights20_1<>+21(SB)/1, $0x35
+DATA eights20_1<>+22(SB)/1, $0x36
+DATA eights20_1<>+23(SB)/1, $0x37
+DATA eights20_1<>+24(SB)/1, $0x14
+DATA eights20_1<>+25(SB)/1, $0x15
+DATA eights20_1<>+26(SB)/1, $0x16
+DATA eights20_1<>+27(SB)/1, $0x17
+DATA eights20_1<>+28(SB)/1, $0x34
+DATA eights20_1<>+29(SB)/1, $0x35
+DATA eights20_1<>+30(SB)/1, $0x36
+DATA eights20_1<>+31(SB)/1, $0x37
+DATA eights20_1<>+32(SB)/1, $0x14
+DATA eights20_1<>+33(SB)/1, $0x15
+DATA eights20_1<>+34(SB)/1, $0x16
+DATA eights20_1<>+35(SB)/1, $0x17
+DATA eights20_1<>+36(SB)/1, $0x34
+DATA eights20_1<>+37(SB)/1, $0x35
+DATA eights20_1<>+38(SB)/1, $0x36
+DATA eights20_1<>+39(SB)/1, $0x37
+DATA eights20_1<>+40(SB)/1, $0x14
+DATA eights20_1<>+41(SB)/1, $0x15
+DATA eights20_1<>+42(SB)/1, $0x16
+DATA eights20_1<>+43(SB)/1, $0x17
+DATA eights20_1<>+44(SB)/1, $0x34
+DATA eights20_1<>+45(SB)/1, $0x35
+DATA eights20_1<>+46(SB)/1, $0x36
+DATA eights20_1<>+47(SB)/1, $0x37
+DATA eights20_1<>+48(SB)/1, $0x14
+DATA eights20_1<>+49(SB)/1, $0x15
+DATA eights20_1<>+50(SB)/1, $0x16
+DATA eights20_1<>+51(SB)/1, $0x17
+DATA eights20_1<>+52(SB)/1, $0x34
+DATA eights20_1<>+53(SB)/1, $0x35
+DATA eights20_1<>+54(SB)/1, $0x36
+DATA eights20_1<>+55(SB)/1, $0x37
+DATA eights20_1<>+56(SB)/1, $0x14
+DATA eights20_1<>+57(SB)/1, $0x15
+DATA eights20_1<>+58(SB)/1, $0x16
+DATA eights20_1<>+59(SB)/1, $0x17
+DATA eights20_1<>+60(SB)/1, $0x34
+DATA eights20_1<>+61(SB)/1, $0x35
+DATA eights20_1<>+62(SB)/1, $0x36
+DATA eights20_1<>+63(SB)/1, $0x37
+GLOBL eights20_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth8<>+0(SB)/1, $0x08
-DATA fifth8<>+1(SB)/1, $0x09
-DATA fifth8<>+2(SB)/1, $0x0a
-DATA fifth8<>+3(SB)/1, $0x0b
-DATA fifth8<>+4(SB)/1, $0x28
-DATA fifth8<>+5(SB)/1, $0x29
-DATA fifth8<>+6(SB)/1, $0x2a
-DATA fifth8<>+7(SB)/1, $0x2b
-DATA fifth8<>+8(SB)/1, $0x08
-DATA fifth8<>+9(SB)/1, $0x09
-DATA fifth8<>+10(SB)/1, $0x0a
-DATA fifth8<>+11(SB)/1, $0x0b
-DATA fifth8<>+12(SB)/1, $0x28
-DATA fifth8<>+13(SB)/1, $0x29
-DATA fifth8<>+14(SB)/1, $0x2a
-DATA fifth8<>+15(SB)/1, $0x2b
-DATA fifth8<>+16(SB)/1, $0x08
-DATA fifth8<>+17(SB)/1, $0x09
-DATA fifth8<>+18(SB)/1, $0x0a
-DATA fifth8<>+19(SB)/1, $0x0b
-DATA fifth8<>+20(SB)/1, $0x28
-DATA fifth8<>+21(SB)/1, $0x29
-DATA fifth8<>+22(SB)/1, $0x2a
-DATA fifth8<>+23(SB)/1, $0x2b
-DATA fifth8<>+24(SB)/1, $0x08
-DATA fifth8<>+25(SB)/1, $0x09
-DATA fifth8<>+26(SB)/1, $0x0a
-DATA fifth8<>+27(SB)/1, $0x0b
-DATA fifth8<>+28(SB)/1, $0x28
-DATA fifth8<>+29(SB)/1, $0x29
-DATA fifth8<>+30(SB)/1, $0x2a
-DATA fifth8<>+31(SB)/1, $0x2b
-DATA fifth8<>+32(SB)/1, $0x08
-DATA fifth8<>+33(SB)/1, $0x09
-DATA fifth8<>+34(SB)/1, $0x0a
-DATA fifth8<>+35(SB)/1, $0x0b
-DATA fifth8<>+36(SB)/1, $0x28
-DATA fifth8<>+37(SB)/1, $0x29
-DATA fifth8<>+38(SB)/1, $0x2a
-DATA fifth8<>+39(SB)/1, $0x2b
-DATA fifth8<>+40(SB)/1, $0x08
-DATA fifth8<>+41(SB)/1, $0x09
-DATA fifth8<>+42(SB)/1, $0x0a
-DATA fifth8<>+43(SB)/1, $0x0b
-DATA fifth8<>+44(SB)/1, $0x28
-DATA fifth8<>+45(SB)/1, $0x29
-DATA fifth8<>+46(SB)/1, $0x2a
-DATA fifth8<>+47(SB)/1, $0x2b
-DATA fifth8<>+48(SB)/1, $0x08
-DATA fifth8<>+49(SB)/1, $0x09
-DATA fifth8<>+50(SB)/1, $0x0a
-DATA fifth8<>+51(SB)/1, $0x0b
-DATA fifth8<>+52(SB)/1, $0x28
-DATA fifth8<>+53(SB)/1, $0x29
-DATA fifth8<>+54(SB)/1, $0x2a
-DATA fifth8<>+55(SB)/1, $0x2b
-DATA fifth8<>+56(SB)/1, $0x08
-DATA fifth8<>+57(SB)/1, $0x09
-DATA fifth8<>+58(SB)/1, $0x0a
-DATA fifth8<>+59(SB)/1, $0x0b
-DATA fifth8<>+60(SB)/1, $0x28
-DATA fifth8<>+61(SB)/1, $0x29
-DATA fifth8<>+62(SB)/1, $0x2a
-DATA fifth8<>+63(SB)/1, $0x2b
-GLOBL fifth8<>(SB), RODATA|NOPTR, $64
+DATA eights8_1<>+0(SB)/1, $0x08
+DATA eights8_1<>+1(SB)/1, $0x09
+DATA eights8_1<>+2(SB)/1, $0x0a
+DATA eights8_1<>+3(SB)/1, $0x0b
+DATA eights8_1<>+4(SB)/1, $0x28
+DATA eights8_1<>+5(SB)/1, $0x29
+DATA eights8_1<>+6(SB)/1, $0x2a
+DATA eights8_1<>+7(SB)/1, $0x2b
+DATA eights8_1<>+8(SB)/1, $0x08
+DATA eights8_1<>+9(SB)/1, $0x09
+DATA eights8_1<>+10(SB)/1, $0x0a
+DATA eights8_1<>+11(SB)/1, $0x0b
+DATA eights8_1<>+12(SB)/1, $0x28
+DATA eights8_1<>+13(SB)/1, $0x29
+DATA eights8_1<>+14(SB)/1, $0x2a
+DATA eights8_1<>+15(SB)/1, $0x2b
+DATA eights8_1<>+16(SB)/1, $0x08
+DATA eights8_1<>+17(SB)/1, $0x09
+DATA eights8_1<>+18(SB)/1, $0x0a
+DATA eights8_1<>+19(SB)/1, $0x0b
+DATA eights8_1<>+20(SB)/1, $0x28
+DATA eights8_1<>+21(SB)/1, $0x29
+DATA eights8_1<>+22(SB)/1, $0x2a
+DATA eights8_1<>+23(SB)/1, $0x2b
+DATA eights8_1<>+24(SB)/1, $0x08
+DATA eights8_1<>+25(SB)/1, $0x09
+DATA eights8_1<>+26(SB)/1, $0x0a
+DATA eights8_1<>+27(SB)/1, $0x0b
+DATA eights8_1<>+28(SB)/1, $0x28
+DATA eights8_1<>+29(SB)/1, $0x29
+DATA eights8_1<>+30(SB)/1, $0x2a
+DATA eights8_1<>+31(SB)/1, $0x2b
+DATA eights8_1<>+32(SB)/1, $0x08
+DATA eights8_1<>+33(SB)/1, $0x09
+DATA eights8_1<>+34(SB)/1, $0x0a
+DATA eights8_1<>+35(SB)/1, $0x0b
+DATA eights8_1<>+36(SB)/1, $0x28
+DATA eights8_1<>+37(SB)/1, $0x29
+DATA eights8_1<>+38(SB)/1, $0x2a
+DATA eights8_1<>+39(SB)/1, $0x2b
+DATA eights8_1<>+40(SB)/1, $0x08
+DATA eights8_1<>+41(SB)/1, $0x09
+DATA eights8_1<>+42(SB)/1, $0x0a
+DATA eights8_1<>+43(SB)/1, $0x0b
+DATA eights8_1<>+44(SB)/1, $0x28
+DATA eights8_1<>+45(SB)/1, $0x29
+DATA eights8_1<>+46(SB)/1, $0x2a
+DATA eights8_1<>+47(SB)/1, $0x2b
+DATA eights8_1<>+48(SB)/1, $0x08
+DATA eights8_1<>+49(SB)/1, $0x09
+DATA eights8_1<>+50(SB)/1, $0x0a
+DATA eights8_1<>+51(SB)/1, $0x0b
+DATA eights8_1<>+52(SB)/1, $0x28
+DATA eights8_1<>+53(SB)/1, $0x29
+DATA eights8_1<>+54(SB)/1, $0x2a
+DATA eights8_1<>+55(SB)/1, $0x2b
+DATA eights8_1<>+56(SB)/1, $0x08
+DATA eights8_1<>+57(SB)/1, $0x09
+DATA eights8_1<>+58(SB)/1, $0x0a
+DATA eights8_1<>+59(SB)/1, $0x0b
+DATA eights8_1<>+60(SB)/1, $0x28
+DATA eights8_1<>+61(SB)/1, $0x29
+DATA eights8_1<>+62(SB)/1, $0x2a
+DATA eights8_1<>+63(SB)/1, $0x2b
+GLOBL eights8_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth24<>+0(SB)/1, $0x18
-DATA fifth24<>+1(SB)/1, $0x19
-DATA fifth24<>+2(SB)/1, $0x1a
-DATA fifth24<>+3(SB)/1, $0x1b
-DATA fifth24<>+4(SB)/1, $0x38
-DATA fifth24<>+5(SB)/1, $0x39
-DATA fifth24<>+6(SB)/1, $0x3a
-DATA fifth24<>+7(SB)/1, $0x3b
-DATA fifth24<>+8(SB)/1, $0x18
-DATA fifth24<>+9(SB)/1, $0x19
-DATA fifth24<>+10(SB)/1, $0x1a
-DATA fifth24<>+11(SB)/1, $0x1b
-DATA fifth24<>+12(SB)/1, $0x38
-DATA fifth24<>+13(SB)/1, $0x39
-DATA fifth24<>+14(SB)/1, $0x3a
-DATA fifth24<>+15(SB)/1, $0x3b
-DATA fifth24<>+16(SB)/1, $0x18
-DATA fifth24<>+17(SB)/1, $0x19
-DATA fifth24<>+18(SB)/1, $0x1a
-DATA fifth24<>+19(SB)/1, $0x1b
-DATA fifth24<>+20(SB)/1, $0x38
-DATA fifth24<>+21(SB)/1, $0x39
-DATA fifth24<>+22(SB)/1, $0x3a
-DATA fifth24<>+23(SB)/1, $0x3b
-DATA fifth24<>+24(SB)/1, $0x18
-DATA fifth24<>+25(SB)/1, $0x19
-DATA fifth24<>+26(SB)/1, $0x1a
-DATA fifth24<>+27(SB)/1, $0x1b
-DATA fifth24<>+28(SB)/1, $0x38
-DATA fifth24<>+29(SB)/1, $0x39
-DATA fifth24<>+30(SB)/1, $0x3a
-DATA fifth24<>+31(SB)/1, $0x3b
-DATA fifth24<>+32(SB)/1, $0x18
-DATA fifth24<>+33(SB)/1, $0x19
-DATA fifth24<>+34(SB)/1, $0x1a
-DATA fifth24<>+35(SB)/1, $0x1b
-DATA fifth24<>+36(SB)/1, $0x38
-DATA fifth24<>+37(SB)/1, $0x39
-DATA fifth24<>+38(SB)/1, $0x3a
-DATA fifth24<>+39(SB)/1, $0x3b
-DATA fifth24<>+40(SB)/1, $0x18
-DATA fifth24<>+41(SB)/1, $0x19
-DATA fifth24<>+42(SB)/1, $0x1a
-DATA fifth24<>+43(SB)/1, $0x1b
-DATA fifth24<>+44(SB)/1, $0x38
-DATA fifth24<>+45(SB)/1, $0x39
-DATA fifth24<>+46(SB)/1, $0x3a
-DATA fifth24<>+47(SB)/1, $0x3b
-DATA fifth24<>+48(SB)/1, $0x18
-DATA fifth24<>+49(SB)/1, $0x19
-DATA fifth24<>+50(SB)/1, $0x1a
-DATA fifth24<>+51(SB)/1, $0x1b
-DATA fifth24<>+52(SB)/1, $0x38
-DATA fifth24<>+53(SB)/1, $0x39
-DATA fifth24<>+54(SB)/1, $0x3a
-DATA fifth24<>+55(SB)/1, $0x3b
-DATA fifth24<>+56(SB)/1, $0x18
-DATA fifth24<>+57(SB)/1, $0x19
-DATA fifth24<>+58(SB)/1, $0x1a
-DATA fifth24<>+59(SB)/1, $0x1b
-DATA fifth24<>+60(SB)/1, $0x38
-DATA fifth24<>+61(SB)/1, $0x39
-DATA fifth24<>+62(SB)/1, $0x3a
-DATA fifth24<>+63(SB)/1, $0x3b
-GLOBL fifth24<>(SB), RODATA|NOPTR, $64
+DATA eights24_1<>+0(SB)/1, $0x18
+DATA eights24_1<>+1(SB)/1, $0x19
+DATA eights24_1<>+2(SB)/1, $0x1a
+DATA eights24_1<>+3(SB)/1, $0x1b
+DATA eights24_1<>+4(SB)/1, $0x38
+DATA eights24_1<>+5(SB)/1, $0x39
+DATA eights24_1<>+6(SB)/1, $0x3a
+DATA eights24_1<>+7(SB)/1, $0x3b
+DATA eights24_1<>+8(SB)/1, $0x18
+DATA eights24_1<>+9(SB)/1, $0x19
+DATA eights24_1<>+10(SB)/1, $0x1a
+DATA eights24_1<>+11(SB)/1, $0x1b
+DATA eights24_1<>+12(SB)/1, $0x38
+DATA eights24_1<>+13(SB)/1, $0x39
+DATA eights24_1<>+14(SB)/1, $0x3a
+DATA eights24_1<>+15(SB)/1, $0x3b
+DATA eights24_1<>+16(SB)/1, $0x18
+DATA eights24_1<>+17(SB)/1, $0x19
+DATA eights24_1<>+18(SB)/1, $0x1a
+DATA eights24_1<>+19(SB)/1, $0x1b
+DATA eights24_1<>+20(SB)/1, $0x38
+DATA eights24_1<>+21(SB)/1, $0x39
+DATA eights24_1<>+22(SB)/1, $0x3a
+DATA eights24_1<>+23(SB)/1, $0x3b
+DATA eights24_1<>+24(SB)/1, $0x18
+DATA eights24_1<>+25(SB)/1, $0x19
+DATA eights24_1<>+26(SB)/1, $0x1a
+DATA eights24_1<>+27(SB)/1, $0x1b
+DATA eights24_1<>+28(SB)/1, $0x38
+DATA eights24_1<>+29(SB)/1, $0x39
+DATA eights24_1<>+30(SB)/1, $0x3a
+DATA eights24_1<>+31(SB)/1, $0x3b
+DATA eights24_1<>+32(SB)/1, $0x18
+DATA eights24_1<>+33(SB)/1, $0x19
+DATA eights24_1<>+34(SB)/1, $0x1a
+DATA eights24_1<>+35(SB)/1, $0x1b
+DATA eights24_1<>+36(SB)/1, $0x38
+DATA eights24_1<>+37(SB)/1, $0x39
+DATA eights24_1<>+38(SB)/1, $0x3a
+DATA eights24_1<>+39(SB)/1, $0x3b
+DATA eights24_1<>+40(SB)/1, $0x18
+DATA eights24_1<>+41(SB)/1, $0x19
+DATA eights24_1<>+42(SB)/1, $0x1a
+DATA eights24_1<>+43(SB)/1, $0x1b
+DATA eights24_1<>+44(SB)/1, $0x38
+DATA eights24_1<>+45(SB)/1, $0x39
+DATA eights24_1<>+46(SB)/1, $0x3a
+DATA eights24_1<>+47(SB)/1, $0x3b
+DATA eights24_1<>+48(SB)/1, $0x18
+DATA eights24_1<>+49(SB)/1, $0x19
+DATA eights24_1<>+50(SB)/1, $0x1a
+DATA eights24_1<>+51(SB)/1, $0x1b
+DATA eights24_1<>+52(SB)/1, $0x38
+DATA eights24_1<>+53(SB)/1, $0x39
+DATA eights24_1<>+54(SB)/1, $0x3a
+DATA eights24_1<>+55(SB)/1, $0x3b
+DATA eights24_1<>+56(SB)/1, $0x18
+DATA eights24_1<>+57(SB)/1, $0x19
+DATA eights24_1<>+58(SB)/1, $0x1a
+DATA eights24_1<>+59(SB)/1, $0x1b
+DATA eights24_1<>+60(SB)/1, $0x38
+DATA eights24_1<>+61(SB)/1, $0x39
+DATA eights24_1<>+62(SB)/1, $0x3a
+DATA eights24_1<>+63(SB)/1, $0x3b
+GLOBL eights24_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth12<>+0(SB)/1, $0x0c
-DATA fifth12<>+1(SB)/1, $0x0d
-DATA fifth12<>+2(SB)/1, $0x0e
-DATA fifth12<>+3(SB)/1, $0x0f
-DATA fifth12<>+4(SB)/1, $0x2c
-DATA fifth12<>+5(SB)/1, $0x2d
-DATA fifth12<>+6(SB)/1, $0x2e
-DATA fifth12<>+7(SB)/1, $0x2f
-DATA fifth12<>+8(SB)/1, $0x0c
-DATA fifth12<>+9(SB)/1, $0x0d
-DATA fifth12<>+10(SB)/1, $0x0e
-DATA fifth12<>+11(SB)/1, $0x0f
-DATA fifth12<>+12(SB)/1, $0x2c
-DATA fifth12<>+13(SB)/1, $0x2d
-DATA fifth12<>+14(SB)/1, $0x2e
-DATA fifth12<>+15(SB)/1, $0x2f
-DATA fifth12<>+16(SB)/1, $0x0c
-DATA fifth12<>+17(SB)/1, $0x0d
-DATA fifth12<>+18(SB)/1, $0x0e
-DATA fifth12<>+19(SB)/1, $0x0f
-DATA fifth12<>+20(SB)/1, $0x2c
-DATA fifth12<>+21(SB)/1, $0x2d
-DATA fifth12<>+22(SB)/1, $0x2e
-DATA fifth12<>+23(SB)/1, $0x2f
-DATA fifth12<>+24(SB)/1, $0x0c
-DATA fifth12<>+25(SB)/1, $0x0d
-DATA fifth12<>+26(SB)/1, $0x0e
-DATA fifth12<>+27(SB)/1, $0x0f
-DATA fifth12<>+28(SB)/1, $0x2c
-DATA fifth12<>+29(SB)/1, $0x2d
-DATA fifth12<>+30(SB)/1, $0x2e
-DATA fifth12<>+31(SB)/1, $0x2f
-DATA fifth12<>+32(SB)/1, $0x0c
-DATA fifth12<>+33(SB)/1, $0x0d
-DATA fifth12<>+34(SB)/1, $0x0e
-DATA fifth12<>+35(SB)/1, $0x0f
-DATA fifth12<>+36(SB)/1, $0x2c
-DATA fifth12<>+37(SB)/1, $0x2d
-DATA fifth12<>+38(SB)/1, $0x2e
-DATA fifth12<>+39(SB)/1, $0x2f
-DATA fifth12<>+40(SB)/1, $0x0c
-DATA fifth12<>+41(SB)/1, $0x0d
-DATA fifth12<>+42(SB)/1, $0x0e
-DATA fifth12<>+43(SB)/1, $0x0f
-DATA fifth12<>+44(SB)/1, $0x2c
-DATA fifth12<>+45(SB)/1, $0x2d
-DATA fifth12<>+46(SB)/1, $0x2e
-DATA fifth12<>+47(SB)/1, $0x2f
-DATA fifth12<>+48(SB)/1, $0x0c
-DATA fifth12<>+49(SB)/1, $0x0d
-DATA fifth12<>+50(SB)/1, $0x0e
-DATA fifth12<>+51(SB)/1, $0x0f
-DATA fifth12<>+52(SB)/1, $0x2c
-DATA fifth12<>+53(SB)/1, $0x2d
-DATA fifth12<>+54(SB)/1, $0x2e
-DATA fifth12<>+55(SB)/1, $0x2f
-DATA fifth12<>+56(SB)/1, $0x0c
-DATA fifth12<>+57(SB)/1, $0x0d
-DATA fifth12<>+58(SB)/1, $0x0e
-DATA fifth12<>+59(SB)/1, $0x0f
-DATA fifth12<>+60(SB)/1, $0x2c
-DATA fifth12<>+61(SB)/1, $0x2d
-DATA fifth12<>+62(SB)/1, $0x2e
-DATA fifth12<>+63(SB)/1, $0x2f
-GLOBL fifth12<>(SB), RODATA|NOPTR, $64
+DATA eights12_1<>+0(SB)/1, $0x0c
+DATA eights12_1<>+1(SB)/1, $0x0d
+DATA eights12_1<>+2(SB)/1, $0x0e
+DATA eights12_1<>+3(SB)/1, $0x0f
+DATA eights12_1<>+4(SB)/1, $0x2c
+DATA eights12_1<>+5(SB)/1, $0x2d
+DATA eights12_1<>+6(SB)/1, $0x2e
+DATA eights12_1<>+7(SB)/1, $0x2f
+DATA eights12_1<>+8(SB)/1, $0x0c
+DATA eights12_1<>+9(SB)/1, $0x0d
+DATA eights12_1<>+10(SB)/1, $0x0e
+DATA eights12_1<>+11(SB)/1, $0x0f
+DATA eights12_1<>+12(SB)/1, $0x2c
+DATA eights12_1<>+13(SB)/1, $0x2d
+DATA eights12_1<>+14(SB)/1, $0x2e
+DATA eights12_1<>+15(SB)/1, $0x2f
+DATA eights12_1<>+16(SB)/1, $0x0c
+DATA eights12_1<>+17(SB)/1, $0x0d
+DATA eights12_1<>+18(SB)/1, $0x0e
+DATA eights12_1<>+19(SB)/1, $0x0f
+DATA eights12_1<>+20(SB)/1, $0x2c
+DATA eights12_1<>+21(SB)/1, $0x2d
+DATA eights12_1<>+22(SB)/1, $0x2e
+DATA eights12_1<>+23(SB)/1, $0x2f
+DATA eights12_1<>+24(SB)/1, $0x0c
+DATA eights12_1<>+25(SB)/1, $0x0d
+DATA eights12_1<>+26(SB)/1, $0x0e
+DATA eights12_1<>+27(SB)/1, $0x0f
+DATA eights12_1<>+28(SB)/1, $0x2c
+DATA eights12_1<>+29(SB)/1, $0x2d
+DATA eights12_1<>+30(SB)/1, $0x2e
+DATA eights12_1<>+31(SB)/1, $0x2f
+DATA eights12_1<>+32(SB)/1, $0x0c
+DATA eights12_1<>+33(SB)/1, $0x0d
+DATA eights12_1<>+34(SB)/1, $0x0e
+DATA eights12_1<>+35(SB)/1, $0x0f
+DATA eights12_1<>+36(SB)/1, $0x2c
+DATA eights12_1<>+37(SB)/1, $0x2d
+DATA eights12_1<>+38(SB)/1, $0x2e
+DATA eights12_1<>+39(SB)/1, $0x2f
+DATA eights12_1<>+40(SB)/1, $0x0c
+DATA eights12_1<>+41(SB)/1, $0x0d
+DATA eights12_1<>+42(SB)/1, $0x0e
+DATA eights12_1<>+43(SB)/1, $0x0f
+DATA eights12_1<>+44(SB)/1, $0x2c
+DATA eights12_1<>+45(SB)/1, $0x2d
+DATA eights12_1<>+46(SB)/1, $0x2e
+DATA eights12_1<>+47(SB)/1, $0x2f
+DATA eights12_1<>+48(SB)/1, $0x0c
+DATA eights12_1<>+49(SB)/1, $0x0d
+DATA eights12_1<>+50(SB)/1, $0x0e
+DATA eights12_1<>+51(SB)/1, $0x0f
+DATA eights12_1<>+52(SB)/1, $0x2c
+DATA eights12_1<>+53(SB)/1, $0x2d
+DATA eights12_1<>+54(SB)/1, $0x2e
+DATA eights12_1<>+55(SB)/1, $0x2f
+DATA eights12_1<>+56(SB)/1, $0x0c
+DATA eights12_1<>+57(SB)/1, $0x0d
+DATA eights12_1<>+58(SB)/1, $0x0e
+DATA eights12_1<>+59(SB)/1, $0x0f
+DATA eights12_1<>+60(SB)/1, $0x2c
+DATA eights12_1<>+61(SB)/1, $0x2d
+DATA eights12_1<>+62(SB)/1, $0x2e
+DATA eights12_1<>+63(SB)/1, $0x2f
+GLOBL eights12_1<>(SB), RODATA|NOPTR, $64
 
-DATA fifth28<>+0(SB)/1, $0x1c
-DATA fifth28<>+1(SB)/1, $0x1d
-DATA fifth28<>+2(SB)/1, $0x1e
-DATA fifth28<>+3(SB)/1, $0x1f
-DATA fifth28<>+4(SB)/1, $0x3c
-DATA fifth28<>+5(SB)/1, $0x3d
-DATA fifth28<>+6(SB)/1, $0x3e
-DATA fifth28<>+7(SB)/1, $0x3f
-DATA fifth28<>+8(SB)/1, $0x1c
-DATA fifth28<>+9(SB)/1, $0x1d
-DATA fifth28<>+10(SB)/1, $0x1e
-DATA fifth28<>+11(SB)/1, $0x1f
-DATA fifth28<>+12(SB)/1, $0x3c
-DATA fifth28<>+13(SB)/1, $0x3d
-DATA fifth28<>+14(SB)/1, $0x3e
-DATA fifth28<>+15(SB)/1, $0x3f
-DATA fifth28<>+16(SB)/1, $0x1c
-DATA fifth28<>+17(SB)/1, $0x1d
-DATA fifth28<>+18(SB)/1, $0x1e
-DATA fifth28<>+19(SB)/1, $0x1f
-DATA fifth28<>+20(SB)/1, $0x3c
-DATA fifth28<>+21(SB)/1, $0x3d
-DATA fifth28<>+22(SB)/1, $0x3e
-DATA fifth28<>+23(SB)/1, $0x3f
-DATA fifth28<>+24(SB)/1, $0x1c
-DATA fifth28<>+25(SB)/1, $0x1d
-DATA fifth28<>+26(SB)/1, $0x1e
-DATA fifth28<>+27(SB)/1, $0x1f
-DATA fifth28<>+28(SB)/1, $0x3c
-DATA fifth28<>+29(SB)/1, $0x3d
-DATA fifth28<>+30(SB)/1, $0x3e
-DATA fifth28<>+31(SB)/1, $0x3f
-DATA fifth28<>+32(SB)/1, $0x1c
-DATA fifth28<>+33(SB)/1, $0x1d
-DATA fifth28<>+34(SB)/1, $0x1e
-DATA fifth28<>+35(SB)/1, $0x1f
-DATA fifth28<>+36(SB)/1, $0x3c
-DATA fifth28<>+37(SB)/1, $0x3d
-DATA fifth28<>+38(SB)/1, $0x3e
-DATA fifth28<>+39(SB)/1, $0x3f
-DATA fifth28<>+40(SB)/1, $0x1c
-DATA fifth28<>+41(SB)/1, $0x1d
-DATA fifth28<>+42(SB)/1, $0x1e
-DATA fifth28<>+43(SB)/1, $0x1f
-DATA fifth28<>+44(SB)/1, $0x3c
-DATA fifth28<>+45(SB)/1, $0x3d
-DATA fifth28<>+46(SB)/1, $0x3e
-DATA fifth28<>+47(SB)/1, $0x3f
-DATA fifth28<>+48(SB)/1, $0x1c
-DATA fifth28<>+49(SB)/1, $0x1d
-DATA fifth28<>+50(SB)/1, $0x1e
-DATA fifth28<>+51(SB)/1, $0x1f
-DATA fifth28<>+52(SB)/1, $0x3c
-DATA fifth28<>+53(SB)/1, $0x3d
-DATA fifth28<>+54(SB)/1, $0x3e
-DATA fifth28<>+55(SB)/1, $0x3f
-DATA fifth28<>+56(SB)/1, $0x1c
-DATA fifth28<>+57(SB)/1, $0x1d
-DATA fifth28<>+58(SB)/1, $0x1e
-DATA fifth28<>+59(SB)/1, $0x1f
-DATA fifth28<>+60(SB)/1, $0x3c
-DATA fifth28<>+61(SB)/1, $0x3d
-DATA fifth28<>+62(SB)/1, $0x3e
-DATA fifth28<>+63(SB)/1, $0x3f
-GLOBL fifth28<>(SB), RODATA|NOPTR, $64
+DATA eights28_1<>+0(SB)/1, $0x1c
+DATA eights28_1<>+1(SB)/1, $0x1d
+DATA eights28_1<>+2(SB)/1, $0x1e
+DATA eights28_1<>+3(SB)/1, $0x1f
+DATA eights28_1<>+4(SB)/1, $0x3c
+DATA eights28_1<>+5(SB)/1, $0x3d
+DATA eights28_1<>+6(SB)/1, $0x3e
+DATA eights28_1<>+7(SB)/1, $0x3f
+DATA eights28_1<>+8(SB)/1, $0x1c
+DATA eights28_1<>+9(SB)/1, $0x1d
+DATA eights28_1<>+10(SB)/1, $0x1e
+DATA eights28_1<>+11(SB)/1, $0x1f
+DATA eights28_1<>+12(SB)/1, $0x3c
+DATA eights28_1<>+13(SB)/1, $0x3d
+DATA eights28_1<>+14(SB)/1, $0x3e
+DATA eights28_1<>+15(SB)/1, $0x3f
+DATA eights28_1<>+16(SB)/1, $0x1c
+DATA eights28_1<>+17(SB)/1, $0x1d
+DATA eights28_1<>+18(SB)/1, $0x1e
+DATA eights28_1<>+19(SB)/1, $0x1f
+DATA eights28_1<>+20(SB)/1, $0x3c
+DATA eights28_1<>+21(SB)/1, $0x3d
+DATA eights28_1<>+22(SB)/1, $0x3e
+DATA eights28_1<>+23(SB)/1, $0x3f
+DATA eights28_1<>+24(SB)/1, $0x1c
+DATA eights28_1<>+25(SB)/1, $0x1d
+DATA eights28_1<>+26(SB)/1, $0x1e
+DATA eights28_1<>+27(SB)/1, $0x1f
+DATA eights28_1<>+28(SB)/1, $0x3c
+DATA eights28_1<>+29(SB)/1, $0x3d
+DATA eights28_1<>+30(SB)/1, $0x3e
+DATA eights28_1<>+31(SB)/1, $0x3f
+DATA eights28_1<>+32(SB)/1, $0x1c
+DATA eights28_1<>+33(SB)/1, $0x1d
+DATA eights28_1<>+34(SB)/1, $0x1e
+DATA eights28_1<>+35(SB)/1, $0x1f
+DATA eights28_1<>+36(SB)/1, $0x3c
+DATA eights28_1<>+37(SB)/1, $0x3d
+DATA eights28_1<>+38(SB)/1, $0x3e
+DATA eights28_1<>+39(SB)/1, $0x3f
+DATA eights28_1<>+40(SB)/1, $0x1c
+DATA eights28_1<>+41(SB)/1, $0x1d
+DATA eights28_1<>+42(SB)/1, $0x1e
+DATA eights28_1<>+43(SB)/1, $0x1f
+DATA eights28_1<>+44(SB)/1, $0x3c
+DATA eights28_1<>+45(SB)/1, $0x3d
+DATA eights28_1<>+46(SB)/1, $0x3e
+DATA eights28_1<>+47(SB)/1, $0x3f
+DATA eights28_1<>+48(SB)/1, $0x1c
+DATA eights28_1<>+49(SB)/1, $0x1d
+DATA eights28_1<>+50(SB)/1, $0x1e
+DATA eights28_1<>+51(SB)/1, $0x1f
+DATA eights28_1<>+52(SB)/1, $0x3c
+DATA eights28_1<>+53(SB)/1, $0x3d
+DATA eights28_1<>+54(SB)/1, $0x3e
+DATA eights28_1<>+55(SB)/1, $0x3f
+DATA eights28_1<>+56(SB)/1, $0x1c
+DATA eights28_1<>+57(SB)/1, $0x1d
+DATA eights28_1<>+58(SB)/1, $0x1e
+DATA eights28_1<>+59(SB)/1, $0x1f
+DATA eights28_1<>+60(SB)/1, $0x3c
+DATA eights28_1<>+61(SB)/1, $0x3d
+DATA eights28_1<>+62(SB)/1, $0x3e
+DATA eights28_1<>+63(SB)/1, $0x3f
+GLOBL eights28_1<>(SB), RODATA|NOPTR, $64
 
 // func fillQ5_0AVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
@@ -12179,60 +12584,60 @@ block:
 	VPUNPCKHQDQ         Z6, Z4, Z4
 	VPANDD              Z0, Z5, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z5, Z5
-	VMOVDQU32           fifth0<>+0(SB), Z8
+	VMOVDQU32           eights0_1<>+0(SB), Z8
 	VPMULTISHIFTQB      Z2, Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z8, Z8
 	VPORD               Z6, Z8, Z8
 	VPADDB              Z1, Z8, Z8
-	VMOVDQU32           Z8, (AX)
-	VMOVDQU32           fifth16<>+0(SB), Z6
+	VMOVUPS             Z8, (AX)
+	VMOVDQU32           eights16_1<>+0(SB), Z6
 	VPMULTISHIFTQB      Z2, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
 	VPORD               Z5, Z6, Z6
 	VPADDB              Z1, Z6, Z6
-	VMOVDQU32           Z6, 256(AX)
+	VMOVUPS             Z6, 256(AX)
 	VPANDD              Z0, Z3, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           fifth4<>+0(SB), Z6
+	VMOVDQU32           eights4_1<>+0(SB), Z6
 	VPMULTISHIFTQB      Z2, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
 	VPORD               Z5, Z6, Z6
 	VPADDB              Z1, Z6, Z6
-	VMOVDQU32           Z6, 64(AX)
-	VMOVDQU32           fifth20<>+0(SB), Z5
+	VMOVUPS             Z6, 64(AX)
+	VMOVDQU32           eights20_1<>+0(SB), Z5
 	VPMULTISHIFTQB      Z2, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z3, Z5, Z5
 	VPADDB              Z1, Z5, Z5
-	VMOVDQU32           Z5, 320(AX)
+	VMOVUPS             Z5, 320(AX)
 	VPANDD              Z0, Z7, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z5
-	VMOVDQU32           fifth8<>+0(SB), Z6
+	VMOVDQU32           eights8_1<>+0(SB), Z6
 	VPMULTISHIFTQB      Z2, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z6, Z6
 	VPORD               Z3, Z6, Z6
 	VPADDB              Z1, Z6, Z6
-	VMOVDQU32           Z6, 128(AX)
-	VMOVDQU32           fifth24<>+0(SB), Z3
+	VMOVUPS             Z6, 128(AX)
+	VMOVDQU32           eights24_1<>+0(SB), Z3
 	VPMULTISHIFTQB      Z2, Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z3, Z3
 	VPORD               Z5, Z3, Z3
 	VPADDB              Z1, Z3, Z3
-	VMOVDQU32           Z3, 384(AX)
+	VMOVUPS             Z3, 384(AX)
 	VPANDD              Z0, Z4, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
-	VMOVDQU32           fifth12<>+0(SB), Z5
+	VMOVDQU32           eights12_1<>+0(SB), Z5
 	VPMULTISHIFTQB      Z2, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z3, Z5, Z5
 	VPADDB              Z1, Z5, Z5
-	VMOVDQU32           Z5, 192(AX)
-	VMOVDQU32           fifth28<>+0(SB), Z3
-	VPMULTISHIFTQB      Z2, Z3, Z2
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z2
+	VMOVUPS             Z5, 192(AX)
+	VMOVDQU32           eights28_1<>+0(SB), Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z3, Z2
 	VPORD               Z4, Z2, Z2
 	VPADDB              Z1, Z2, Z2
-	VMOVDQU32           Z2, 448(AX)
+	VMOVUPS             Z2, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000016, DX
 	ADDQ                $0x00000016, DI
@@ -12353,50 +12758,50 @@ block:
 	VPUNPCKHQDQ         Z10, Z8, Z8
 	VPANDD              Z0, Z9, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z9, Z9
-	VMOVDQU32           fifth0<>+0(SB), Z12
+	VMOVDQU32           eights0_1<>+0(SB), Z12
 	VPMULTISHIFTQB      Z2, Z12, Z12
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z12, Z12
 	VPORD               Z10, Z12, Z12
 	VPDPBUSD.BCST       (R9)(R10*8), Z12, Z5
-	VMOVDQU32           fifth16<>+0(SB), Z10
+	VMOVDQU32           eights16_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
 	VPDPBUSD.BCST       16(R9)(R10*8), Z10, Z5
 	VPANDD              Z0, Z7, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z7, Z7
-	VMOVDQU32           fifth4<>+0(SB), Z10
+	VMOVDQU32           eights4_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z9, Z10, Z10
 	VPDPBUSD.BCST       4(R9)(R10*8), Z10, Z6
-	VMOVDQU32           fifth20<>+0(SB), Z9
+	VMOVDQU32           eights20_1<>+0(SB), Z9
 	VPMULTISHIFTQB      Z2, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
 	VPDPBUSD.BCST       20(R9)(R10*8), Z9, Z6
 	VPANDD              Z0, Z11, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z11, Z9
-	VMOVDQU32           fifth8<>+0(SB), Z10
+	VMOVDQU32           eights8_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z10, Z10
 	VPORD               Z7, Z10, Z10
 	VPDPBUSD.BCST       8(R9)(R10*8), Z10, Z5
-	VMOVDQU32           fifth24<>+0(SB), Z7
+	VMOVDQU32           eights24_1<>+0(SB), Z7
 	VPMULTISHIFTQB      Z2, Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z7
 	VPORD               Z9, Z7, Z7
 	VPDPBUSD.BCST       24(R9)(R10*8), Z7, Z5
 	VPANDD              Z0, Z8, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z8, Z8
-	VMOVDQU32           fifth12<>+0(SB), Z9
+	VMOVDQU32           eights12_1<>+0(SB), Z9
 	VPMULTISHIFTQB      Z2, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z9, Z9
 	VPORD               Z7, Z9, Z9
 	VPDPBUSD.BCST       12(R9)(R10*8), Z9, Z6
-	VMOVDQU32           fifth28<>+0(SB), Z7
-	VPMULTISHIFTQB      Z2, Z7, Z2
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z2
+	VMOVDQU32           eights28_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z2
 	VPORD               Z8, Z2, Z2
 	VPDPBUSD.BCST       28(R9)(R10*8), Z2, Z6
 	VPADDD              Z6, Z5, Z5
@@ -12404,11 +12809,12 @@ block:
 	VMULPS.BCST         256(R9)(R10*1), Z3, Z2
 	VMULPS              Z2, Z5, Z5
 	VADDPS              Z5, Z1, Z1
-	VCVTDQ2PS.BCST      288(R9)(R10*1), Z3
-	VMULPS.BCST         minus128th<>+0(SB), Z3, Z3
-	VMULPS.BCST         256(R9)(R10*1), Z4, Z2
-	VMULPS              Z2, Z3, Z3
-	VADDPS              Z3, Z1, Z1
+	VPBROADCASTD        288(R9)(R10*1), Z2
+	VCVTDQ2PS           Z2, Z2
+	VMULPS.BCST         minus128th<>+0(SB), Z2, Z2
+	VMULPS.BCST         256(R9)(R10*1), Z4, Z3
+	VMULPS              Z3, Z2, Z2
+	VADDPS              Z2, Z1, Z1
 	ADDQ                $0x00000180, R11
 	ADDQ                $0x00000018, AX
 	ADDQ                $0x00000018, SI
@@ -12517,52 +12923,52 @@ block:
 	VPUNPCKHQDQ         Z5, Z3, Z3
 	VPANDD              Z0, Z4, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z4, Z4
-	VMOVDQU32           fifth0<>+0(SB), Z7
+	VMOVDQU32           eights0_1<>+0(SB), Z7
 	VPMULTISHIFTQB      Z1, Z7, Z7
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z7, Z7
 	VPORD               Z5, Z7, Z7
-	VMOVDQU32           Z7, (AX)
-	VMOVDQU32           fifth16<>+0(SB), Z5
+	VMOVUPS             Z7, (AX)
+	VMOVDQU32           eights16_1<>+0(SB), Z5
 	VPMULTISHIFTQB      Z1, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z4, Z5, Z5
-	VMOVDQU32           Z5, 256(AX)
+	VMOVUPS             Z5, 256(AX)
 	VPANDD              Z0, Z2, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z2, Z2
-	VMOVDQU32           fifth4<>+0(SB), Z5
+	VMOVDQU32           eights4_1<>+0(SB), Z5
 	VPMULTISHIFTQB      Z1, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z4, Z5, Z5
-	VMOVDQU32           Z5, 64(AX)
-	VMOVDQU32           fifth20<>+0(SB), Z4
+	VMOVUPS             Z5, 64(AX)
+	VMOVDQU32           eights20_1<>+0(SB), Z4
 	VPMULTISHIFTQB      Z1, Z4, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z4, Z4
 	VPORD               Z2, Z4, Z4
-	VMOVDQU32           Z4, 320(AX)
+	VMOVUPS             Z4, 320(AX)
 	VPANDD              Z0, Z6, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z6, Z4
-	VMOVDQU32           fifth8<>+0(SB), Z5
+	VMOVDQU32           eights8_1<>+0(SB), Z5
 	VPMULTISHIFTQB      Z1, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z5, Z5
 	VPORD               Z2, Z5, Z5
-	VMOVDQU32           Z5, 128(AX)
-	VMOVDQU32           fifth24<>+0(SB), Z2
+	VMOVUPS             Z5, 128(AX)
+	VMOVDQU32           eights24_1<>+0(SB), Z2
 	VPMULTISHIFTQB      Z1, Z2, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z2
 	VPORD               Z4, Z2, Z2
-	VMOVDQU32           Z2, 384(AX)
+	VMOVUPS             Z2, 384(AX)
 	VPANDD              Z0, Z3, Z2
 	VGF2P8AFFINEQB.BCST $0x00, bits4_4_0<>+0(SB), Z3, Z3
-	VMOVDQU32           fifth12<>+0(SB), Z4
+	VMOVDQU32           eights12_1<>+0(SB), Z4
 	VPMULTISHIFTQB      Z1, Z4, Z4
 	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z4, Z4
 	VPORD               Z2, Z4, Z4
-	VMOVDQU32           Z4, 192(AX)
-	VMOVDQU32           fifth28<>+0(SB), Z2
-	VPMULTISHIFTQB      Z1, Z2, Z1
-	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z1, Z1
+	VMOVUPS             Z4, 192(AX)
+	VMOVDQU32           eights28_1<>+0(SB), Z2
+	VPMULTISHIFTQB      Z1, Z2, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits0_1_4<>+0(SB), Z2, Z1
 	VPORD               Z3, Z1, Z1
-	VMOVDQU32           Z1, 448(AX)
+	VMOVUPS             Z1, 448(AX)
 	ADDQ                $0x00000280, AX
 	ADDQ                $0x00000018, DX
 	ADDQ                $0x00000018, DI
@@ -12630,7 +13036,7 @@ block8:
 	VPBROADCASTD  288(R10)(DX*1), Z13
 	VPBROADCASTD  288(R11)(DX*1), Z14
 	VPBROADCASTD  288(R12)(DX*1), Z15
-	VMOVDQU32     (CX), Z16
+	VMOVUPS       (CX), Z16
 	VPDPBUSD.BCST (BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST (SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST (DI)(DX*8), Z16, Z10
@@ -12639,7 +13045,7 @@ block8:
 	VPDPBUSD.BCST (R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST (R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST (R12)(DX*8), Z16, Z15
-	VMOVDQU32     64(CX), Z16
+	VMOVUPS       64(CX), Z16
 	VPDPBUSD.BCST 4(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 4(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 4(DI)(DX*8), Z16, Z10
@@ -12648,7 +13054,7 @@ block8:
 	VPDPBUSD.BCST 4(R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST 4(R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST 4(R12)(DX*8), Z16, Z15
-	VMOVDQU32     128(CX), Z16
+	VMOVUPS       128(CX), Z16
 	VPDPBUSD.BCST 8(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 8(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 8(DI)(DX*8), Z16, Z10
@@ -12657,7 +13063,7 @@ block8:
 	VPDPBUSD.BCST 8(R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST 8(R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST 8(R12)(DX*8), Z16, Z15
-	VMOVDQU32     192(CX), Z16
+	VMOVUPS       192(CX), Z16
 	VPDPBUSD.BCST 12(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 12(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 12(DI)(DX*8), Z16, Z10
@@ -12666,7 +13072,7 @@ block8:
 	VPDPBUSD.BCST 12(R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST 12(R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST 12(R12)(DX*8), Z16, Z15
-	VMOVDQU32     256(CX), Z16
+	VMOVUPS       256(CX), Z16
 	VPDPBUSD.BCST 16(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 16(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 16(DI)(DX*8), Z16, Z10
@@ -12675,7 +13081,7 @@ block8:
 	VPDPBUSD.BCST 16(R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST 16(R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST 16(R12)(DX*8), Z16, Z15
-	VMOVDQU32     320(CX), Z16
+	VMOVUPS       320(CX), Z16
 	VPDPBUSD.BCST 20(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 20(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 20(DI)(DX*8), Z16, Z10
@@ -12684,7 +13090,7 @@ block8:
 	VPDPBUSD.BCST 20(R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST 20(R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST 20(R12)(DX*8), Z16, Z15
-	VMOVDQU32     384(CX), Z16
+	VMOVUPS       384(CX), Z16
 	VPDPBUSD.BCST 24(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 24(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 24(DI)(DX*8), Z16, Z10
@@ -12693,7 +13099,7 @@ block8:
 	VPDPBUSD.BCST 24(R10)(DX*8), Z16, Z13
 	VPDPBUSD.BCST 24(R11)(DX*8), Z16, Z14
 	VPDPBUSD.BCST 24(R12)(DX*8), Z16, Z15
-	VMOVDQU32     448(CX), Z16
+	VMOVUPS       448(CX), Z16
 	VPDPBUSD.BCST 28(BX)(DX*8), Z16, Z8
 	VPDPBUSD.BCST 28(SI)(DX*8), Z16, Z9
 	VPDPBUSD.BCST 28(DI)(DX*8), Z16, Z10
@@ -12783,42 +13189,42 @@ block4:
 	VPBROADCASTD  288(SI)(DX*1), Z5
 	VPBROADCASTD  288(DI)(DX*1), Z6
 	VPBROADCASTD  288(R8)(DX*1), Z7
-	VMOVDQU32     (CX), Z8
+	VMOVUPS       (CX), Z8
 	VPDPBUSD.BCST (BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST (SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST (DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST (R8)(DX*8), Z8, Z7
-	VMOVDQU32     64(CX), Z8
+	VMOVUPS       64(CX), Z8
 	VPDPBUSD.BCST 4(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 4(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 4(DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST 4(R8)(DX*8), Z8, Z7
-	VMOVDQU32     128(CX), Z8
+	VMOVUPS       128(CX), Z8
 	VPDPBUSD.BCST 8(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 8(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 8(DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST 8(R8)(DX*8), Z8, Z7
-	VMOVDQU32     192(CX), Z8
+	VMOVUPS       192(CX), Z8
 	VPDPBUSD.BCST 12(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 12(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 12(DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST 12(R8)(DX*8), Z8, Z7
-	VMOVDQU32     256(CX), Z8
+	VMOVUPS       256(CX), Z8
 	VPDPBUSD.BCST 16(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 16(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 16(DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST 16(R8)(DX*8), Z8, Z7
-	VMOVDQU32     320(CX), Z8
+	VMOVUPS       320(CX), Z8
 	VPDPBUSD.BCST 20(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 20(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 20(DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST 20(R8)(DX*8), Z8, Z7
-	VMOVDQU32     384(CX), Z8
+	VMOVUPS       384(CX), Z8
 	VPDPBUSD.BCST 24(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 24(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 24(DI)(DX*8), Z8, Z6
 	VPDPBUSD.BCST 24(R8)(DX*8), Z8, Z7
-	VMOVDQU32     448(CX), Z8
+	VMOVUPS       448(CX), Z8
 	VPDPBUSD.BCST 28(BX)(DX*8), Z8, Z4
 	VPDPBUSD.BCST 28(SI)(DX*8), Z8, Z5
 	VPDPBUSD.BCST 28(DI)(DX*8), Z8, Z6
@@ -12876,28 +13282,28 @@ tile2:
 block2:
 	VPBROADCASTD  288(BX)(DX*1), Z2
 	VPBROADCASTD  288(SI)(DX*1), Z3
-	VMOVDQU32     (CX), Z4
+	VMOVUPS       (CX), Z4
 	VPDPBUSD.BCST (BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST (SI)(DX*8), Z4, Z3
-	VMOVDQU32     64(CX), Z4
+	VMOVUPS       64(CX), Z4
 	VPDPBUSD.BCST 4(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 4(SI)(DX*8), Z4, Z3
-	VMOVDQU32     128(CX), Z4
+	VMOVUPS       128(CX), Z4
 	VPDPBUSD.BCST 8(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 8(SI)(DX*8), Z4, Z3
-	VMOVDQU32     192(CX), Z4
+	VMOVUPS       192(CX), Z4
 	VPDPBUSD.BCST 12(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 12(SI)(DX*8), Z4, Z3
-	VMOVDQU32     256(CX), Z4
+	VMOVUPS       256(CX), Z4
 	VPDPBUSD.BCST 16(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 16(SI)(DX*8), Z4, Z3
-	VMOVDQU32     320(CX), Z4
+	VMOVUPS       320(CX), Z4
 	VPDPBUSD.BCST 20(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 20(SI)(DX*8), Z4, Z3
-	VMOVDQU32     384(CX), Z4
+	VMOVUPS       384(CX), Z4
 	VPDPBUSD.BCST 24(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 24(SI)(DX*8), Z4, Z3
-	VMOVDQU32     448(CX), Z4
+	VMOVUPS       448(CX), Z4
 	VPDPBUSD.BCST 28(BX)(DX*8), Z4, Z2
 	VPDPBUSD.BCST 28(SI)(DX*8), Z4, Z3
 	VMOVUPS       512(CX), Z4
@@ -12939,21 +13345,21 @@ tile1:
 
 block1:
 	VPBROADCASTD  288(BX)(DX*1), Z1
-	VMOVDQU32     (CX), Z2
+	VMOVUPS       (CX), Z2
 	VPDPBUSD.BCST (BX)(DX*8), Z2, Z1
-	VMOVDQU32     64(CX), Z2
+	VMOVUPS       64(CX), Z2
 	VPDPBUSD.BCST 4(BX)(DX*8), Z2, Z1
-	VMOVDQU32     128(CX), Z2
+	VMOVUPS       128(CX), Z2
 	VPDPBUSD.BCST 8(BX)(DX*8), Z2, Z1
-	VMOVDQU32     192(CX), Z2
+	VMOVUPS       192(CX), Z2
 	VPDPBUSD.BCST 12(BX)(DX*8), Z2, Z1
-	VMOVDQU32     256(CX), Z2
+	VMOVUPS       256(CX), Z2
 	VPDPBUSD.BCST 16(BX)(DX*8), Z2, Z1
-	VMOVDQU32     320(CX), Z2
+	VMOVUPS       320(CX), Z2
 	VPDPBUSD.BCST 20(BX)(DX*8), Z2, Z1
-	VMOVDQU32     384(CX), Z2
+	VMOVUPS       384(CX), Z2
 	VPDPBUSD.BCST 24(BX)(DX*8), Z2, Z1
-	VMOVDQU32     448(CX), Z2
+	VMOVUPS       448(CX), Z2
 	VPDPBUSD.BCST 28(BX)(DX*8), Z2, Z1
 	VMOVUPS       512(CX), Z2
 	VCVTDQ2PS     Z1, Z1
@@ -13024,177 +13430,185 @@ tile8:
 	VMOVUPS 448(R13), Z7
 
 block8:
-	VPXORD         Z31, Z31, Z8
-	VPXORD         Z31, Z31, Z9
-	VPXORD         Z31, Z31, Z10
-	VPXORD         Z31, Z31, Z11
-	VPXORD         Z31, Z31, Z12
-	VPXORD         Z31, Z31, Z13
-	VPXORD         Z31, Z31, Z14
-	VPXORD         Z31, Z31, Z15
-	VMOVDQU32      (CX), Z16
-	VPDPBUSD.BCST  (BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  (SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  (DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  (R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  (R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  (R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  (R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  (R12)(DX*8), Z16, Z15
-	VMOVDQU32      64(CX), Z16
-	VPDPBUSD.BCST  4(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  4(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  4(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  4(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  4(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  4(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  4(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  4(R12)(DX*8), Z16, Z15
-	VMOVDQU32      128(CX), Z16
-	VPDPBUSD.BCST  8(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  8(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  8(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  8(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  8(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  8(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  8(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  8(R12)(DX*8), Z16, Z15
-	VMOVDQU32      192(CX), Z16
-	VPDPBUSD.BCST  12(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  12(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  12(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  12(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  12(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  12(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  12(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  12(R12)(DX*8), Z16, Z15
-	VMOVDQU32      256(CX), Z16
-	VPDPBUSD.BCST  16(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  16(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  16(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  16(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  16(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  16(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  16(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  16(R12)(DX*8), Z16, Z15
-	VMOVDQU32      320(CX), Z16
-	VPDPBUSD.BCST  20(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  20(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  20(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  20(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  20(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  20(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  20(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  20(R12)(DX*8), Z16, Z15
-	VMOVDQU32      384(CX), Z16
-	VPDPBUSD.BCST  24(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  24(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  24(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  24(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  24(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  24(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  24(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  24(R12)(DX*8), Z16, Z15
-	VMOVDQU32      448(CX), Z16
-	VPDPBUSD.BCST  28(BX)(DX*8), Z16, Z8
-	VPDPBUSD.BCST  28(SI)(DX*8), Z16, Z9
-	VPDPBUSD.BCST  28(DI)(DX*8), Z16, Z10
-	VPDPBUSD.BCST  28(R8)(DX*8), Z16, Z11
-	VPDPBUSD.BCST  28(R9)(DX*8), Z16, Z12
-	VPDPBUSD.BCST  28(R10)(DX*8), Z16, Z13
-	VPDPBUSD.BCST  28(R11)(DX*8), Z16, Z14
-	VPDPBUSD.BCST  28(R12)(DX*8), Z16, Z15
-	VMOVUPS        512(CX), Z16
-	VMOVUPS        576(CX), Z17
-	VCVTDQ2PS      Z8, Z8
-	VMULPS.BCST    256(BX)(DX*1), Z16, Z18
-	VMULPS         Z18, Z8, Z8
-	VADDPS         Z8, Z0, Z0
-	VCVTDQ2PS.BCST 288(BX)(DX*1), Z8
-	VMULPS.BCST    minus128th<>+0(SB), Z8, Z8
-	VMULPS.BCST    256(BX)(DX*1), Z17, Z18
-	VMULPS         Z18, Z8, Z8
-	VADDPS         Z8, Z0, Z0
-	VCVTDQ2PS      Z9, Z9
-	VMULPS.BCST    256(SI)(DX*1), Z16, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z1, Z1
-	VCVTDQ2PS.BCST 288(SI)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(SI)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z1, Z1
-	VCVTDQ2PS      Z10, Z10
-	VMULPS.BCST    256(DI)(DX*1), Z16, Z8
-	VMULPS         Z8, Z10, Z10
-	VADDPS         Z10, Z2, Z2
-	VCVTDQ2PS.BCST 288(DI)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(DI)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z2, Z2
-	VCVTDQ2PS      Z11, Z11
-	VMULPS.BCST    256(R8)(DX*1), Z16, Z8
-	VMULPS         Z8, Z11, Z11
-	VADDPS         Z11, Z3, Z3
-	VCVTDQ2PS.BCST 288(R8)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(R8)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z3, Z3
-	VCVTDQ2PS      Z12, Z12
-	VMULPS.BCST    256(R9)(DX*1), Z16, Z8
-	VMULPS         Z8, Z12, Z12
-	VADDPS         Z12, Z4, Z4
-	VCVTDQ2PS.BCST 288(R9)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(R9)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z4, Z4
-	VCVTDQ2PS      Z13, Z13
-	VMULPS.BCST    256(R10)(DX*1), Z16, Z8
-	VMULPS         Z8, Z13, Z13
-	VADDPS         Z13, Z5, Z5
-	VCVTDQ2PS.BCST 288(R10)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(R10)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z5, Z5
-	VCVTDQ2PS      Z14, Z14
-	VMULPS.BCST    256(R11)(DX*1), Z16, Z8
-	VMULPS         Z8, Z14, Z14
-	VADDPS         Z14, Z6, Z6
-	VCVTDQ2PS.BCST 288(R11)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(R11)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z6, Z6
-	VCVTDQ2PS      Z15, Z15
-	VMULPS.BCST    256(R12)(DX*1), Z16, Z8
-	VMULPS         Z8, Z15, Z15
-	VADDPS         Z15, Z7, Z7
-	VCVTDQ2PS.BCST 288(R12)(DX*1), Z9
-	VMULPS.BCST    minus128th<>+0(SB), Z9, Z9
-	VMULPS.BCST    256(R12)(DX*1), Z17, Z8
-	VMULPS         Z8, Z9, Z9
-	VADDPS         Z9, Z7, Z7
-	ADDQ           $0x00000280, CX
-	ADDQ           $0x04, DX
-	DECQ           (SP)
-	JNZ            block8
-	MOVQ           8(SP), CX
-	VMOVUPS        Z0, (CX)
-	VMOVUPS        Z1, 64(CX)
-	VMOVUPS        Z2, 128(CX)
-	VMOVUPS        Z3, 192(CX)
-	VMOVUPS        Z4, 256(CX)
-	VMOVUPS        Z5, 320(CX)
-	VMOVUPS        Z6, 384(CX)
-	VMOVUPS        Z7, 448(CX)
-	ADDQ           $0x00000200, CX
-	MOVQ           CX, 8(SP)
-	SUBQ           $0x08, 24(SP)
-	JMP            tile8
+	VPXORD        Z31, Z31, Z8
+	VPXORD        Z31, Z31, Z9
+	VPXORD        Z31, Z31, Z10
+	VPXORD        Z31, Z31, Z11
+	VPXORD        Z31, Z31, Z12
+	VPXORD        Z31, Z31, Z13
+	VPXORD        Z31, Z31, Z14
+	VPXORD        Z31, Z31, Z15
+	VMOVUPS       (CX), Z16
+	VPDPBUSD.BCST (BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST (SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST (DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST (R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST (R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST (R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST (R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST (R12)(DX*8), Z16, Z15
+	VMOVUPS       64(CX), Z16
+	VPDPBUSD.BCST 4(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 4(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 4(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 4(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 4(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 4(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 4(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 4(R12)(DX*8), Z16, Z15
+	VMOVUPS       128(CX), Z16
+	VPDPBUSD.BCST 8(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 8(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 8(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 8(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 8(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 8(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 8(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 8(R12)(DX*8), Z16, Z15
+	VMOVUPS       192(CX), Z16
+	VPDPBUSD.BCST 12(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 12(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 12(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 12(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 12(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 12(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 12(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 12(R12)(DX*8), Z16, Z15
+	VMOVUPS       256(CX), Z16
+	VPDPBUSD.BCST 16(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 16(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 16(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 16(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 16(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 16(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 16(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 16(R12)(DX*8), Z16, Z15
+	VMOVUPS       320(CX), Z16
+	VPDPBUSD.BCST 20(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 20(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 20(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 20(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 20(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 20(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 20(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 20(R12)(DX*8), Z16, Z15
+	VMOVUPS       384(CX), Z16
+	VPDPBUSD.BCST 24(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 24(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 24(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 24(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 24(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 24(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 24(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 24(R12)(DX*8), Z16, Z15
+	VMOVUPS       448(CX), Z16
+	VPDPBUSD.BCST 28(BX)(DX*8), Z16, Z8
+	VPDPBUSD.BCST 28(SI)(DX*8), Z16, Z9
+	VPDPBUSD.BCST 28(DI)(DX*8), Z16, Z10
+	VPDPBUSD.BCST 28(R8)(DX*8), Z16, Z11
+	VPDPBUSD.BCST 28(R9)(DX*8), Z16, Z12
+	VPDPBUSD.BCST 28(R10)(DX*8), Z16, Z13
+	VPDPBUSD.BCST 28(R11)(DX*8), Z16, Z14
+	VPDPBUSD.BCST 28(R12)(DX*8), Z16, Z15
+	VMOVUPS       512(CX), Z16
+	VMOVUPS       576(CX), Z17
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   256(BX)(DX*1), Z16, Z18
+	VMULPS        Z18, Z8, Z8
+	VADDPS        Z8, Z0, Z0
+	VPBROADCASTD  288(BX)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(BX)(DX*1), Z17, Z18
+	VMULPS        Z18, Z8, Z8
+	VADDPS        Z8, Z0, Z0
+	VCVTDQ2PS     Z9, Z9
+	VMULPS.BCST   256(SI)(DX*1), Z16, Z8
+	VMULPS        Z8, Z9, Z9
+	VADDPS        Z9, Z1, Z1
+	VPBROADCASTD  288(SI)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(SI)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z1, Z1
+	VCVTDQ2PS     Z10, Z10
+	VMULPS.BCST   256(DI)(DX*1), Z16, Z8
+	VMULPS        Z8, Z10, Z10
+	VADDPS        Z10, Z2, Z2
+	VPBROADCASTD  288(DI)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(DI)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z2, Z2
+	VCVTDQ2PS     Z11, Z11
+	VMULPS.BCST   256(R8)(DX*1), Z16, Z8
+	VMULPS        Z8, Z11, Z11
+	VADDPS        Z11, Z3, Z3
+	VPBROADCASTD  288(R8)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(R8)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z3, Z3
+	VCVTDQ2PS     Z12, Z12
+	VMULPS.BCST   256(R9)(DX*1), Z16, Z8
+	VMULPS        Z8, Z12, Z12
+	VADDPS        Z12, Z4, Z4
+	VPBROADCASTD  288(R9)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(R9)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z4, Z4
+	VCVTDQ2PS     Z13, Z13
+	VMULPS.BCST   256(R10)(DX*1), Z16, Z8
+	VMULPS        Z8, Z13, Z13
+	VADDPS        Z13, Z5, Z5
+	VPBROADCASTD  288(R10)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(R10)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z5, Z5
+	VCVTDQ2PS     Z14, Z14
+	VMULPS.BCST   256(R11)(DX*1), Z16, Z8
+	VMULPS        Z8, Z14, Z14
+	VADDPS        Z14, Z6, Z6
+	VPBROADCASTD  288(R11)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(R11)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z6, Z6
+	VCVTDQ2PS     Z15, Z15
+	VMULPS.BCST   256(R12)(DX*1), Z16, Z8
+	VMULPS        Z8, Z15, Z15
+	VADDPS        Z15, Z7, Z7
+	VPBROADCASTD  288(R12)(DX*1), Z8
+	VCVTDQ2PS     Z8, Z8
+	VMULPS.BCST   minus128th<>+0(SB), Z8, Z8
+	VMULPS.BCST   256(R12)(DX*1), Z17, Z9
+	VMULPS        Z9, Z8, Z8
+	VADDPS        Z8, Z7, Z7
+	ADDQ          $0x00000280, CX
+	ADDQ          $0x04, DX
+	DECQ          (SP)
+	JNZ           block8
+	MOVQ          8(SP), CX
+	VMOVUPS       Z0, (CX)
+	VMOVUPS       Z1, 64(CX)
+	VMOVUPS       Z2, 128(CX)
+	VMOVUPS       Z3, 192(CX)
+	VMOVUPS       Z4, 256(CX)
+	VMOVUPS       Z5, 320(CX)
+	VMOVUPS       Z6, 384(CX)
+	VMOVUPS       Z7, 448(CX)
+	ADDQ          $0x00000200, CX
+	MOVQ          CX, 8(SP)
+	SUBQ          $0x08, 24(SP)
+	JMP           tile8
 
 tile4:
 	CMPQ    24(SP), $0x04
@@ -13222,101 +13636,105 @@ tile4:
 	VMOVUPS 192(R9), Z3
 
 block4:
-	VPXORD         Z31, Z31, Z4
-	VPXORD         Z31, Z31, Z5
-	VPXORD         Z31, Z31, Z6
-	VPXORD         Z31, Z31, Z7
-	VMOVDQU32      (CX), Z8
-	VPDPBUSD.BCST  (BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  (SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  (DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  (R8)(DX*8), Z8, Z7
-	VMOVDQU32      64(CX), Z8
-	VPDPBUSD.BCST  4(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  4(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  4(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  4(R8)(DX*8), Z8, Z7
-	VMOVDQU32      128(CX), Z8
-	VPDPBUSD.BCST  8(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  8(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  8(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  8(R8)(DX*8), Z8, Z7
-	VMOVDQU32      192(CX), Z8
-	VPDPBUSD.BCST  12(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  12(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  12(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  12(R8)(DX*8), Z8, Z7
-	VMOVDQU32      256(CX), Z8
-	VPDPBUSD.BCST  16(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  16(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  16(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  16(R8)(DX*8), Z8, Z7
-	VMOVDQU32      320(CX), Z8
-	VPDPBUSD.BCST  20(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  20(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  20(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  20(R8)(DX*8), Z8, Z7
-	VMOVDQU32      384(CX), Z8
-	VPDPBUSD.BCST  24(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  24(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  24(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  24(R8)(DX*8), Z8, Z7
-	VMOVDQU32      448(CX), Z8
-	VPDPBUSD.BCST  28(BX)(DX*8), Z8, Z4
-	VPDPBUSD.BCST  28(SI)(DX*8), Z8, Z5
-	VPDPBUSD.BCST  28(DI)(DX*8), Z8, Z6
-	VPDPBUSD.BCST  28(R8)(DX*8), Z8, Z7
-	VMOVUPS        512(CX), Z8
-	VMOVUPS        576(CX), Z9
-	VCVTDQ2PS      Z4, Z4
-	VMULPS.BCST    256(BX)(DX*1), Z8, Z10
-	VMULPS         Z10, Z4, Z4
-	VADDPS         Z4, Z0, Z0
-	VCVTDQ2PS.BCST 288(BX)(DX*1), Z4
-	VMULPS.BCST    minus128th<>+0(SB), Z4, Z4
-	VMULPS.BCST    256(BX)(DX*1), Z9, Z10
-	VMULPS         Z10, Z4, Z4
-	VADDPS         Z4, Z0, Z0
-	VCVTDQ2PS      Z5, Z5
-	VMULPS.BCST    256(SI)(DX*1), Z8, Z4
-	VMULPS         Z4, Z5, Z5
-	VADDPS         Z5, Z1, Z1
-	VCVTDQ2PS.BCST 288(SI)(DX*1), Z5
-	VMULPS.BCST    minus128th<>+0(SB), Z5, Z5
-	VMULPS.BCST    256(SI)(DX*1), Z9, Z4
-	VMULPS         Z4, Z5, Z5
-	VADDPS         Z5, Z1, Z1
-	VCVTDQ2PS      Z6, Z6
-	VMULPS.BCST    256(DI)(DX*1), Z8, Z4
-	VMULPS         Z4, Z6, Z6
-	VADDPS         Z6, Z2, Z2
-	VCVTDQ2PS.BCST 288(DI)(DX*1), Z5
-	VMULPS.BCST    minus128th<>+0(SB), Z5, Z5
-	VMULPS.BCST    256(DI)(DX*1), Z9, Z4
-	VMULPS         Z4, Z5, Z5
-	VADDPS         Z5, Z2, Z2
-	VCVTDQ2PS      Z7, Z7
-	VMULPS.BCST    256(R8)(DX*1), Z8, Z4
-	VMULPS         Z4, Z7, Z7
-	VADDPS         Z7, Z3, Z3
-	VCVTDQ2PS.BCST 288(R8)(DX*1), Z5
-	VMULPS.BCST    minus128th<>+0(SB), Z5, Z5
-	VMULPS.BCST    256(R8)(DX*1), Z9, Z4
-	VMULPS         Z4, Z5, Z5
-	VADDPS         Z5, Z3, Z3
-	ADDQ           $0x00000280, CX
-	ADDQ           $0x04, DX
-	DECQ           (SP)
-	JNZ            block4
-	MOVQ           8(SP), CX
-	VMOVUPS        Z0, (CX)
-	VMOVUPS        Z1, 64(CX)
-	VMOVUPS        Z2, 128(CX)
-	VMOVUPS        Z3, 192(CX)
-	ADDQ           $0x00000100, CX
-	MOVQ           CX, 8(SP)
-	SUBQ           $0x04, 24(SP)
-	JMP            tile4
+	VPXORD        Z31, Z31, Z4
+	VPXORD        Z31, Z31, Z5
+	VPXORD        Z31, Z31, Z6
+	VPXORD        Z31, Z31, Z7
+	VMOVUPS       (CX), Z8
+	VPDPBUSD.BCST (BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST (SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST (DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST (R8)(DX*8), Z8, Z7
+	VMOVUPS       64(CX), Z8
+	VPDPBUSD.BCST 4(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 4(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 4(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 4(R8)(DX*8), Z8, Z7
+	VMOVUPS       128(CX), Z8
+	VPDPBUSD.BCST 8(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 8(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 8(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 8(R8)(DX*8), Z8, Z7
+	VMOVUPS       192(CX), Z8
+	VPDPBUSD.BCST 12(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 12(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 12(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 12(R8)(DX*8), Z8, Z7
+	VMOVUPS       256(CX), Z8
+	VPDPBUSD.BCST 16(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 16(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 16(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 16(R8)(DX*8), Z8, Z7
+	VMOVUPS       320(CX), Z8
+	VPDPBUSD.BCST 20(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 20(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 20(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 20(R8)(DX*8), Z8, Z7
+	VMOVUPS       384(CX), Z8
+	VPDPBUSD.BCST 24(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 24(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 24(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 24(R8)(DX*8), Z8, Z7
+	VMOVUPS       448(CX), Z8
+	VPDPBUSD.BCST 28(BX)(DX*8), Z8, Z4
+	VPDPBUSD.BCST 28(SI)(DX*8), Z8, Z5
+	VPDPBUSD.BCST 28(DI)(DX*8), Z8, Z6
+	VPDPBUSD.BCST 28(R8)(DX*8), Z8, Z7
+	VMOVUPS       512(CX), Z8
+	VMOVUPS       576(CX), Z9
+	VCVTDQ2PS     Z4, Z4
+	VMULPS.BCST   256(BX)(DX*1), Z8, Z10
+	VMULPS        Z10, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VPBROADCASTD  288(BX)(DX*1), Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS.BCST   minus128th<>+0(SB), Z4, Z4
+	VMULPS.BCST   256(BX)(DX*1), Z9, Z10
+	VMULPS        Z10, Z4, Z4
+	VADDPS        Z4, Z0, Z0
+	VCVTDQ2PS     Z5, Z5
+	VMULPS.BCST   256(SI)(DX*1), Z8, Z4
+	VMULPS        Z4, Z5, Z5
+	VADDPS        Z5, Z1, Z1
+	VPBROADCASTD  288(SI)(DX*1), Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS.BCST   minus128th<>+0(SB), Z4, Z4
+	VMULPS.BCST   256(SI)(DX*1), Z9, Z5
+	VMULPS        Z5, Z4, Z4
+	VADDPS        Z4, Z1, Z1
+	VCVTDQ2PS     Z6, Z6
+	VMULPS.BCST   256(DI)(DX*1), Z8, Z4
+	VMULPS        Z4, Z6, Z6
+	VADDPS        Z6, Z2, Z2
+	VPBROADCASTD  288(DI)(DX*1), Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS.BCST   minus128th<>+0(SB), Z4, Z4
+	VMULPS.BCST   256(DI)(DX*1), Z9, Z5
+	VMULPS        Z5, Z4, Z4
+	VADDPS        Z4, Z2, Z2
+	VCVTDQ2PS     Z7, Z7
+	VMULPS.BCST   256(R8)(DX*1), Z8, Z4
+	VMULPS        Z4, Z7, Z7
+	VADDPS        Z7, Z3, Z3
+	VPBROADCASTD  288(R8)(DX*1), Z4
+	VCVTDQ2PS     Z4, Z4
+	VMULPS.BCST   minus128th<>+0(SB), Z4, Z4
+	VMULPS.BCST   256(R8)(DX*1), Z9, Z5
+	VMULPS        Z5, Z4, Z4
+	VADDPS        Z4, Z3, Z3
+	ADDQ          $0x00000280, CX
+	ADDQ          $0x04, DX
+	DECQ          (SP)
+	JNZ           block4
+	MOVQ          8(SP), CX
+	VMOVUPS       Z0, (CX)
+	VMOVUPS       Z1, 64(CX)
+	VMOVUPS       Z2, 128(CX)
+	VMOVUPS       Z3, 192(CX)
+	ADDQ          $0x00000100, CX
+	MOVQ          CX, 8(SP)
+	SUBQ          $0x04, 24(SP)
+	JMP           tile4
 
 tile2:
 	CMPQ    24(SP), $0x02
@@ -13338,63 +13756,65 @@ tile2:
 	VMOVUPS 64(DI), Z1
 
 block2:
-	VPXORD         Z31, Z31, Z2
-	VPXORD         Z31, Z31, Z3
-	VMOVDQU32      (CX), Z4
-	VPDPBUSD.BCST  (BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  (SI)(DX*8), Z4, Z3
-	VMOVDQU32      64(CX), Z4
-	VPDPBUSD.BCST  4(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  4(SI)(DX*8), Z4, Z3
-	VMOVDQU32      128(CX), Z4
-	VPDPBUSD.BCST  8(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  8(SI)(DX*8), Z4, Z3
-	VMOVDQU32      192(CX), Z4
-	VPDPBUSD.BCST  12(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  12(SI)(DX*8), Z4, Z3
-	VMOVDQU32      256(CX), Z4
-	VPDPBUSD.BCST  16(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  16(SI)(DX*8), Z4, Z3
-	VMOVDQU32      320(CX), Z4
-	VPDPBUSD.BCST  20(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  20(SI)(DX*8), Z4, Z3
-	VMOVDQU32      384(CX), Z4
-	VPDPBUSD.BCST  24(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  24(SI)(DX*8), Z4, Z3
-	VMOVDQU32      448(CX), Z4
-	VPDPBUSD.BCST  28(BX)(DX*8), Z4, Z2
-	VPDPBUSD.BCST  28(SI)(DX*8), Z4, Z3
-	VMOVUPS        512(CX), Z4
-	VMOVUPS        576(CX), Z5
-	VCVTDQ2PS      Z2, Z2
-	VMULPS.BCST    256(BX)(DX*1), Z4, Z6
-	VMULPS         Z6, Z2, Z2
-	VADDPS         Z2, Z0, Z0
-	VCVTDQ2PS.BCST 288(BX)(DX*1), Z2
-	VMULPS.BCST    minus128th<>+0(SB), Z2, Z2
-	VMULPS.BCST    256(BX)(DX*1), Z5, Z6
-	VMULPS         Z6, Z2, Z2
-	VADDPS         Z2, Z0, Z0
-	VCVTDQ2PS      Z3, Z3
-	VMULPS.BCST    256(SI)(DX*1), Z4, Z2
-	VMULPS         Z2, Z3, Z3
-	VADDPS         Z3, Z1, Z1
-	VCVTDQ2PS.BCST 288(SI)(DX*1), Z3
-	VMULPS.BCST    minus128th<>+0(SB), Z3, Z3
-	VMULPS.BCST    256(SI)(DX*1), Z5, Z2
-	VMULPS         Z2, Z3, Z3
-	VADDPS         Z3, Z1, Z1
-	ADDQ           $0x00000280, CX
-	ADDQ           $0x04, DX
-	DECQ           (SP)
-	JNZ            block2
-	MOVQ           8(SP), CX
-	VMOVUPS        Z0, (CX)
-	VMOVUPS        Z1, 64(CX)
-	ADDQ           $0x00000080, CX
-	MOVQ           CX, 8(SP)
-	SUBQ           $0x02, 24(SP)
-	JMP            tile2
+	VPXORD        Z31, Z31, Z2
+	VPXORD        Z31, Z31, Z3
+	VMOVUPS       (CX), Z4
+	VPDPBUSD.BCST (BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST (SI)(DX*8), Z4, Z3
+	VMOVUPS       64(CX), Z4
+	VPDPBUSD.BCST 4(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 4(SI)(DX*8), Z4, Z3
+	VMOVUPS       128(CX), Z4
+	VPDPBUSD.BCST 8(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 8(SI)(DX*8), Z4, Z3
+	VMOVUPS       192(CX), Z4
+	VPDPBUSD.BCST 12(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 12(SI)(DX*8), Z4, Z3
+	VMOVUPS       256(CX), Z4
+	VPDPBUSD.BCST 16(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 16(SI)(DX*8), Z4, Z3
+	VMOVUPS       320(CX), Z4
+	VPDPBUSD.BCST 20(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 20(SI)(DX*8), Z4, Z3
+	VMOVUPS       384(CX), Z4
+	VPDPBUSD.BCST 24(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 24(SI)(DX*8), Z4, Z3
+	VMOVUPS       448(CX), Z4
+	VPDPBUSD.BCST 28(BX)(DX*8), Z4, Z2
+	VPDPBUSD.BCST 28(SI)(DX*8), Z4, Z3
+	VMOVUPS       512(CX), Z4
+	VMOVUPS       576(CX), Z5
+	VCVTDQ2PS     Z2, Z2
+	VMULPS.BCST   256(BX)(DX*1), Z4, Z6
+	VMULPS        Z6, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VPBROADCASTD  288(BX)(DX*1), Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS.BCST   minus128th<>+0(SB), Z2, Z2
+	VMULPS.BCST   256(BX)(DX*1), Z5, Z6
+	VMULPS        Z6, Z2, Z2
+	VADDPS        Z2, Z0, Z0
+	VCVTDQ2PS     Z3, Z3
+	VMULPS.BCST   256(SI)(DX*1), Z4, Z2
+	VMULPS        Z2, Z3, Z3
+	VADDPS        Z3, Z1, Z1
+	VPBROADCASTD  288(SI)(DX*1), Z2
+	VCVTDQ2PS     Z2, Z2
+	VMULPS.BCST   minus128th<>+0(SB), Z2, Z2
+	VMULPS.BCST   256(SI)(DX*1), Z5, Z3
+	VMULPS        Z3, Z2, Z2
+	VADDPS        Z2, Z1, Z1
+	ADDQ          $0x00000280, CX
+	ADDQ          $0x04, DX
+	DECQ          (SP)
+	JNZ           block2
+	MOVQ          8(SP), CX
+	VMOVUPS       Z0, (CX)
+	VMOVUPS       Z1, 64(CX)
+	ADDQ          $0x00000080, CX
+	MOVQ          CX, 8(SP)
+	SUBQ          $0x02, 24(SP)
+	JMP           tile2
 
 tile1:
 	CMPQ    24(SP), $0x01
@@ -13413,44 +13833,45 @@ tile1:
 	VMOVUPS (SI), Z0
 
 block1:
-	VPXORD         Z31, Z31, Z1
-	VMOVDQU32      (CX), Z2
-	VPDPBUSD.BCST  (BX)(DX*8), Z2, Z1
-	VMOVDQU32      64(CX), Z2
-	VPDPBUSD.BCST  4(BX)(DX*8), Z2, Z1
-	VMOVDQU32      128(CX), Z2
-	VPDPBUSD.BCST  8(BX)(DX*8), Z2, Z1
-	VMOVDQU32      192(CX), Z2
-	VPDPBUSD.BCST  12(BX)(DX*8), Z2, Z1
-	VMOVDQU32      256(CX), Z2
-	VPDPBUSD.BCST  16(BX)(DX*8), Z2, Z1
-	VMOVDQU32      320(CX), Z2
-	VPDPBUSD.BCST  20(BX)(DX*8), Z2, Z1
-	VMOVDQU32      384(CX), Z2
-	VPDPBUSD.BCST  24(BX)(DX*8), Z2, Z1
-	VMOVDQU32      448(CX), Z2
-	VPDPBUSD.BCST  28(BX)(DX*8), Z2, Z1
-	VMOVUPS        512(CX), Z2
-	VMOVUPS        576(CX), Z3
-	VCVTDQ2PS      Z1, Z1
-	VMULPS.BCST    256(BX)(DX*1), Z2, Z2
-	VMULPS         Z2, Z1, Z1
-	VADDPS         Z1, Z0, Z0
-	VCVTDQ2PS.BCST 288(BX)(DX*1), Z1
-	VMULPS.BCST    minus128th<>+0(SB), Z1, Z1
-	VMULPS.BCST    256(BX)(DX*1), Z3, Z2
-	VMULPS         Z2, Z1, Z1
-	VADDPS         Z1, Z0, Z0
-	ADDQ           $0x00000280, CX
-	ADDQ           $0x04, DX
-	DECQ           (SP)
-	JNZ            block1
-	MOVQ           8(SP), CX
-	VMOVUPS        Z0, (CX)
-	ADDQ           $0x00000040, CX
-	MOVQ           CX, 8(SP)
-	SUBQ           $0x01, 24(SP)
-	JMP            tile1
+	VPXORD        Z31, Z31, Z1
+	VMOVUPS       (CX), Z2
+	VPDPBUSD.BCST (BX)(DX*8), Z2, Z1
+	VMOVUPS       64(CX), Z2
+	VPDPBUSD.BCST 4(BX)(DX*8), Z2, Z1
+	VMOVUPS       128(CX), Z2
+	VPDPBUSD.BCST 8(BX)(DX*8), Z2, Z1
+	VMOVUPS       192(CX), Z2
+	VPDPBUSD.BCST 12(BX)(DX*8), Z2, Z1
+	VMOVUPS       256(CX), Z2
+	VPDPBUSD.BCST 16(BX)(DX*8), Z2, Z1
+	VMOVUPS       320(CX), Z2
+	VPDPBUSD.BCST 20(BX)(DX*8), Z2, Z1
+	VMOVUPS       384(CX), Z2
+	VPDPBUSD.BCST 24(BX)(DX*8), Z2, Z1
+	VMOVUPS       448(CX), Z2
+	VPDPBUSD.BCST 28(BX)(DX*8), Z2, Z1
+	VMOVUPS       512(CX), Z2
+	VMOVUPS       576(CX), Z3
+	VCVTDQ2PS     Z1, Z1
+	VMULPS.BCST   256(BX)(DX*1), Z2, Z2
+	VMULPS        Z2, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	VPBROADCASTD  288(BX)(DX*1), Z1
+	VCVTDQ2PS     Z1, Z1
+	VMULPS.BCST   minus128th<>+0(SB), Z1, Z1
+	VMULPS.BCST   256(BX)(DX*1), Z3, Z2
+	VMULPS        Z2, Z1, Z1
+	VADDPS        Z1, Z0, Z0
+	ADDQ          $0x00000280, CX
+	ADDQ          $0x04, DX
+	DECQ          (SP)
+	JNZ           block1
+	MOVQ          8(SP), CX
+	VMOVUPS       Z0, (CX)
+	ADDQ          $0x00000040, CX
+	MOVQ          CX, 8(SP)
+	SUBQ          $0x01, 24(SP)
+	JMP           tile1
 
 done:
 	VZEROUPPER
@@ -14331,378 +14752,15338 @@ done:
 	VZEROUPPER
 	RET
 
-// func prefetchAVX512(at uintptr, size int)
-// Requires: MMX+
-TEXT ·prefetchAVX512(SB), NOSPLIT, $0-16
-	MOVQ at+0(FP), AX
-	MOVQ size+8(FP), CX
+// func oneQ2KAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ2KAVX2(SB), NOSPLIT, $208-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
 
-line:
-	PREFETCHT0 (AX)
-	ADDQ       $0x40, AX
-	SUBQ       $0x40, CX
-	JG         line
-	RET
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
 
-// func roundSuperAVX512(r *byte, x *float32)
-// Requires: AVX, AVX512F, AVX512VL, AVX512VNNI, BMI
-TEXT ·roundSuperAVX512(SB), NOSPLIT, $0-16
-	MOVQ         r+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVL         $0x7fffffff, DX
-	VPBROADCASTD DX, Z0
-	VPXORD       Z31, Z31, Z1
-	VPANDD       (CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       64(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       128(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       192(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       256(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       320(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       384(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       448(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       512(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       576(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       640(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       704(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       768(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       832(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       896(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPANDD       960(CX), Z0, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VSHUFI32X4   $0x4e, Z1, Z1, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VSHUFI32X4   $0xb1, Z1, Z1, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPSHUFD      $0x4e, Z1, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VPSHUFD      $0xb1, Z1, Z2
-	VPMAXUD      Z2, Z1, Z1
-	VMOVD        X1, DX
-	CMPL         DX, $0x7f800000
-	JCC          notFinite
-	CMPL         DX, $0x04000000
-	JCS          zero
-	MOVQ         CX, DX
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
 
-look:
-	VPANDD       (DX), Z0, Z2
-	VPCMPEQD     Z1, Z2, K1
-	KMOVW        K1, BX
-	ADDQ         $0x40, DX
-	TESTL        BX, BX
-	JZ           look
-	TZCNTL       BX, BX
-	VMOVSS       minus127<>+0(SB), X0
-	VDIVSS       -64(DX)(BX*4), X0, X0
-	VMOVSS       one<>+0(SB), X1
-	VDIVSS       X0, X1, X1
-	VMOVSS       X1, 304(AX)
-	VBROADCASTSS X0, Z0
-	VMULPS       (CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, (AX)
-	VMULPS       64(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 16(AX)
-	VMULPS       128(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 32(AX)
-	VMULPS       192(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 48(AX)
-	VMULPS       256(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 64(AX)
-	VMULPS       320(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 80(AX)
-	VMULPS       384(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 96(AX)
-	VMULPS       448(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 112(AX)
-	VMULPS       512(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 128(AX)
-	VMULPS       576(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 144(AX)
-	VMULPS       640(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 160(AX)
-	VMULPS       704(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 176(AX)
-	VMULPS       768(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 192(AX)
-	VMULPS       832(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 208(AX)
-	VMULPS       896(CX), Z0, Z1
-	VCVTPS2DQ    Z1, Z1
-	VPMOVSDB     Z1, X1
-	VMOVDQU      X1, 224(AX)
-	VMULPS       960(CX), Z0, Z0
-	VCVTPS2DQ    Z0, Z0
-	VPMOVSDB     Z0, X0
-	VMOVDQU      X0, 240(AX)
-	MOVL         $0x01010101, CX
-	VPBROADCASTD CX, Z0
-	VPXORD       Z31, Z31, Z1
-	VPDPBUSD     (AX), Z0, Z1
-	VPSHUFD      $0x4e, Z1, Z2
-	VPADDD       Z2, Z1, Z1
-	VPSHUFD      $0xb1, Z1, Z2
-	VPADDD       Z2, Z1, Z1
-	VMOVDQU32    everyFourth<>+0(SB), Z2
-	VPERMD       Z1, Z2, Z1
-	VPMOVDW      Z1, Y1
-	VMOVQ        X1, 256(AX)
-	VPXORD       Z31, Z31, Z1
-	VPDPBUSD     64(AX), Z0, Z1
-	VPSHUFD      $0x4e, Z1, Z2
-	VPADDD       Z2, Z1, Z1
-	VPSHUFD      $0xb1, Z1, Z2
-	VPADDD       Z2, Z1, Z1
-	VMOVDQU32    everyFourth<>+0(SB), Z2
-	VPERMD       Z1, Z2, Z1
-	VPMOVDW      Z1, Y1
-	VMOVQ        X1, 264(AX)
-	VPXORD       Z31, Z31, Z1
-	VPDPBUSD     128(AX), Z0, Z1
-	VPSHUFD      $0x4e, Z1, Z2
-	VPADDD       Z2, Z1, Z1
-	VPSHUFD      $0xb1, Z1, Z2
-	VPADDD       Z2, Z1, Z1
-	VMOVDQU32    everyFourth<>+0(SB), Z2
-	VPERMD       Z1, Z2, Z1
-	VPMOVDW      Z1, Y1
-	VMOVQ        X1, 272(AX)
-	VPXORD       Z31, Z31, Z1
-	VPDPBUSD     192(AX), Z0, Z1
-	VPSHUFD      $0x4e, Z1, Z0
-	VPADDD       Z0, Z1, Z1
-	VPSHUFD      $0xb1, Z1, Z0
-	VPADDD       Z0, Z1, Z1
-	VMOVDQU32    everyFourth<>+0(SB), Z0
-	VPERMD       Z1, Z0, Z1
-	VPMOVDW      Z1, Y0
-	VMOVQ        X0, 280(AX)
+chunk:
+	VBROADCASTI128 (AX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y2
+	VINSERTI128    $0x01, (SI)(CX*1), Y2, Y2
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y3
+	VINSERTI128    $0x01, (SI)(CX*2), Y3, Y3
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y4
+	VBROADCASTI128 68(AX), Y6
+	VINSERTI128    $0x01, 68(SI), Y6, Y6
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 68(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 68(SI)(CX*1), Y7, Y7
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 68(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 68(SI)(CX*2), Y8, Y8
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 68(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 68(SI)(BX*1), Y9, Y9
+	PREFETCHT0     448(R9)
+	VPUNPCKHDQ     Y7, Y6, Y6
+	VPUNPCKHDQ     Y9, Y8, Y7
+	VPUNPCKHQDQ    Y7, Y6, Y6
+	VPAND          Y4, Y3, Y7
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPAND          Y4, Y1, Y8
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPAND          Y4, Y5, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          Y4, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y6, Y10
+	VPERMQ         $0x08, Y10, Y10
+	VCVTPH2PS      X10, Y10
+	VPSRLD         $0x10, Y6, Y6
+	VPSHUFB        lowHalves<>+0(SB), Y6, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VCVTPH2PS      X6, Y6
+	VMOVUPS        Y7, 16(SP)
+	VMOVUPS        Y8, 48(SP)
+	VMOVUPS        Y9, 80(SP)
+	VMOVUPS        Y4, 112(SP)
+	VMOVUPS        Y10, 144(SP)
+	VMOVUPS        Y6, 176(SP)
+	VPXOR          Y4, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y3, Y6
+	VPBROADCASTD   256(DI), Y7
+	VPMADDWD       Y6, Y7, Y7
+	VPADDD         Y7, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y3, Y3
+	VPBROADCASTD   260(DI), Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPADDD         Y6, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y1, Y3
+	VPBROADCASTD   264(DI), Y6
+	VPMADDWD       Y3, Y6, Y6
+	VPADDD         Y6, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y1, Y1
+	VPBROADCASTD   268(DI), Y3
+	VPMADDWD       Y1, Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y5, Y1
+	VPBROADCASTD   272(DI), Y3
+	VPMADDWD       Y1, Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y5, Y1
+	VPBROADCASTD   276(DI), Y3
+	VPMADDWD       Y1, Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y2, Y1
+	VPBROADCASTD   280(DI), Y3
+	VPMADDWD       Y1, Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y2, Y1
+	VPBROADCASTD   284(DI), Y2
+	VPMADDWD       Y1, Y2, Y2
+	VPADDD         Y2, Y4, Y4
+	VBROADCASTI128 16(AX), Y1
+	VINSERTI128    $0x01, 16(SI), Y1, Y1
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 16(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y2, Y2
+	PREFETCHT0     576(R9)
+	VBROADCASTI128 16(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y3, Y3
+	PREFETCHT0     640(R9)
+	VBROADCASTI128 16(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y2, Y1, Y6
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y5, Y3, Y1
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLQDQ    Y1, Y6, Y3
+	VPUNPCKHQDQ    Y1, Y6, Y1
+	VPUNPCKLQDQ    Y5, Y2, Y6
+	VPUNPCKHQDQ    Y5, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y5
+	VPXOR          Y7, Y7, Y7
+	VPBROADCASTD   (DI), Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y7, Y7
+	VPSRLW         $0x02, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y8, Y8, Y8
+	VPBROADCASTD   32(DI), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   64(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   96(DI), Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   4(DI), Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   36(DI), Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   68(DI), Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   100(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y1
+	VPBROADCASTD   8(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y7, Y7
+	VPSRLW         $0x02, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   40(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   72(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VPSRLW         $0x06, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   104(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   12(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y7, Y7
+	VMOVUPS        16(SP), Y1
+	VPSHUFB        byteOf0<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y7, Y7
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   44(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VMOVUPS        16(SP), Y1
+	VPSHUFB        byteOf2<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y8, Y8
+	VPADDD         Y8, Y7, Y7
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   76(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VMOVUPS        48(SP), Y1
+	VPSHUFB        byteOf0<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   108(DI), Y2
+	VPMADDUBSW     Y2, Y1, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        48(SP), Y1
+	VPSHUFB        byteOf2<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VBROADCASTI128 32(AX), Y1
+	VINSERTI128    $0x01, 32(SI), Y1, Y1
+	VBROADCASTI128 32(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 32(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 32(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y2, Y1, Y6
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y5, Y3, Y1
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLQDQ    Y1, Y6, Y3
+	VPUNPCKHQDQ    Y1, Y6, Y1
+	VPUNPCKLQDQ    Y5, Y2, Y6
+	VPUNPCKHQDQ    Y5, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y5
+	VPXOR          Y8, Y8, Y8
+	VPBROADCASTD   16(DI), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x02, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   48(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y10, Y10, Y10
+	VPBROADCASTD   80(DI), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   112(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y5, Y5
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   20(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   52(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   84(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   116(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y1
+	VPBROADCASTD   24(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VPSRLW         $0x02, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   56(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   88(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y10, Y10
+	VPSRLW         $0x06, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   120(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   28(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VMOVUPS        16(SP), Y1
+	VPSHUFB        byteOf1<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y8, Y8
+	VPADDD         Y8, Y7, Y7
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   60(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VMOVUPS        16(SP), Y1
+	VPSHUFB        byteOf3<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   92(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y10, Y10
+	VMOVUPS        48(SP), Y1
+	VPSHUFB        byteOf1<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   124(DI), Y2
+	VPMADDUBSW     Y2, Y1, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        48(SP), Y1
+	VPSHUFB        byteOf3<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VBROADCASTI128 48(AX), Y1
+	VINSERTI128    $0x01, 48(SI), Y1, Y1
+	VBROADCASTI128 48(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 48(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 48(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 48(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 48(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y2, Y1, Y6
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y5, Y3, Y1
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLQDQ    Y1, Y6, Y3
+	VPUNPCKHQDQ    Y1, Y6, Y1
+	VPUNPCKLQDQ    Y5, Y2, Y6
+	VPUNPCKHQDQ    Y5, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y5
+	VPXOR          Y8, Y8, Y8
+	VPBROADCASTD   128(DI), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x02, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   160(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y10, Y10, Y10
+	VPBROADCASTD   192(DI), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   224(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y5, Y5
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   132(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   164(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   196(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   228(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y1
+	VPBROADCASTD   136(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VPSRLW         $0x02, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   168(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   200(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y10, Y10
+	VPSRLW         $0x06, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   232(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   140(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VMOVUPS        80(SP), Y1
+	VPSHUFB        byteOf0<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y8, Y8
+	VPADDD         Y8, Y7, Y7
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   172(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VMOVUPS        80(SP), Y1
+	VPSHUFB        byteOf2<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   204(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y10, Y10
+	VMOVUPS        112(SP), Y1
+	VPSHUFB        byteOf0<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   236(DI), Y2
+	VPMADDUBSW     Y2, Y1, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        112(SP), Y1
+	VPSHUFB        byteOf2<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VBROADCASTI128 64(AX), Y1
+	VINSERTI128    $0x01, 64(SI), Y1, Y1
+	VBROADCASTI128 64(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 64(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 64(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 64(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 64(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y2, Y1, Y6
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y5, Y3, Y1
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLQDQ    Y1, Y6, Y3
+	VPUNPCKHQDQ    Y1, Y6, Y1
+	VPUNPCKLQDQ    Y5, Y2, Y6
+	VPUNPCKHQDQ    Y5, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y5
+	VPXOR          Y8, Y8, Y8
+	VPBROADCASTD   144(DI), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x02, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   176(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPXOR          Y10, Y10, Y10
+	VPBROADCASTD   208(DI), Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   240(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y5, Y5
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   148(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   180(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   212(DI), Y11
+	VPMADDUBSW     Y11, Y3, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y10, Y10
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   244(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y1
+	VPBROADCASTD   152(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VPSRLW         $0x02, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   184(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   216(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y10, Y10
+	VPSRLW         $0x06, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   248(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y5, Y5
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   156(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y8, Y8
+	VMOVUPS        80(SP), Y1
+	VPSHUFB        byteOf1<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y8, Y8
+	VPADDD         Y8, Y7, Y7
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   188(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y9, Y9
+	VMOVUPS        80(SP), Y1
+	VPSHUFB        byteOf3<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   220(DI), Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y10, Y10
+	VMOVUPS        112(SP), Y1
+	VPSHUFB        byteOf1<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   252(DI), Y2
+	VPMADDUBSW     Y2, Y1, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        112(SP), Y1
+	VPSHUFB        byteOf3<>+0(SB), Y1, Y1
+	VPMULLD        Y1, Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VCVTDQ2PS      Y7, Y7
+	VBROADCASTSS   304(DI), Y1
+	VMULPS         144(SP), Y1, Y1
+	VMULPS         Y1, Y7, Y7
+	VADDPS         Y7, Y0, Y0
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   304(DI), Y1
+	VMULPS         176(SP), Y1, Y1
+	VMULPS         Y1, Y4, Y4
+	VSUBPS         Y4, Y0, Y0
+	ADDQ           $0x000002a0, R9
+	ADDQ           $0x00000054, AX
+	ADDQ           $0x00000054, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y0, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
 	VZEROUPPER
 	RET
 
-notFinite:
-	MOVL $0x7fc00000, DX
-	JMP  none
+DATA wordf0f0f0f<>+0(SB)/1, $0x0f
+DATA wordf0f0f0f<>+1(SB)/1, $0x0f
+DATA wordf0f0f0f<>+2(SB)/1, $0x0f
+DATA wordf0f0f0f<>+3(SB)/1, $0x0f
+GLOBL wordf0f0f0f<>(SB), RODATA|NOPTR, $4
 
-zero:
-	XORL DX, DX
+DATA maskf<>+0(SB)/1, $0x0f
+DATA maskf<>+1(SB)/1, $0x0f
+DATA maskf<>+2(SB)/1, $0x0f
+DATA maskf<>+3(SB)/1, $0x0f
+DATA maskf<>+4(SB)/1, $0x0f
+DATA maskf<>+5(SB)/1, $0x0f
+DATA maskf<>+6(SB)/1, $0x0f
+DATA maskf<>+7(SB)/1, $0x0f
+DATA maskf<>+8(SB)/1, $0x0f
+DATA maskf<>+9(SB)/1, $0x0f
+DATA maskf<>+10(SB)/1, $0x0f
+DATA maskf<>+11(SB)/1, $0x0f
+DATA maskf<>+12(SB)/1, $0x0f
+DATA maskf<>+13(SB)/1, $0x0f
+DATA maskf<>+14(SB)/1, $0x0f
+DATA maskf<>+15(SB)/1, $0x0f
+DATA maskf<>+16(SB)/1, $0x0f
+DATA maskf<>+17(SB)/1, $0x0f
+DATA maskf<>+18(SB)/1, $0x0f
+DATA maskf<>+19(SB)/1, $0x0f
+DATA maskf<>+20(SB)/1, $0x0f
+DATA maskf<>+21(SB)/1, $0x0f
+DATA maskf<>+22(SB)/1, $0x0f
+DATA maskf<>+23(SB)/1, $0x0f
+DATA maskf<>+24(SB)/1, $0x0f
+DATA maskf<>+25(SB)/1, $0x0f
+DATA maskf<>+26(SB)/1, $0x0f
+DATA maskf<>+27(SB)/1, $0x0f
+DATA maskf<>+28(SB)/1, $0x0f
+DATA maskf<>+29(SB)/1, $0x0f
+DATA maskf<>+30(SB)/1, $0x0f
+DATA maskf<>+31(SB)/1, $0x0f
+DATA maskf<>+32(SB)/1, $0x0f
+DATA maskf<>+33(SB)/1, $0x0f
+DATA maskf<>+34(SB)/1, $0x0f
+DATA maskf<>+35(SB)/1, $0x0f
+DATA maskf<>+36(SB)/1, $0x0f
+DATA maskf<>+37(SB)/1, $0x0f
+DATA maskf<>+38(SB)/1, $0x0f
+DATA maskf<>+39(SB)/1, $0x0f
+DATA maskf<>+40(SB)/1, $0x0f
+DATA maskf<>+41(SB)/1, $0x0f
+DATA maskf<>+42(SB)/1, $0x0f
+DATA maskf<>+43(SB)/1, $0x0f
+DATA maskf<>+44(SB)/1, $0x0f
+DATA maskf<>+45(SB)/1, $0x0f
+DATA maskf<>+46(SB)/1, $0x0f
+DATA maskf<>+47(SB)/1, $0x0f
+DATA maskf<>+48(SB)/1, $0x0f
+DATA maskf<>+49(SB)/1, $0x0f
+DATA maskf<>+50(SB)/1, $0x0f
+DATA maskf<>+51(SB)/1, $0x0f
+DATA maskf<>+52(SB)/1, $0x0f
+DATA maskf<>+53(SB)/1, $0x0f
+DATA maskf<>+54(SB)/1, $0x0f
+DATA maskf<>+55(SB)/1, $0x0f
+DATA maskf<>+56(SB)/1, $0x0f
+DATA maskf<>+57(SB)/1, $0x0f
+DATA maskf<>+58(SB)/1, $0x0f
+DATA maskf<>+59(SB)/1, $0x0f
+DATA maskf<>+60(SB)/1, $0x0f
+DATA maskf<>+61(SB)/1, $0x0f
+DATA maskf<>+62(SB)/1, $0x0f
+DATA maskf<>+63(SB)/1, $0x0f
+GLOBL maskf<>(SB), RODATA|NOPTR, $64
 
-none:
-	MOVL      DX, 304(AX)
-	VPXORD    Z31, Z31, Z0
-	VMOVDQU32 Z0, (AX)
-	VMOVDQU32 Z0, 64(AX)
-	VMOVDQU32 Z0, 128(AX)
-	VMOVDQU32 Z0, 192(AX)
-	VMOVDQU32 Y0, 256(AX)
+DATA lowHalves<>+0(SB)/1, $0x00
+DATA lowHalves<>+1(SB)/1, $0x01
+DATA lowHalves<>+2(SB)/1, $0x04
+DATA lowHalves<>+3(SB)/1, $0x05
+DATA lowHalves<>+4(SB)/1, $0x08
+DATA lowHalves<>+5(SB)/1, $0x09
+DATA lowHalves<>+6(SB)/1, $0x0c
+DATA lowHalves<>+7(SB)/1, $0x0d
+DATA lowHalves<>+8(SB)/1, $0x00
+DATA lowHalves<>+9(SB)/1, $0x01
+DATA lowHalves<>+10(SB)/1, $0x04
+DATA lowHalves<>+11(SB)/1, $0x05
+DATA lowHalves<>+12(SB)/1, $0x08
+DATA lowHalves<>+13(SB)/1, $0x09
+DATA lowHalves<>+14(SB)/1, $0x0c
+DATA lowHalves<>+15(SB)/1, $0x0d
+DATA lowHalves<>+16(SB)/1, $0x00
+DATA lowHalves<>+17(SB)/1, $0x01
+DATA lowHalves<>+18(SB)/1, $0x04
+DATA lowHalves<>+19(SB)/1, $0x05
+DATA lowHalves<>+20(SB)/1, $0x08
+DATA lowHalves<>+21(SB)/1, $0x09
+DATA lowHalves<>+22(SB)/1, $0x0c
+DATA lowHalves<>+23(SB)/1, $0x0d
+DATA lowHalves<>+24(SB)/1, $0x00
+DATA lowHalves<>+25(SB)/1, $0x01
+DATA lowHalves<>+26(SB)/1, $0x04
+DATA lowHalves<>+27(SB)/1, $0x05
+DATA lowHalves<>+28(SB)/1, $0x08
+DATA lowHalves<>+29(SB)/1, $0x09
+DATA lowHalves<>+30(SB)/1, $0x0c
+DATA lowHalves<>+31(SB)/1, $0x0d
+DATA lowHalves<>+32(SB)/1, $0x00
+DATA lowHalves<>+33(SB)/1, $0x01
+DATA lowHalves<>+34(SB)/1, $0x04
+DATA lowHalves<>+35(SB)/1, $0x05
+DATA lowHalves<>+36(SB)/1, $0x08
+DATA lowHalves<>+37(SB)/1, $0x09
+DATA lowHalves<>+38(SB)/1, $0x0c
+DATA lowHalves<>+39(SB)/1, $0x0d
+DATA lowHalves<>+40(SB)/1, $0x00
+DATA lowHalves<>+41(SB)/1, $0x01
+DATA lowHalves<>+42(SB)/1, $0x04
+DATA lowHalves<>+43(SB)/1, $0x05
+DATA lowHalves<>+44(SB)/1, $0x08
+DATA lowHalves<>+45(SB)/1, $0x09
+DATA lowHalves<>+46(SB)/1, $0x0c
+DATA lowHalves<>+47(SB)/1, $0x0d
+DATA lowHalves<>+48(SB)/1, $0x00
+DATA lowHalves<>+49(SB)/1, $0x01
+DATA lowHalves<>+50(SB)/1, $0x04
+DATA lowHalves<>+51(SB)/1, $0x05
+DATA lowHalves<>+52(SB)/1, $0x08
+DATA lowHalves<>+53(SB)/1, $0x09
+DATA lowHalves<>+54(SB)/1, $0x0c
+DATA lowHalves<>+55(SB)/1, $0x0d
+DATA lowHalves<>+56(SB)/1, $0x00
+DATA lowHalves<>+57(SB)/1, $0x01
+DATA lowHalves<>+58(SB)/1, $0x04
+DATA lowHalves<>+59(SB)/1, $0x05
+DATA lowHalves<>+60(SB)/1, $0x08
+DATA lowHalves<>+61(SB)/1, $0x09
+DATA lowHalves<>+62(SB)/1, $0x0c
+DATA lowHalves<>+63(SB)/1, $0x0d
+GLOBL lowHalves<>(SB), RODATA|NOPTR, $64
+
+DATA mask3<>+0(SB)/1, $0x03
+DATA mask3<>+1(SB)/1, $0x03
+DATA mask3<>+2(SB)/1, $0x03
+DATA mask3<>+3(SB)/1, $0x03
+DATA mask3<>+4(SB)/1, $0x03
+DATA mask3<>+5(SB)/1, $0x03
+DATA mask3<>+6(SB)/1, $0x03
+DATA mask3<>+7(SB)/1, $0x03
+DATA mask3<>+8(SB)/1, $0x03
+DATA mask3<>+9(SB)/1, $0x03
+DATA mask3<>+10(SB)/1, $0x03
+DATA mask3<>+11(SB)/1, $0x03
+DATA mask3<>+12(SB)/1, $0x03
+DATA mask3<>+13(SB)/1, $0x03
+DATA mask3<>+14(SB)/1, $0x03
+DATA mask3<>+15(SB)/1, $0x03
+DATA mask3<>+16(SB)/1, $0x03
+DATA mask3<>+17(SB)/1, $0x03
+DATA mask3<>+18(SB)/1, $0x03
+DATA mask3<>+19(SB)/1, $0x03
+DATA mask3<>+20(SB)/1, $0x03
+DATA mask3<>+21(SB)/1, $0x03
+DATA mask3<>+22(SB)/1, $0x03
+DATA mask3<>+23(SB)/1, $0x03
+DATA mask3<>+24(SB)/1, $0x03
+DATA mask3<>+25(SB)/1, $0x03
+DATA mask3<>+26(SB)/1, $0x03
+DATA mask3<>+27(SB)/1, $0x03
+DATA mask3<>+28(SB)/1, $0x03
+DATA mask3<>+29(SB)/1, $0x03
+DATA mask3<>+30(SB)/1, $0x03
+DATA mask3<>+31(SB)/1, $0x03
+DATA mask3<>+32(SB)/1, $0x03
+DATA mask3<>+33(SB)/1, $0x03
+DATA mask3<>+34(SB)/1, $0x03
+DATA mask3<>+35(SB)/1, $0x03
+DATA mask3<>+36(SB)/1, $0x03
+DATA mask3<>+37(SB)/1, $0x03
+DATA mask3<>+38(SB)/1, $0x03
+DATA mask3<>+39(SB)/1, $0x03
+DATA mask3<>+40(SB)/1, $0x03
+DATA mask3<>+41(SB)/1, $0x03
+DATA mask3<>+42(SB)/1, $0x03
+DATA mask3<>+43(SB)/1, $0x03
+DATA mask3<>+44(SB)/1, $0x03
+DATA mask3<>+45(SB)/1, $0x03
+DATA mask3<>+46(SB)/1, $0x03
+DATA mask3<>+47(SB)/1, $0x03
+DATA mask3<>+48(SB)/1, $0x03
+DATA mask3<>+49(SB)/1, $0x03
+DATA mask3<>+50(SB)/1, $0x03
+DATA mask3<>+51(SB)/1, $0x03
+DATA mask3<>+52(SB)/1, $0x03
+DATA mask3<>+53(SB)/1, $0x03
+DATA mask3<>+54(SB)/1, $0x03
+DATA mask3<>+55(SB)/1, $0x03
+DATA mask3<>+56(SB)/1, $0x03
+DATA mask3<>+57(SB)/1, $0x03
+DATA mask3<>+58(SB)/1, $0x03
+DATA mask3<>+59(SB)/1, $0x03
+DATA mask3<>+60(SB)/1, $0x03
+DATA mask3<>+61(SB)/1, $0x03
+DATA mask3<>+62(SB)/1, $0x03
+DATA mask3<>+63(SB)/1, $0x03
+GLOBL mask3<>(SB), RODATA|NOPTR, $64
+
+DATA ones<>+0(SB)/1, $0x01
+DATA ones<>+1(SB)/1, $0x00
+DATA ones<>+2(SB)/1, $0x01
+DATA ones<>+3(SB)/1, $0x00
+DATA ones<>+4(SB)/1, $0x01
+DATA ones<>+5(SB)/1, $0x00
+DATA ones<>+6(SB)/1, $0x01
+DATA ones<>+7(SB)/1, $0x00
+DATA ones<>+8(SB)/1, $0x01
+DATA ones<>+9(SB)/1, $0x00
+DATA ones<>+10(SB)/1, $0x01
+DATA ones<>+11(SB)/1, $0x00
+DATA ones<>+12(SB)/1, $0x01
+DATA ones<>+13(SB)/1, $0x00
+DATA ones<>+14(SB)/1, $0x01
+DATA ones<>+15(SB)/1, $0x00
+DATA ones<>+16(SB)/1, $0x01
+DATA ones<>+17(SB)/1, $0x00
+DATA ones<>+18(SB)/1, $0x01
+DATA ones<>+19(SB)/1, $0x00
+DATA ones<>+20(SB)/1, $0x01
+DATA ones<>+21(SB)/1, $0x00
+DATA ones<>+22(SB)/1, $0x01
+DATA ones<>+23(SB)/1, $0x00
+DATA ones<>+24(SB)/1, $0x01
+DATA ones<>+25(SB)/1, $0x00
+DATA ones<>+26(SB)/1, $0x01
+DATA ones<>+27(SB)/1, $0x00
+DATA ones<>+28(SB)/1, $0x01
+DATA ones<>+29(SB)/1, $0x00
+DATA ones<>+30(SB)/1, $0x01
+DATA ones<>+31(SB)/1, $0x00
+DATA ones<>+32(SB)/1, $0x01
+DATA ones<>+33(SB)/1, $0x00
+DATA ones<>+34(SB)/1, $0x01
+DATA ones<>+35(SB)/1, $0x00
+DATA ones<>+36(SB)/1, $0x01
+DATA ones<>+37(SB)/1, $0x00
+DATA ones<>+38(SB)/1, $0x01
+DATA ones<>+39(SB)/1, $0x00
+DATA ones<>+40(SB)/1, $0x01
+DATA ones<>+41(SB)/1, $0x00
+DATA ones<>+42(SB)/1, $0x01
+DATA ones<>+43(SB)/1, $0x00
+DATA ones<>+44(SB)/1, $0x01
+DATA ones<>+45(SB)/1, $0x00
+DATA ones<>+46(SB)/1, $0x01
+DATA ones<>+47(SB)/1, $0x00
+DATA ones<>+48(SB)/1, $0x01
+DATA ones<>+49(SB)/1, $0x00
+DATA ones<>+50(SB)/1, $0x01
+DATA ones<>+51(SB)/1, $0x00
+DATA ones<>+52(SB)/1, $0x01
+DATA ones<>+53(SB)/1, $0x00
+DATA ones<>+54(SB)/1, $0x01
+DATA ones<>+55(SB)/1, $0x00
+DATA ones<>+56(SB)/1, $0x01
+DATA ones<>+57(SB)/1, $0x00
+DATA ones<>+58(SB)/1, $0x01
+DATA ones<>+59(SB)/1, $0x00
+DATA ones<>+60(SB)/1, $0x01
+DATA ones<>+61(SB)/1, $0x00
+DATA ones<>+62(SB)/1, $0x01
+DATA ones<>+63(SB)/1, $0x00
+GLOBL ones<>(SB), RODATA|NOPTR, $64
+
+// func fillQ2KAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ2KAVX2(SB), NOSPLIT, $192-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VBROADCASTI128 (CX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (CX)(DX*1), Y1
+	VINSERTI128    $0x01, (SI)(DX*1), Y1, Y1
+	VBROADCASTI128 (CX)(DX*2), Y2
+	VINSERTI128    $0x01, (SI)(DX*2), Y2, Y2
+	VBROADCASTI128 (CX)(BX*1), Y3
+	VINSERTI128    $0x01, (SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y3
+	VBROADCASTI128 68(CX), Y5
+	VINSERTI128    $0x01, 68(SI), Y5, Y5
+	VBROADCASTI128 68(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 68(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 68(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 68(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 68(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 68(SI)(BX*1), Y8, Y8
+	VPUNPCKHDQ     Y6, Y5, Y5
+	VPUNPCKHDQ     Y8, Y7, Y6
+	VPUNPCKHQDQ    Y6, Y5, Y5
+	VPAND          Y3, Y2, Y6
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPAND          Y3, Y0, Y7
+	VPSRLW         $0x04, Y0, Y0
+	VPAND          maskf<>+0(SB), Y0, Y0
+	VPAND          Y3, Y4, Y8
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          Y3, Y1, Y3
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y9
+	VPERMQ         $0x08, Y9, Y9
+	VCVTPH2PS      X9, Y9
+	VPSRLD         $0x10, Y5, Y5
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VMOVUPS        Y6, (SP)
+	VMOVUPS        Y7, 32(SP)
+	VMOVUPS        Y8, 64(SP)
+	VMOVUPS        Y3, 96(SP)
+	VMOVUPS        Y9, 128(SP)
+	VMOVUPS        Y5, 160(SP)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2048(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2080(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2112(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2144(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2176(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2208(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2240(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2272(AX)
+	VMOVUPS        64(SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2304(AX)
+	VMOVUPS        64(SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2336(AX)
+	VMOVUPS        64(SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2368(AX)
+	VMOVUPS        64(SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2400(AX)
+	VMOVUPS        96(SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2432(AX)
+	VMOVUPS        96(SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2464(AX)
+	VMOVUPS        96(SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2496(AX)
+	VMOVUPS        96(SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2528(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y2, Y3
+	VMOVUPS        Y3, 2560(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 2592(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y0, Y2
+	VMOVUPS        Y2, 2624(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 2656(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y4, Y0
+	VMOVUPS        Y0, 2688(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y4, Y0
+	VMOVUPS        Y0, 2720(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y1, Y0
+	VMOVUPS        Y0, 2752(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y1, Y0
+	VMOVUPS        Y0, 2784(AX)
+	VMOVUPS        128(SP), Y0
+	VMOVUPS        Y0, 2816(AX)
+	VMOVUPS        160(SP), Y0
+	VMOVUPS        Y0, 2848(AX)
+	VBROADCASTI128 16(CX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 16(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 16(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VMOVUPS        Y3, (AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 256(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 512(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 768(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VMOVUPS        Y2, 32(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 288(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 544(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 800(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VMOVUPS        Y0, 64(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 320(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 576(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 832(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VMOVUPS        Y0, 96(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 352(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 608(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 864(AX)
+	VBROADCASTI128 32(CX), Y0
+	VINSERTI128    $0x01, 32(SI), Y0, Y0
+	VBROADCASTI128 32(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 32(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 32(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VMOVUPS        Y3, 128(AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 384(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 640(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 896(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VMOVUPS        Y2, 160(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 416(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 672(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 928(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VMOVUPS        Y0, 192(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 448(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 704(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 960(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VMOVUPS        Y0, 224(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 480(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 736(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 992(AX)
+	VBROADCASTI128 48(CX), Y0
+	VINSERTI128    $0x01, 48(SI), Y0, Y0
+	VBROADCASTI128 48(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 48(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 48(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 48(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 48(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VMOVUPS        Y3, 1024(AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1280(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1536(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 1792(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VMOVUPS        Y2, 1056(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 1312(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 1568(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1824(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VMOVUPS        Y0, 1088(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1344(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1600(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1856(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VMOVUPS        Y0, 1120(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1376(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1632(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1888(AX)
+	VBROADCASTI128 64(CX), Y0
+	VINSERTI128    $0x01, 64(SI), Y0, Y0
+	VBROADCASTI128 64(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 64(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 64(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 64(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 64(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VMOVUPS        Y3, 1152(AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1408(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1664(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 1920(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VMOVUPS        Y2, 1184(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 1440(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VMOVUPS        Y2, 1696(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1952(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VMOVUPS        Y0, 1216(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1472(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1728(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1984(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VMOVUPS        Y0, 1248(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1504(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 1760(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 2016(AX)
 	VZEROUPPER
 	RET
 
-DATA minus127<>+0(SB)/1, $0x00
-DATA minus127<>+1(SB)/1, $0x00
-DATA minus127<>+2(SB)/1, $0xfe
-DATA minus127<>+3(SB)/1, $0xc2
-GLOBL minus127<>(SB), RODATA|NOPTR, $4
+// func oneQ3KAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ3KAVX2(SB), NOSPLIT, $176-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
 
-DATA one<>+0(SB)/1, $0x00
-DATA one<>+1(SB)/1, $0x00
-DATA one<>+2(SB)/1, $0x80
-DATA one<>+3(SB)/1, $0x3f
-GLOBL one<>(SB), RODATA|NOPTR, $4
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
 
-DATA everyFourth<>+0(SB)/1, $0x00
-DATA everyFourth<>+1(SB)/1, $0x00
-DATA everyFourth<>+2(SB)/1, $0x00
-DATA everyFourth<>+3(SB)/1, $0x00
-DATA everyFourth<>+4(SB)/1, $0x04
-DATA everyFourth<>+5(SB)/1, $0x00
-DATA everyFourth<>+6(SB)/1, $0x00
-DATA everyFourth<>+7(SB)/1, $0x00
-DATA everyFourth<>+8(SB)/1, $0x08
-DATA everyFourth<>+9(SB)/1, $0x00
-DATA everyFourth<>+10(SB)/1, $0x00
-DATA everyFourth<>+11(SB)/1, $0x00
-DATA everyFourth<>+12(SB)/1, $0x0c
-DATA everyFourth<>+13(SB)/1, $0x00
-DATA everyFourth<>+14(SB)/1, $0x00
-DATA everyFourth<>+15(SB)/1, $0x00
-DATA everyFourth<>+16(SB)/1, $0x00
-DATA everyFourth<>+17(SB)/1, $0x00
-DATA everyFourth<>+18(SB)/1, $0x00
-DATA everyFourth<>+19(SB)/1, $0x00
-DATA everyFourth<>+20(SB)/1, $0x04
-DATA everyFourth<>+21(SB)/1, $0x00
-DATA everyFourth<>+22(SB)/1, $0x00
-DATA everyFourth<>+23(SB)/1, $0x00
-DATA everyFourth<>+24(SB)/1, $0x08
-DATA everyFourth<>+25(SB)/1, $0x00
-DATA everyFourth<>+26(SB)/1, $0x00
-DATA everyFourth<>+27(SB)/1, $0x00
-DATA everyFourth<>+28(SB)/1, $0x0c
-DATA everyFourth<>+29(SB)/1, $0x00
-DATA everyFourth<>+30(SB)/1, $0x00
-DATA everyFourth<>+31(SB)/1, $0x00
-DATA everyFourth<>+32(SB)/1, $0x00
-DATA everyFourth<>+33(SB)/1, $0x00
-DATA everyFourth<>+34(SB)/1, $0x00
-DATA everyFourth<>+35(SB)/1, $0x00
-DATA everyFourth<>+36(SB)/1, $0x04
-DATA everyFourth<>+37(SB)/1, $0x00
-DATA everyFourth<>+38(SB)/1, $0x00
-DATA everyFourth<>+39(SB)/1, $0x00
-DATA everyFourth<>+40(SB)/1, $0x08
-DATA everyFourth<>+41(SB)/1, $0x00
-DATA everyFourth<>+42(SB)/1, $0x00
-DATA everyFourth<>+43(SB)/1, $0x00
-DATA everyFourth<>+44(SB)/1, $0x0c
-DATA everyFourth<>+45(SB)/1, $0x00
-DATA everyFourth<>+46(SB)/1, $0x00
-DATA everyFourth<>+47(SB)/1, $0x00
-DATA everyFourth<>+48(SB)/1, $0x00
-DATA everyFourth<>+49(SB)/1, $0x00
-DATA everyFourth<>+50(SB)/1, $0x00
-DATA everyFourth<>+51(SB)/1, $0x00
-DATA everyFourth<>+52(SB)/1, $0x04
-DATA everyFourth<>+53(SB)/1, $0x00
-DATA everyFourth<>+54(SB)/1, $0x00
-DATA everyFourth<>+55(SB)/1, $0x00
-DATA everyFourth<>+56(SB)/1, $0x08
-DATA everyFourth<>+57(SB)/1, $0x00
-DATA everyFourth<>+58(SB)/1, $0x00
-DATA everyFourth<>+59(SB)/1, $0x00
-DATA everyFourth<>+60(SB)/1, $0x0c
-DATA everyFourth<>+61(SB)/1, $0x00
-DATA everyFourth<>+62(SB)/1, $0x00
-DATA everyFourth<>+63(SB)/1, $0x00
-GLOBL everyFourth<>(SB), RODATA|NOPTR, $64
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
 
-// func roundSmallAVX512(r *byte, x *float32, units int)
-// Requires: AVX, AVX512F, AVX512VL, AVX512VNNI, F16C
-TEXT ·roundSmallAVX512(SB), NOSPLIT, $0-24
-	MOVQ         r+0(FP), AX
-	MOVQ         x+8(FP), CX
-	MOVQ         units+16(FP), DX
-	LEAQ         256(AX), BX
-	MOVL         $0x7fffffff, SI
-	VPBROADCASTD SI, Z0
-	MOVL         $0x01010101, SI
-	VPBROADCASTD SI, Z1
-
-unit:
-	VPANDD          (CX), Z0, Z2
-	VPANDD          64(CX), Z0, Z3
-	VPMAXUD         Z3, Z2, Z2
-	VSHUFI32X4      $0x4e, Z2, Z2, Z3
-	VPMAXUD         Z3, Z2, Z2
-	VSHUFI32X4      $0xb1, Z2, Z2, Z3
-	VPMAXUD         Z3, Z2, Z2
-	VPSHUFD         $0x4e, Z2, Z3
-	VPMAXUD         Z3, Z2, Z2
-	VPSHUFD         $0xb1, Z2, Z3
-	VPMAXUD         Z3, Z2, Z2
-	VMOVD           X2, SI
-	CMPL            SI, $0x7f800000
-	JCC             notFinite
-	CMPL            SI, $0x04000000
-	JCS             zero
-	VMOVSS          plus127<>+0(SB), X4
-	VDIVSS          X4, X2, X3
-	VCVTPS2PH       $0x00, X3, X3
-	VCVTPH2PS       X3, X3
-	VMOVSS          X3, (BX)
-	VDIVSS          X2, X4, X2
-	VBROADCASTSS    X2, Z2
-	VMULPS          (CX), Z2, Z3
-	VCVTPS2DQ       Z3, Z3
-	VPMOVSDB        Z3, X3
-	VMOVDQU         X3, (AX)
-	VMULPS          64(CX), Z2, Z2
-	VCVTPS2DQ       Z2, Z2
-	VPMOVSDB        Z2, X2
-	VMOVDQU         X2, 16(AX)
-	VBROADCASTI64X4 (AX), Z2
-	VPXORD          Z31, Z31, Z3
-	VPDPBUSD        Z2, Z1, Z3
-	VSHUFI32X4      $0x4e, Z3, Z3, Z2
-	VPADDD          Z2, Z3, Z3
-	VSHUFI32X4      $0xb1, Z3, Z3, Z2
-	VPADDD          Z2, Z3, Z3
-	VPSHUFD         $0x4e, Z3, Z2
-	VPADDD          Z2, Z3, Z3
-	VPSHUFD         $0xb1, Z3, Z2
-	VPADDD          Z2, Z3, Z3
-	VPSLLD          $0x06, Z3, Z3
-	VPXORD          Z31, Z31, Z2
-	VPSUBD          Z3, Z2, Z2
-	VMOVD           X2, 32(BX)
-
-next:
-	ADDQ $0x00000080, CX
-	ADDQ $0x20, AX
-	ADDQ $0x04, BX
-	DECQ DX
-	JNZ  unit
+chunk:
+	VBROADCASTI128 94(AX), Y1
+	VINSERTI128    $0x01, 94(SI), Y1, Y1
+	PREFETCHT0     (R9)
+	VBROADCASTI128 94(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 94(SI)(CX*1), Y2, Y2
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 94(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 94(SI)(CX*2), Y3, Y3
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 94(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 94(SI)(BX*1), Y4, Y4
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPSLLD         $0x10, Y1, Y4
+	VPSRLD         $0x10, Y3, Y3
+	VPOR           Y3, Y4, Y4
+	VPSLLD         $0x10, Y5, Y3
+	VPSRLD         $0x10, Y1, Y1
+	VPOR           Y1, Y3, Y3
+	VPSLLD         $0x10, Y2, Y1
+	VPSRLD         $0x10, Y5, Y5
+	VPOR           Y5, Y1, Y1
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y6
+	VPSLLW         $0x04, Y1, Y7
+	VPAND          mask30<>+0(SB), Y7, Y7
+	VPAND          Y5, Y4, Y8
+	VPOR           Y8, Y7, Y7
+	VPSUBB         Y6, Y7, Y7
+	VPSLLW         $0x02, Y1, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y8, Y8
+	VPSUBB         Y6, Y8, Y8
+	VPAND          mask30<>+0(SB), Y1, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPOR           Y4, Y5, Y5
+	VPSUBB         Y6, Y5, Y5
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPOR           Y3, Y1, Y1
+	VPSUBB         Y6, Y1, Y1
+	VPSRLD         $0x10, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y7, 16(SP)
+	VMOVUPS        Y8, 48(SP)
+	VMOVUPS        Y5, 80(SP)
+	VMOVUPS        Y1, 112(SP)
+	VMOVUPS        Y2, 144(SP)
+	VBROADCASTI128 (AX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 (AX)(CX*1), Y2
+	VINSERTI128    $0x01, (SI)(CX*1), Y2, Y2
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 (AX)(CX*2), Y3
+	VINSERTI128    $0x01, (SI)(CX*2), Y3, Y3
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 (AX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	PREFETCHT0     448(R9)
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 32(AX), Y4
+	VINSERTI128    $0x01, 32(SI), Y4, Y4
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 32(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y6, Y6
+	PREFETCHT0     576(R9)
+	VBROADCASTI128 32(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y7, Y7
+	PREFETCHT0     640(R9)
+	VBROADCASTI128 32(AX)(BX*1), Y8
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y8, Y8
+	PREFETCHT0     704(R9)
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPAND          mask3<>+0(SB), Y7, Y8
+	VPSLLW         $0x02, Y3, Y10
+	VPAND          mask4<>+0(SB), Y10, Y10
+	VPOR           Y8, Y10, Y10
+	VPBROADCASTD   word4040404<>+0(SB), Y8
+	VPSUBB         Y8, Y10, Y10
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y10, Y11
+	VPBROADCASTD   (DI), Y12
+	VPSIGNB        Y10, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPSRLW         $0x02, Y7, Y10
+	VPAND          mask3<>+0(SB), Y10, Y10
+	VPSLLW         $0x01, Y3, Y11
+	VPAND          mask4<>+0(SB), Y11, Y11
+	VPOR           Y10, Y11, Y11
+	VPBROADCASTD   word4040404<>+0(SB), Y10
+	VPSUBB         Y10, Y11, Y11
+	VPXOR          Y10, Y10, Y10
+	VPABSB         Y11, Y12
+	VPBROADCASTD   32(DI), Y13
+	VPSIGNB        Y11, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y10, Y10
+	VPSRLW         $0x04, Y7, Y11
+	VPAND          mask3<>+0(SB), Y11, Y11
+	VPAND          mask4<>+0(SB), Y3, Y12
+	VPOR           Y11, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y11
+	VPSUBB         Y11, Y12, Y12
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y12, Y13
+	VPBROADCASTD   64(DI), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x01, Y3, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y7, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y12, Y12
+	VPXOR          Y7, Y7, Y7
+	VPABSB         Y12, Y13
+	VPBROADCASTD   96(DI), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPAND          mask3<>+0(SB), Y4, Y12
+	VPSLLW         $0x02, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y12, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y12
+	VPSUBB         Y12, Y13, Y13
+	VPABSB         Y13, Y12
+	VPBROADCASTD   4(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPSRLW         $0x02, Y4, Y12
+	VPAND          mask3<>+0(SB), Y12, Y12
+	VPSLLW         $0x01, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y12, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y12
+	VPSUBB         Y12, Y13, Y13
+	VPABSB         Y13, Y12
+	VPBROADCASTD   36(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y10, Y10
+	VPSRLW         $0x04, Y4, Y12
+	VPAND          mask3<>+0(SB), Y12, Y12
+	VPAND          mask4<>+0(SB), Y1, Y13
+	VPOR           Y12, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y12
+	VPSUBB         Y12, Y13, Y13
+	VPABSB         Y13, Y12
+	VPBROADCASTD   68(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y12, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x06, Y4, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y1, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y4, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y12, Y12
+	VPABSB         Y12, Y4
+	VPBROADCASTD   100(DI), Y13
+	VPSIGNB        Y12, Y13, Y13
+	VPMADDUBSW     Y13, Y4, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y7, Y7
+	VPAND          mask3<>+0(SB), Y9, Y4
+	VPSLLW         $0x02, Y5, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y4, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y12, Y12
+	VPABSB         Y12, Y4
+	VPBROADCASTD   8(DI), Y13
+	VPSIGNB        Y12, Y13, Y13
+	VPMADDUBSW     Y13, Y4, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSRLW         $0x02, Y9, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSLLW         $0x01, Y5, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y4, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y12, Y12
+	VPABSB         Y12, Y4
+	VPBROADCASTD   40(DI), Y13
+	VPSIGNB        Y12, Y13, Y13
+	VPMADDUBSW     Y13, Y4, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y10, Y10
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPAND          mask4<>+0(SB), Y5, Y12
+	VPOR           Y4, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y12, Y12
+	VPABSB         Y12, Y4
+	VPBROADCASTD   72(DI), Y13
+	VPSIGNB        Y12, Y13, Y13
+	VPMADDUBSW     Y13, Y4, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPSRLW         $0x06, Y9, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y5, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y4, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y9, Y9
+	VPABSB         Y9, Y4
+	VPBROADCASTD   104(DI), Y12
+	VPSIGNB        Y9, Y12, Y12
+	VPMADDUBSW     Y12, Y4, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y7, Y7
+	VPAND          mask3<>+0(SB), Y6, Y4
+	VPSLLW         $0x02, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y4, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y9, Y9
+	VPABSB         Y9, Y4
+	VPBROADCASTD   12(DI), Y12
+	VPSIGNB        Y9, Y12, Y12
+	VPMADDUBSW     Y12, Y4, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VMOVUPS        16(SP), Y4
+	VPSLLD         $0x18, Y4, Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y8, Y8
+	VPSRLW         $0x02, Y6, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSLLW         $0x01, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y4, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y9, Y9
+	VPABSB         Y9, Y4
+	VPBROADCASTD   44(DI), Y12
+	VPSIGNB        Y9, Y12, Y12
+	VPMADDUBSW     Y12, Y4, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y10, Y10
+	VMOVUPS        16(SP), Y4
+	VPSLLD         $0x08, Y4, Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPAND          mask4<>+0(SB), Y2, Y9
+	VPOR           Y4, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y9, Y9
+	VPABSB         Y9, Y4
+	VPBROADCASTD   76(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y4, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y11, Y11
+	VMOVUPS        48(SP), Y4
+	VPSLLD         $0x18, Y4, Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x06, Y6, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y2, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y4, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y6, Y6
+	VPABSB         Y6, Y4
+	VPBROADCASTD   108(DI), Y9
+	VPSIGNB        Y6, Y9, Y9
+	VPMADDUBSW     Y9, Y4, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VMOVUPS        48(SP), Y4
+	VPSLLD         $0x08, Y4, Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VBROADCASTI128 64(AX), Y4
+	VINSERTI128    $0x01, 64(SI), Y4, Y4
+	PREFETCHT0     768(R9)
+	VBROADCASTI128 64(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 64(SI)(CX*1), Y6, Y6
+	PREFETCHT0     832(R9)
+	VBROADCASTI128 64(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 64(SI)(CX*2), Y7, Y7
+	VBROADCASTI128 64(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y6, Y4, Y10
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y9, Y7, Y4
+	VPUNPCKHDQ     Y9, Y7, Y9
+	VPUNPCKLQDQ    Y4, Y10, Y7
+	VPUNPCKHQDQ    Y4, Y10, Y4
+	VPUNPCKLQDQ    Y9, Y6, Y10
+	VPUNPCKHQDQ    Y9, Y6, Y6
+	VPAND          mask3<>+0(SB), Y7, Y9
+	VPSRLW         $0x02, Y3, Y11
+	VPAND          mask4<>+0(SB), Y11, Y11
+	VPOR           Y9, Y11, Y11
+	VPBROADCASTD   word4040404<>+0(SB), Y9
+	VPSUBB         Y9, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y11, Y12
+	VPBROADCASTD   128(DI), Y13
+	VPSIGNB        Y11, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y9, Y9
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          mask3<>+0(SB), Y11, Y11
+	VPSRLW         $0x03, Y3, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y11, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y11
+	VPSUBB         Y11, Y12, Y12
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y12, Y13
+	VPBROADCASTD   160(DI), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x04, Y7, Y12
+	VPAND          mask3<>+0(SB), Y12, Y12
+	VPSRLW         $0x04, Y3, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y12, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y12
+	VPSUBB         Y12, Y13, Y13
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y13, Y14
+	VPBROADCASTD   192(DI), Y15
+	VPSIGNB        Y13, Y15, Y15
+	VPMADDUBSW     Y15, Y14, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y12, Y12
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x05, Y3, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VPXOR          Y7, Y7, Y7
+	VPABSB         Y3, Y13
+	VPBROADCASTD   224(DI), Y14
+	VPSIGNB        Y3, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPAND          mask3<>+0(SB), Y4, Y3
+	VPSRLW         $0x02, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y3, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y13, Y13
+	VPABSB         Y13, Y3
+	VPBROADCASTD   132(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y3, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VPSRLW         $0x02, Y4, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x03, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y3, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y13, Y13
+	VPABSB         Y13, Y3
+	VPBROADCASTD   164(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y3, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x04, Y4, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x04, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y3, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y13, Y13
+	VPABSB         Y13, Y3
+	VPBROADCASTD   196(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y3, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x06, Y4, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x05, Y1, Y1
+	VPAND          mask4<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   228(DI), Y4
+	VPSIGNB        Y1, Y4, Y4
+	VPMADDUBSW     Y4, Y3, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y7, Y7
+	VPAND          mask3<>+0(SB), Y10, Y1
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   136(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y9, Y9
+	VPSRLW         $0x02, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   168(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y11, Y11
+	VPSRLW         $0x04, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x04, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   200(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y12, Y12
+	VPSRLW         $0x06, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x05, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   232(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y7, Y7
+	VPAND          mask3<>+0(SB), Y6, Y1
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   140(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y9, Y9
+	VMOVUPS        80(SP), Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x02, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y2, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   172(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y11, Y11
+	VMOVUPS        80(SP), Y1
+	VPSLLD         $0x08, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   204(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y12, Y12
+	VMOVUPS        112(SP), Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPSRLW         $0x06, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x05, Y2, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y2, Y2
+	VPABSB         Y2, Y1
+	VPBROADCASTD   236(DI), Y3
+	VPSIGNB        Y2, Y3, Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y7, Y7
+	VMOVUPS        112(SP), Y1
+	VPSLLD         $0x08, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VBROADCASTI128 16(AX), Y1
+	VINSERTI128    $0x01, 16(SI), Y1, Y1
+	VBROADCASTI128 16(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 16(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 16(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 48(AX), Y4
+	VINSERTI128    $0x01, 48(SI), Y4, Y4
+	VBROADCASTI128 48(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 48(SI)(CX*1), Y6, Y6
+	VBROADCASTI128 48(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 48(SI)(CX*2), Y7, Y7
+	VBROADCASTI128 48(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y6, Y4, Y10
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y9, Y7, Y4
+	VPUNPCKHDQ     Y9, Y7, Y9
+	VPUNPCKLQDQ    Y4, Y10, Y7
+	VPUNPCKHQDQ    Y4, Y10, Y4
+	VPUNPCKLQDQ    Y9, Y6, Y10
+	VPUNPCKHQDQ    Y9, Y6, Y6
+	VPAND          mask3<>+0(SB), Y7, Y9
+	VPSLLW         $0x02, Y3, Y11
+	VPAND          mask4<>+0(SB), Y11, Y11
+	VPOR           Y9, Y11, Y11
+	VPBROADCASTD   word4040404<>+0(SB), Y9
+	VPSUBB         Y9, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y11, Y12
+	VPBROADCASTD   16(DI), Y13
+	VPSIGNB        Y11, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y9, Y9
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          mask3<>+0(SB), Y11, Y11
+	VPSLLW         $0x01, Y3, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y11, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y11
+	VPSUBB         Y11, Y12, Y12
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y12, Y13
+	VPBROADCASTD   48(DI), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x04, Y7, Y12
+	VPAND          mask3<>+0(SB), Y12, Y12
+	VPAND          mask4<>+0(SB), Y3, Y13
+	VPOR           Y12, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y12
+	VPSUBB         Y12, Y13, Y13
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y13, Y14
+	VPBROADCASTD   80(DI), Y15
+	VPSIGNB        Y13, Y15, Y15
+	VPMADDUBSW     Y15, Y14, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y12, Y12
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x01, Y3, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y7, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y13, Y13
+	VPXOR          Y7, Y7, Y7
+	VPABSB         Y13, Y14
+	VPBROADCASTD   112(DI), Y15
+	VPSIGNB        Y13, Y15, Y15
+	VPMADDUBSW     Y15, Y14, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y7, Y7
+	VPAND          mask3<>+0(SB), Y4, Y13
+	VPSLLW         $0x02, Y1, Y14
+	VPAND          mask4<>+0(SB), Y14, Y14
+	VPOR           Y13, Y14, Y14
+	VPBROADCASTD   word4040404<>+0(SB), Y13
+	VPSUBB         Y13, Y14, Y14
+	VPABSB         Y14, Y13
+	VPBROADCASTD   20(DI), Y15
+	VPSIGNB        Y14, Y15, Y15
+	VPMADDUBSW     Y15, Y13, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y9, Y9
+	VPSRLW         $0x02, Y4, Y13
+	VPAND          mask3<>+0(SB), Y13, Y13
+	VPSLLW         $0x01, Y1, Y14
+	VPAND          mask4<>+0(SB), Y14, Y14
+	VPOR           Y13, Y14, Y14
+	VPBROADCASTD   word4040404<>+0(SB), Y13
+	VPSUBB         Y13, Y14, Y14
+	VPABSB         Y14, Y13
+	VPBROADCASTD   52(DI), Y15
+	VPSIGNB        Y14, Y15, Y15
+	VPMADDUBSW     Y15, Y13, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y11, Y11
+	VPSRLW         $0x04, Y4, Y13
+	VPAND          mask3<>+0(SB), Y13, Y13
+	VPAND          mask4<>+0(SB), Y1, Y14
+	VPOR           Y13, Y14, Y14
+	VPBROADCASTD   word4040404<>+0(SB), Y13
+	VPSUBB         Y13, Y14, Y14
+	VPABSB         Y14, Y13
+	VPBROADCASTD   84(DI), Y15
+	VPSIGNB        Y14, Y15, Y15
+	VPMADDUBSW     Y15, Y13, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y12, Y12
+	VPSRLW         $0x06, Y4, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y4, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y13, Y13
+	VPABSB         Y13, Y4
+	VPBROADCASTD   116(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y4, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPAND          mask3<>+0(SB), Y10, Y4
+	VPSLLW         $0x02, Y5, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y4, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y13, Y13
+	VPABSB         Y13, Y4
+	VPBROADCASTD   24(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y4, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VPSRLW         $0x02, Y10, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSLLW         $0x01, Y5, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y4, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y13, Y13
+	VPABSB         Y13, Y4
+	VPBROADCASTD   56(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y4, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x04, Y10, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPAND          mask4<>+0(SB), Y5, Y13
+	VPOR           Y4, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y13, Y13
+	VPABSB         Y13, Y4
+	VPBROADCASTD   88(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y4, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x06, Y10, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y5, Y10
+	VPAND          mask4<>+0(SB), Y10, Y10
+	VPOR           Y4, Y10, Y10
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y10, Y10
+	VPABSB         Y10, Y4
+	VPBROADCASTD   120(DI), Y13
+	VPSIGNB        Y10, Y13, Y13
+	VPMADDUBSW     Y13, Y4, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y7, Y7
+	VPAND          mask3<>+0(SB), Y6, Y4
+	VPSLLW         $0x02, Y2, Y10
+	VPAND          mask4<>+0(SB), Y10, Y10
+	VPOR           Y4, Y10, Y10
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y10, Y10
+	VPABSB         Y10, Y4
+	VPBROADCASTD   28(DI), Y13
+	VPSIGNB        Y10, Y13, Y13
+	VPMADDUBSW     Y13, Y4, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y9, Y9
+	VMOVUPS        16(SP), Y4
+	VPSLLD         $0x10, Y4, Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x02, Y6, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSLLW         $0x01, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y4, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y9, Y9
+	VPABSB         Y9, Y4
+	VPBROADCASTD   60(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y4, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y11, Y11
+	VMOVUPS        16(SP), Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPAND          mask4<>+0(SB), Y2, Y9
+	VPOR           Y4, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y9, Y9
+	VPABSB         Y9, Y4
+	VPBROADCASTD   92(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y4, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y12, Y12
+	VMOVUPS        48(SP), Y4
+	VPSLLD         $0x10, Y4, Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPSRLW         $0x06, Y6, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPSRLW         $0x01, Y2, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y4, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y4
+	VPSUBB         Y4, Y6, Y6
+	VPABSB         Y6, Y4
+	VPBROADCASTD   124(DI), Y9
+	VPSIGNB        Y6, Y9, Y9
+	VPMADDUBSW     Y9, Y4, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VMOVUPS        48(SP), Y4
+	VPSRAD         $0x18, Y4, Y4
+	VPMULLD        Y4, Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VBROADCASTI128 80(AX), Y4
+	VINSERTI128    $0x01, 80(SI), Y4, Y4
+	VBROADCASTI128 80(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 80(SI)(CX*1), Y6, Y6
+	VBROADCASTI128 80(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 80(SI)(CX*2), Y7, Y7
+	VBROADCASTI128 80(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y6, Y4, Y10
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y9, Y7, Y4
+	VPUNPCKHDQ     Y9, Y7, Y9
+	VPUNPCKLQDQ    Y4, Y10, Y7
+	VPUNPCKHQDQ    Y4, Y10, Y4
+	VPUNPCKLQDQ    Y9, Y6, Y10
+	VPUNPCKHQDQ    Y9, Y6, Y6
+	VPAND          mask3<>+0(SB), Y7, Y9
+	VPSRLW         $0x02, Y3, Y11
+	VPAND          mask4<>+0(SB), Y11, Y11
+	VPOR           Y9, Y11, Y11
+	VPBROADCASTD   word4040404<>+0(SB), Y9
+	VPSUBB         Y9, Y11, Y11
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y11, Y12
+	VPBROADCASTD   144(DI), Y13
+	VPSIGNB        Y11, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y9, Y9
+	VPSRLW         $0x02, Y7, Y11
+	VPAND          mask3<>+0(SB), Y11, Y11
+	VPSRLW         $0x03, Y3, Y12
+	VPAND          mask4<>+0(SB), Y12, Y12
+	VPOR           Y11, Y12, Y12
+	VPBROADCASTD   word4040404<>+0(SB), Y11
+	VPSUBB         Y11, Y12, Y12
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y12, Y13
+	VPBROADCASTD   176(DI), Y14
+	VPSIGNB        Y12, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x04, Y7, Y12
+	VPAND          mask3<>+0(SB), Y12, Y12
+	VPSRLW         $0x04, Y3, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y12, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y12
+	VPSUBB         Y12, Y13, Y13
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y13, Y14
+	VPBROADCASTD   208(DI), Y15
+	VPSIGNB        Y13, Y15, Y15
+	VPMADDUBSW     Y15, Y14, Y15
+	VPMADDWD       ones<>+0(SB), Y15, Y15
+	VPADDD         Y15, Y12, Y12
+	VPSRLW         $0x06, Y7, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x05, Y3, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VPXOR          Y7, Y7, Y7
+	VPABSB         Y3, Y13
+	VPBROADCASTD   240(DI), Y14
+	VPSIGNB        Y3, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y7, Y7
+	VPAND          mask3<>+0(SB), Y4, Y3
+	VPSRLW         $0x02, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y3, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y13, Y13
+	VPABSB         Y13, Y3
+	VPBROADCASTD   148(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y3, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VPSRLW         $0x02, Y4, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x03, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y3, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y13, Y13
+	VPABSB         Y13, Y3
+	VPBROADCASTD   180(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y3, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPSRLW         $0x04, Y4, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x04, Y1, Y13
+	VPAND          mask4<>+0(SB), Y13, Y13
+	VPOR           Y3, Y13, Y13
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y13, Y13
+	VPABSB         Y13, Y3
+	VPBROADCASTD   212(DI), Y14
+	VPSIGNB        Y13, Y14, Y14
+	VPMADDUBSW     Y14, Y3, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x06, Y4, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x05, Y1, Y1
+	VPAND          mask4<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   244(DI), Y4
+	VPSIGNB        Y1, Y4, Y4
+	VPMADDUBSW     Y4, Y3, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y7, Y7
+	VPAND          mask3<>+0(SB), Y10, Y1
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   152(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y9, Y9
+	VPSRLW         $0x02, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   184(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y11, Y11
+	VPSRLW         $0x04, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x04, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   216(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y12, Y12
+	VPSRLW         $0x06, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x05, Y5, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   248(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y7, Y7
+	VPAND          mask3<>+0(SB), Y6, Y1
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   156(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y9, Y9
+	VMOVUPS        80(SP), Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x02, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x03, Y2, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   188(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y11, Y11
+	VMOVUPS        80(SP), Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask4<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VPABSB         Y3, Y1
+	VPBROADCASTD   220(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y1, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y12, Y12
+	VMOVUPS        112(SP), Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPSRLW         $0x06, Y6, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPSRLW         $0x05, Y2, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y1
+	VPSUBB         Y1, Y2, Y2
+	VPABSB         Y2, Y1
+	VPBROADCASTD   252(DI), Y3
+	VPSIGNB        Y2, Y3, Y3
+	VPMADDUBSW     Y3, Y1, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y7, Y7
+	VMOVUPS        112(SP), Y1
+	VPSRAD         $0x18, Y1, Y1
+	VPMULLD        Y1, Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   304(DI), Y1
+	VMULPS         144(SP), Y1, Y1
+	VMULPS         Y1, Y8, Y8
+	VADDPS         Y8, Y0, Y0
+	ADDQ           $0x00000370, R9
+	ADDQ           $0x0000006e, AX
+	ADDQ           $0x0000006e, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y0, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
 	VZEROUPPER
 	RET
 
-notFinite:
-	MOVL $0x7fc00000, SI
-	JMP  none
+DATA word20202020<>+0(SB)/1, $0x20
+DATA word20202020<>+1(SB)/1, $0x20
+DATA word20202020<>+2(SB)/1, $0x20
+DATA word20202020<>+3(SB)/1, $0x20
+GLOBL word20202020<>(SB), RODATA|NOPTR, $4
 
-zero:
-	XORL SI, SI
+DATA mask30<>+0(SB)/1, $0x30
+DATA mask30<>+1(SB)/1, $0x30
+DATA mask30<>+2(SB)/1, $0x30
+DATA mask30<>+3(SB)/1, $0x30
+DATA mask30<>+4(SB)/1, $0x30
+DATA mask30<>+5(SB)/1, $0x30
+DATA mask30<>+6(SB)/1, $0x30
+DATA mask30<>+7(SB)/1, $0x30
+DATA mask30<>+8(SB)/1, $0x30
+DATA mask30<>+9(SB)/1, $0x30
+DATA mask30<>+10(SB)/1, $0x30
+DATA mask30<>+11(SB)/1, $0x30
+DATA mask30<>+12(SB)/1, $0x30
+DATA mask30<>+13(SB)/1, $0x30
+DATA mask30<>+14(SB)/1, $0x30
+DATA mask30<>+15(SB)/1, $0x30
+DATA mask30<>+16(SB)/1, $0x30
+DATA mask30<>+17(SB)/1, $0x30
+DATA mask30<>+18(SB)/1, $0x30
+DATA mask30<>+19(SB)/1, $0x30
+DATA mask30<>+20(SB)/1, $0x30
+DATA mask30<>+21(SB)/1, $0x30
+DATA mask30<>+22(SB)/1, $0x30
+DATA mask30<>+23(SB)/1, $0x30
+DATA mask30<>+24(SB)/1, $0x30
+DATA mask30<>+25(SB)/1, $0x30
+DATA mask30<>+26(SB)/1, $0x30
+DATA mask30<>+27(SB)/1, $0x30
+DATA mask30<>+28(SB)/1, $0x30
+DATA mask30<>+29(SB)/1, $0x30
+DATA mask30<>+30(SB)/1, $0x30
+DATA mask30<>+31(SB)/1, $0x30
+DATA mask30<>+32(SB)/1, $0x30
+DATA mask30<>+33(SB)/1, $0x30
+DATA mask30<>+34(SB)/1, $0x30
+DATA mask30<>+35(SB)/1, $0x30
+DATA mask30<>+36(SB)/1, $0x30
+DATA mask30<>+37(SB)/1, $0x30
+DATA mask30<>+38(SB)/1, $0x30
+DATA mask30<>+39(SB)/1, $0x30
+DATA mask30<>+40(SB)/1, $0x30
+DATA mask30<>+41(SB)/1, $0x30
+DATA mask30<>+42(SB)/1, $0x30
+DATA mask30<>+43(SB)/1, $0x30
+DATA mask30<>+44(SB)/1, $0x30
+DATA mask30<>+45(SB)/1, $0x30
+DATA mask30<>+46(SB)/1, $0x30
+DATA mask30<>+47(SB)/1, $0x30
+DATA mask30<>+48(SB)/1, $0x30
+DATA mask30<>+49(SB)/1, $0x30
+DATA mask30<>+50(SB)/1, $0x30
+DATA mask30<>+51(SB)/1, $0x30
+DATA mask30<>+52(SB)/1, $0x30
+DATA mask30<>+53(SB)/1, $0x30
+DATA mask30<>+54(SB)/1, $0x30
+DATA mask30<>+55(SB)/1, $0x30
+DATA mask30<>+56(SB)/1, $0x30
+DATA mask30<>+57(SB)/1, $0x30
+DATA mask30<>+58(SB)/1, $0x30
+DATA mask30<>+59(SB)/1, $0x30
+DATA mask30<>+60(SB)/1, $0x30
+DATA mask30<>+61(SB)/1, $0x30
+DATA mask30<>+62(SB)/1, $0x30
+DATA mask30<>+63(SB)/1, $0x30
+GLOBL mask30<>(SB), RODATA|NOPTR, $64
 
-none:
-	MOVL      SI, (BX)
-	MOVL      $0x00000000, 32(BX)
-	VPXORD    Z31, Z31, Z2
-	VMOVDQU32 Y2, (AX)
-	JMP       next
+DATA mask4<>+0(SB)/1, $0x04
+DATA mask4<>+1(SB)/1, $0x04
+DATA mask4<>+2(SB)/1, $0x04
+DATA mask4<>+3(SB)/1, $0x04
+DATA mask4<>+4(SB)/1, $0x04
+DATA mask4<>+5(SB)/1, $0x04
+DATA mask4<>+6(SB)/1, $0x04
+DATA mask4<>+7(SB)/1, $0x04
+DATA mask4<>+8(SB)/1, $0x04
+DATA mask4<>+9(SB)/1, $0x04
+DATA mask4<>+10(SB)/1, $0x04
+DATA mask4<>+11(SB)/1, $0x04
+DATA mask4<>+12(SB)/1, $0x04
+DATA mask4<>+13(SB)/1, $0x04
+DATA mask4<>+14(SB)/1, $0x04
+DATA mask4<>+15(SB)/1, $0x04
+DATA mask4<>+16(SB)/1, $0x04
+DATA mask4<>+17(SB)/1, $0x04
+DATA mask4<>+18(SB)/1, $0x04
+DATA mask4<>+19(SB)/1, $0x04
+DATA mask4<>+20(SB)/1, $0x04
+DATA mask4<>+21(SB)/1, $0x04
+DATA mask4<>+22(SB)/1, $0x04
+DATA mask4<>+23(SB)/1, $0x04
+DATA mask4<>+24(SB)/1, $0x04
+DATA mask4<>+25(SB)/1, $0x04
+DATA mask4<>+26(SB)/1, $0x04
+DATA mask4<>+27(SB)/1, $0x04
+DATA mask4<>+28(SB)/1, $0x04
+DATA mask4<>+29(SB)/1, $0x04
+DATA mask4<>+30(SB)/1, $0x04
+DATA mask4<>+31(SB)/1, $0x04
+DATA mask4<>+32(SB)/1, $0x04
+DATA mask4<>+33(SB)/1, $0x04
+DATA mask4<>+34(SB)/1, $0x04
+DATA mask4<>+35(SB)/1, $0x04
+DATA mask4<>+36(SB)/1, $0x04
+DATA mask4<>+37(SB)/1, $0x04
+DATA mask4<>+38(SB)/1, $0x04
+DATA mask4<>+39(SB)/1, $0x04
+DATA mask4<>+40(SB)/1, $0x04
+DATA mask4<>+41(SB)/1, $0x04
+DATA mask4<>+42(SB)/1, $0x04
+DATA mask4<>+43(SB)/1, $0x04
+DATA mask4<>+44(SB)/1, $0x04
+DATA mask4<>+45(SB)/1, $0x04
+DATA mask4<>+46(SB)/1, $0x04
+DATA mask4<>+47(SB)/1, $0x04
+DATA mask4<>+48(SB)/1, $0x04
+DATA mask4<>+49(SB)/1, $0x04
+DATA mask4<>+50(SB)/1, $0x04
+DATA mask4<>+51(SB)/1, $0x04
+DATA mask4<>+52(SB)/1, $0x04
+DATA mask4<>+53(SB)/1, $0x04
+DATA mask4<>+54(SB)/1, $0x04
+DATA mask4<>+55(SB)/1, $0x04
+DATA mask4<>+56(SB)/1, $0x04
+DATA mask4<>+57(SB)/1, $0x04
+DATA mask4<>+58(SB)/1, $0x04
+DATA mask4<>+59(SB)/1, $0x04
+DATA mask4<>+60(SB)/1, $0x04
+DATA mask4<>+61(SB)/1, $0x04
+DATA mask4<>+62(SB)/1, $0x04
+DATA mask4<>+63(SB)/1, $0x04
+GLOBL mask4<>(SB), RODATA|NOPTR, $64
 
-DATA plus127<>+0(SB)/1, $0x00
-DATA plus127<>+1(SB)/1, $0x00
-DATA plus127<>+2(SB)/1, $0xfe
-DATA plus127<>+3(SB)/1, $0x42
-GLOBL plus127<>(SB), RODATA|NOPTR, $4
+DATA word4040404<>+0(SB)/1, $0x04
+DATA word4040404<>+1(SB)/1, $0x04
+DATA word4040404<>+2(SB)/1, $0x04
+DATA word4040404<>+3(SB)/1, $0x04
+GLOBL word4040404<>(SB), RODATA|NOPTR, $4
+
+// func fillQ3KAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ3KAVX2(SB), NOSPLIT, $160-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VBROADCASTI128 94(CX), Y0
+	VINSERTI128    $0x01, 94(SI), Y0, Y0
+	VBROADCASTI128 94(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 94(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 94(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 94(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 94(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 94(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSLLD         $0x10, Y0, Y3
+	VPSRLD         $0x10, Y2, Y2
+	VPOR           Y2, Y3, Y3
+	VPSLLD         $0x10, Y4, Y2
+	VPSRLD         $0x10, Y0, Y0
+	VPOR           Y0, Y2, Y2
+	VPSLLD         $0x10, Y1, Y0
+	VPSRLD         $0x10, Y4, Y4
+	VPOR           Y4, Y0, Y0
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSLLW         $0x04, Y0, Y6
+	VPAND          mask30<>+0(SB), Y6, Y6
+	VPAND          Y4, Y3, Y7
+	VPOR           Y7, Y6, Y6
+	VPSUBB         Y5, Y6, Y6
+	VPSLLW         $0x02, Y0, Y7
+	VPAND          mask30<>+0(SB), Y7, Y7
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y7, Y7
+	VPSUBB         Y5, Y7, Y7
+	VPAND          mask30<>+0(SB), Y0, Y4
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPOR           Y3, Y4, Y4
+	VPSUBB         Y5, Y4, Y4
+	VPSRLW         $0x02, Y0, Y0
+	VPAND          mask30<>+0(SB), Y0, Y0
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPOR           Y2, Y0, Y0
+	VPSUBB         Y5, Y0, Y0
+	VPSRLD         $0x10, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y6, (SP)
+	VMOVUPS        Y7, 32(SP)
+	VMOVUPS        Y4, 64(SP)
+	VMOVUPS        Y0, 96(SP)
+	VMOVUPS        Y1, 128(SP)
+	VMOVUPS        (SP), Y0
+	VPSLLD         $0x18, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2048(AX)
+	VMOVUPS        (SP), Y0
+	VPSLLD         $0x10, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2080(AX)
+	VMOVUPS        (SP), Y0
+	VPSLLD         $0x08, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2112(AX)
+	VMOVUPS        (SP), Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2144(AX)
+	VMOVUPS        32(SP), Y0
+	VPSLLD         $0x18, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2176(AX)
+	VMOVUPS        32(SP), Y0
+	VPSLLD         $0x10, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2208(AX)
+	VMOVUPS        32(SP), Y0
+	VPSLLD         $0x08, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2240(AX)
+	VMOVUPS        32(SP), Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2272(AX)
+	VMOVUPS        64(SP), Y0
+	VPSLLD         $0x18, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2304(AX)
+	VMOVUPS        64(SP), Y0
+	VPSLLD         $0x10, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2336(AX)
+	VMOVUPS        64(SP), Y0
+	VPSLLD         $0x08, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2368(AX)
+	VMOVUPS        64(SP), Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2400(AX)
+	VMOVUPS        96(SP), Y0
+	VPSLLD         $0x18, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2432(AX)
+	VMOVUPS        96(SP), Y0
+	VPSLLD         $0x10, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2464(AX)
+	VMOVUPS        96(SP), Y0
+	VPSLLD         $0x08, Y0, Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2496(AX)
+	VMOVUPS        96(SP), Y0
+	VPSRAD         $0x18, Y0, Y0
+	VMOVUPS        Y0, 2528(AX)
+	VMOVUPS        128(SP), Y0
+	VMOVUPS        Y0, 2816(AX)
+	VBROADCASTI128 (CX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (CX)(DX*1), Y1
+	VINSERTI128    $0x01, (SI)(DX*1), Y1, Y1
+	VBROADCASTI128 (CX)(DX*2), Y2
+	VINSERTI128    $0x01, (SI)(DX*2), Y2, Y2
+	VBROADCASTI128 (CX)(BX*1), Y3
+	VINSERTI128    $0x01, (SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VBROADCASTI128 32(CX), Y3
+	VINSERTI128    $0x01, 32(SI), Y3, Y3
+	VBROADCASTI128 32(CX)(DX*1), Y5
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y5, Y5
+	VBROADCASTI128 32(CX)(DX*2), Y6
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y6, Y6
+	VBROADCASTI128 32(CX)(BX*1), Y7
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y3, Y8
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLDQ     Y7, Y6, Y3
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y3, Y8, Y6
+	VPUNPCKHQDQ    Y3, Y8, Y3
+	VPUNPCKLQDQ    Y7, Y5, Y8
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y7
+	VPSLLW         $0x02, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, (AX)
+	VPSRLW         $0x02, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSLLW         $0x01, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 256(AX)
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPAND          mask4<>+0(SB), Y2, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 512(AX)
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPSRLW         $0x01, Y2, Y7
+	VPAND          mask4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 768(AX)
+	VPAND          mask3<>+0(SB), Y3, Y6
+	VPSLLW         $0x02, Y0, Y7
+	VPAND          mask4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 32(AX)
+	VPSRLW         $0x02, Y3, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPSLLW         $0x01, Y0, Y7
+	VPAND          mask4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 288(AX)
+	VPSRLW         $0x04, Y3, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPAND          mask4<>+0(SB), Y0, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 544(AX)
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x01, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 800(AX)
+	VPAND          mask3<>+0(SB), Y8, Y3
+	VPSLLW         $0x02, Y4, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 64(AX)
+	VPSRLW         $0x02, Y8, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSLLW         $0x01, Y4, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 320(AX)
+	VPSRLW         $0x04, Y8, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPAND          mask4<>+0(SB), Y4, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 576(AX)
+	VPSRLW         $0x06, Y8, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x01, Y4, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 832(AX)
+	VPAND          mask3<>+0(SB), Y5, Y3
+	VPSLLW         $0x02, Y1, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 96(AX)
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSLLW         $0x01, Y1, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 352(AX)
+	VPSRLW         $0x04, Y5, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPAND          mask4<>+0(SB), Y1, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 608(AX)
+	VPSRLW         $0x06, Y5, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x01, Y1, Y5
+	VPAND          mask4<>+0(SB), Y5, Y5
+	VPOR           Y3, Y5, Y5
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y5, Y5
+	VMOVUPS        Y5, 864(AX)
+	VBROADCASTI128 64(CX), Y3
+	VINSERTI128    $0x01, 64(SI), Y3, Y3
+	VBROADCASTI128 64(CX)(DX*1), Y5
+	VINSERTI128    $0x01, 64(SI)(DX*1), Y5, Y5
+	VBROADCASTI128 64(CX)(DX*2), Y6
+	VINSERTI128    $0x01, 64(SI)(DX*2), Y6, Y6
+	VBROADCASTI128 64(CX)(BX*1), Y7
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y3, Y8
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLDQ     Y7, Y6, Y3
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y3, Y8, Y6
+	VPUNPCKHQDQ    Y3, Y8, Y3
+	VPUNPCKLQDQ    Y7, Y5, Y8
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y7
+	VPSRLW         $0x02, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 1024(AX)
+	VPSRLW         $0x02, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x03, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 1280(AX)
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x04, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 1536(AX)
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPSRLW         $0x05, Y2, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y2, Y2
+	VMOVUPS        Y2, 1792(AX)
+	VPAND          mask3<>+0(SB), Y3, Y2
+	VPSRLW         $0x02, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y6, Y6
+	VMOVUPS        Y6, 1056(AX)
+	VPSRLW         $0x02, Y3, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPSRLW         $0x03, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y6, Y6
+	VMOVUPS        Y6, 1312(AX)
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPSRLW         $0x04, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y6, Y6
+	VMOVUPS        Y6, 1568(AX)
+	VPSRLW         $0x06, Y3, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPSRLW         $0x05, Y0, Y0
+	VPAND          mask4<>+0(SB), Y0, Y0
+	VPOR           Y2, Y0, Y0
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1824(AX)
+	VPAND          mask3<>+0(SB), Y8, Y0
+	VPSRLW         $0x02, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1088(AX)
+	VPSRLW         $0x02, Y8, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x03, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1344(AX)
+	VPSRLW         $0x04, Y8, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x04, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1600(AX)
+	VPSRLW         $0x06, Y8, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x05, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1856(AX)
+	VPAND          mask3<>+0(SB), Y5, Y0
+	VPSRLW         $0x02, Y1, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1120(AX)
+	VPSRLW         $0x02, Y5, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x03, Y1, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1376(AX)
+	VPSRLW         $0x04, Y5, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1632(AX)
+	VPSRLW         $0x06, Y5, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x05, Y1, Y1
+	VPAND          mask4<>+0(SB), Y1, Y1
+	VPOR           Y0, Y1, Y1
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y1, Y1
+	VMOVUPS        Y1, 1888(AX)
+	VBROADCASTI128 16(CX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 16(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 16(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VBROADCASTI128 48(CX), Y3
+	VINSERTI128    $0x01, 48(SI), Y3, Y3
+	VBROADCASTI128 48(CX)(DX*1), Y5
+	VINSERTI128    $0x01, 48(SI)(DX*1), Y5, Y5
+	VBROADCASTI128 48(CX)(DX*2), Y6
+	VINSERTI128    $0x01, 48(SI)(DX*2), Y6, Y6
+	VBROADCASTI128 48(CX)(BX*1), Y7
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y3, Y8
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLDQ     Y7, Y6, Y3
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y3, Y8, Y6
+	VPUNPCKHQDQ    Y3, Y8, Y3
+	VPUNPCKLQDQ    Y7, Y5, Y8
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y7
+	VPSLLW         $0x02, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 128(AX)
+	VPSRLW         $0x02, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSLLW         $0x01, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 384(AX)
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPAND          mask4<>+0(SB), Y2, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 640(AX)
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPSRLW         $0x01, Y2, Y7
+	VPAND          mask4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 896(AX)
+	VPAND          mask3<>+0(SB), Y3, Y6
+	VPSLLW         $0x02, Y0, Y7
+	VPAND          mask4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 160(AX)
+	VPSRLW         $0x02, Y3, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPSLLW         $0x01, Y0, Y7
+	VPAND          mask4<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 416(AX)
+	VPSRLW         $0x04, Y3, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPAND          mask4<>+0(SB), Y0, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y7, Y7
+	VMOVUPS        Y7, 672(AX)
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x01, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 928(AX)
+	VPAND          mask3<>+0(SB), Y8, Y3
+	VPSLLW         $0x02, Y4, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 192(AX)
+	VPSRLW         $0x02, Y8, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSLLW         $0x01, Y4, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 448(AX)
+	VPSRLW         $0x04, Y8, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPAND          mask4<>+0(SB), Y4, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 704(AX)
+	VPSRLW         $0x06, Y8, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x01, Y4, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 960(AX)
+	VPAND          mask3<>+0(SB), Y5, Y3
+	VPSLLW         $0x02, Y1, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 224(AX)
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSLLW         $0x01, Y1, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 480(AX)
+	VPSRLW         $0x04, Y5, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPAND          mask4<>+0(SB), Y1, Y6
+	VPOR           Y3, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y6, Y6
+	VMOVUPS        Y6, 736(AX)
+	VPSRLW         $0x06, Y5, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPSRLW         $0x01, Y1, Y5
+	VPAND          mask4<>+0(SB), Y5, Y5
+	VPOR           Y3, Y5, Y5
+	VPBROADCASTD   word4040404<>+0(SB), Y3
+	VPSUBB         Y3, Y5, Y5
+	VMOVUPS        Y5, 992(AX)
+	VBROADCASTI128 80(CX), Y3
+	VINSERTI128    $0x01, 80(SI), Y3, Y3
+	VBROADCASTI128 80(CX)(DX*1), Y5
+	VINSERTI128    $0x01, 80(SI)(DX*1), Y5, Y5
+	VBROADCASTI128 80(CX)(DX*2), Y6
+	VINSERTI128    $0x01, 80(SI)(DX*2), Y6, Y6
+	VBROADCASTI128 80(CX)(BX*1), Y7
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y3, Y8
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLDQ     Y7, Y6, Y3
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y3, Y8, Y6
+	VPUNPCKHQDQ    Y3, Y8, Y3
+	VPUNPCKLQDQ    Y7, Y5, Y8
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPAND          mask3<>+0(SB), Y6, Y7
+	VPSRLW         $0x02, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 1152(AX)
+	VPSRLW         $0x02, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x03, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 1408(AX)
+	VPSRLW         $0x04, Y6, Y7
+	VPAND          mask3<>+0(SB), Y7, Y7
+	VPSRLW         $0x04, Y2, Y9
+	VPAND          mask4<>+0(SB), Y9, Y9
+	VPOR           Y7, Y9, Y9
+	VPBROADCASTD   word4040404<>+0(SB), Y7
+	VPSUBB         Y7, Y9, Y9
+	VMOVUPS        Y9, 1664(AX)
+	VPSRLW         $0x06, Y6, Y6
+	VPAND          mask3<>+0(SB), Y6, Y6
+	VPSRLW         $0x05, Y2, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y6
+	VPSUBB         Y6, Y2, Y2
+	VMOVUPS        Y2, 1920(AX)
+	VPAND          mask3<>+0(SB), Y3, Y2
+	VPSRLW         $0x02, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y6, Y6
+	VMOVUPS        Y6, 1184(AX)
+	VPSRLW         $0x02, Y3, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPSRLW         $0x03, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y6, Y6
+	VMOVUPS        Y6, 1440(AX)
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPSRLW         $0x04, Y0, Y6
+	VPAND          mask4<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y6, Y6
+	VMOVUPS        Y6, 1696(AX)
+	VPSRLW         $0x06, Y3, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPSRLW         $0x05, Y0, Y0
+	VPAND          mask4<>+0(SB), Y0, Y0
+	VPOR           Y2, Y0, Y0
+	VPBROADCASTD   word4040404<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1952(AX)
+	VPAND          mask3<>+0(SB), Y8, Y0
+	VPSRLW         $0x02, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1216(AX)
+	VPSRLW         $0x02, Y8, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x03, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1472(AX)
+	VPSRLW         $0x04, Y8, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x04, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1728(AX)
+	VPSRLW         $0x06, Y8, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x05, Y4, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1984(AX)
+	VPAND          mask3<>+0(SB), Y5, Y0
+	VPSRLW         $0x02, Y1, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1248(AX)
+	VPSRLW         $0x02, Y5, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x03, Y1, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1504(AX)
+	VPSRLW         $0x04, Y5, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x04, Y1, Y2
+	VPAND          mask4<>+0(SB), Y2, Y2
+	VPOR           Y0, Y2, Y2
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y2, Y2
+	VMOVUPS        Y2, 1760(AX)
+	VPSRLW         $0x06, Y5, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPSRLW         $0x05, Y1, Y1
+	VPAND          mask4<>+0(SB), Y1, Y1
+	VPOR           Y0, Y1, Y1
+	VPBROADCASTD   word4040404<>+0(SB), Y0
+	VPSUBB         Y0, Y1, Y1
+	VMOVUPS        Y1, 2016(AX)
+	VZEROUPPER
+	RET
+
+// func oneQ4KAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ4KAVX2(SB), NOSPLIT, $144-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+panel:
+	VPXOR Y1, Y1, Y1
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+chunk:
+	VBROADCASTI128 (AX), Y2
+	VINSERTI128    $0x01, (SI), Y2, Y2
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y3
+	VINSERTI128    $0x01, (SI)(CX*1), Y3, Y3
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y4
+	VINSERTI128    $0x01, (SI)(CX*2), Y4, Y4
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y5
+	VINSERTI128    $0x01, (SI)(BX*1), Y5, Y5
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPBROADCASTD   word3f3f3f3f<>+0(SB), Y5
+	VPBROADCASTD   word30303030<>+0(SB), Y7
+	VPAND          Y5, Y2, Y8
+	VPSRLD         $0x02, Y2, Y2
+	VPAND          Y0, Y3, Y9
+	VPAND          Y7, Y2, Y2
+	VPOR           Y2, Y9, Y9
+	VPAND          Y5, Y6, Y2
+	VPSRLD         $0x04, Y3, Y3
+	VPSRLD         $0x02, Y6, Y5
+	VPAND          Y0, Y3, Y3
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VPSRLD         $0x10, Y4, Y4
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VMOVUPS        Y8, 16(SP)
+	VMOVUPS        Y9, 48(SP)
+	VMOVUPS        Y5, 80(SP)
+	VMOVUPS        Y4, 112(SP)
+	VPXOR          Y4, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y2, Y5
+	VPBROADCASTD   288(DI), Y6
+	VPMADDWD       Y5, Y6, Y6
+	VPADDD         Y6, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y2, Y2
+	VPBROADCASTD   292(DI), Y5
+	VPMADDWD       Y2, Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y3, Y2
+	VPBROADCASTD   296(DI), Y5
+	VPMADDWD       Y2, Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y3, Y2
+	VPBROADCASTD   300(DI), Y3
+	VPMADDWD       Y2, Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VBROADCASTI128 16(AX), Y2
+	VINSERTI128    $0x01, 16(SI), Y2, Y2
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 16(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y3, Y3
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 16(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y5, Y5
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 16(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y6, Y6
+	PREFETCHT0     448(R9)
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VPAND          Y0, Y5, Y6
+	VPXOR          Y8, Y8, Y8
+	VPBROADCASTD   (DI), Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPBROADCASTD   32(DI), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   4(DI), Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   36(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y7, Y2
+	VPBROADCASTD   8(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   40(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   12(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   44(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VBROADCASTI128 32(AX), Y2
+	VINSERTI128    $0x01, 32(SI), Y2, Y2
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 32(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y3, Y3
+	PREFETCHT0     576(R9)
+	VBROADCASTI128 32(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y5, Y5
+	PREFETCHT0     640(R9)
+	VBROADCASTI128 32(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y7, Y7
+	PREFETCHT0     704(R9)
+	VPUNPCKLDQ     Y3, Y2, Y9
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y5, Y2
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLQDQ    Y2, Y9, Y5
+	VPUNPCKHQDQ    Y2, Y9, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y9
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPBROADCASTD   16(DI), Y10
+	VPMADDUBSW     Y10, Y7, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPBROADCASTD   48(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   20(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   52(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y9, Y2
+	VPBROADCASTD   24(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x04, Y9, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   56(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   28(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf0<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   60(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf1<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VBROADCASTI128 48(AX), Y2
+	VINSERTI128    $0x01, 48(SI), Y2, Y2
+	PREFETCHT0     768(R9)
+	VBROADCASTI128 48(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 48(SI)(CX*1), Y3, Y3
+	PREFETCHT0     832(R9)
+	VBROADCASTI128 48(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 48(SI)(CX*2), Y5, Y5
+	PREFETCHT0     896(R9)
+	VBROADCASTI128 48(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y6, Y6
+	PREFETCHT0     960(R9)
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VPAND          Y0, Y5, Y6
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   64(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPBROADCASTD   96(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   68(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   100(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y7, Y2
+	VPBROADCASTD   72(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   104(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   76(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   108(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VBROADCASTI128 64(AX), Y2
+	VINSERTI128    $0x01, 64(SI), Y2, Y2
+	PREFETCHT0     1024(R9)
+	VBROADCASTI128 64(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 64(SI)(CX*1), Y3, Y3
+	PREFETCHT0     1088(R9)
+	VBROADCASTI128 64(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 64(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 64(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y3, Y2, Y10
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y5, Y2
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLQDQ    Y2, Y10, Y5
+	VPUNPCKHQDQ    Y2, Y10, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y10
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPBROADCASTD   80(DI), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPBROADCASTD   112(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   84(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   116(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y10, Y2
+	VPBROADCASTD   88(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   120(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   92(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf2<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   124(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf3<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VBROADCASTI128 80(AX), Y2
+	VINSERTI128    $0x01, 80(SI), Y2, Y2
+	VBROADCASTI128 80(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 80(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 80(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 80(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 80(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VPAND          Y0, Y5, Y6
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   128(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPBROADCASTD   160(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   132(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   164(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y7, Y2
+	VPBROADCASTD   136(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   168(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   140(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   172(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VBROADCASTI128 96(AX), Y2
+	VINSERTI128    $0x01, 96(SI), Y2, Y2
+	VBROADCASTI128 96(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 96(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 96(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 96(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 96(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 96(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y3, Y2, Y10
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y5, Y2
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLQDQ    Y2, Y10, Y5
+	VPUNPCKHQDQ    Y2, Y10, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y10
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPBROADCASTD   144(DI), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPBROADCASTD   176(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   148(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   180(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y10, Y2
+	VPBROADCASTD   152(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   184(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   156(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf0<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   188(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf1<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VBROADCASTI128 112(AX), Y2
+	VINSERTI128    $0x01, 112(SI), Y2, Y2
+	VBROADCASTI128 112(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 112(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 112(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 112(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 112(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 112(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VPAND          Y0, Y5, Y6
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   192(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPXOR          Y6, Y6, Y6
+	VPBROADCASTD   224(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   196(DI), Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   228(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y7, Y2
+	VPBROADCASTD   200(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   232(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   204(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   236(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VBROADCASTI128 128(AX), Y2
+	VINSERTI128    $0x01, 128(SI), Y2, Y2
+	VBROADCASTI128 128(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 128(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 128(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 128(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 128(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 128(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y3, Y2, Y10
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y5, Y2
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLQDQ    Y2, Y10, Y5
+	VPUNPCKHQDQ    Y2, Y10, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y10
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPBROADCASTD   208(DI), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPBROADCASTD   240(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VPAND          Y0, Y2, Y5
+	VPBROADCASTD   212(DI), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   244(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y10, Y2
+	VPBROADCASTD   216(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   248(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPAND          Y0, Y3, Y2
+	VPBROADCASTD   220(DI), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf2<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPBROADCASTD   252(DI), Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y6, Y6
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf3<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   304(DI), Y2
+	VMULPS         80(SP), Y2, Y2
+	VMULPS         Y2, Y8, Y8
+	VADDPS         Y8, Y1, Y1
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   304(DI), Y2
+	VMULPS         112(SP), Y2, Y2
+	VMULPS         Y2, Y4, Y4
+	VSUBPS         Y4, Y1, Y1
+	ADDQ           $0x00000480, R9
+	ADDQ           $0x00000090, AX
+	ADDQ           $0x00000090, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y1, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+DATA word3f3f3f3f<>+0(SB)/1, $0x3f
+DATA word3f3f3f3f<>+1(SB)/1, $0x3f
+DATA word3f3f3f3f<>+2(SB)/1, $0x3f
+DATA word3f3f3f3f<>+3(SB)/1, $0x3f
+GLOBL word3f3f3f3f<>(SB), RODATA|NOPTR, $4
+
+DATA word30303030<>+0(SB)/1, $0x30
+DATA word30303030<>+1(SB)/1, $0x30
+DATA word30303030<>+2(SB)/1, $0x30
+DATA word30303030<>+3(SB)/1, $0x30
+GLOBL word30303030<>(SB), RODATA|NOPTR, $4
+
+// func fillQ4KAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ4KAVX2(SB), NOSPLIT, $128-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 (CX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	VBROADCASTI128 (CX)(DX*1), Y2
+	VINSERTI128    $0x01, (SI)(DX*1), Y2, Y2
+	VBROADCASTI128 (CX)(DX*2), Y3
+	VINSERTI128    $0x01, (SI)(DX*2), Y3, Y3
+	VBROADCASTI128 (CX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPBROADCASTD   word3f3f3f3f<>+0(SB), Y4
+	VPBROADCASTD   word30303030<>+0(SB), Y6
+	VPAND          Y4, Y1, Y7
+	VPSRLD         $0x02, Y1, Y1
+	VPAND          Y0, Y2, Y8
+	VPAND          Y6, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPAND          Y4, Y5, Y1
+	VPSRLD         $0x04, Y2, Y2
+	VPSRLD         $0x02, Y5, Y4
+	VPAND          Y0, Y2, Y2
+	VPAND          Y6, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VPSRLD         $0x10, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y7, (SP)
+	VMOVUPS        Y8, 32(SP)
+	VMOVUPS        Y4, 64(SP)
+	VMOVUPS        Y3, 96(SP)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2048(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2080(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2112(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2144(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2176(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2208(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2240(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2272(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y1, Y3
+	VMOVUPS        Y3, 2560(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 2592(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y2, Y1
+	VMOVUPS        Y1, 2624(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y2, Y1
+	VMOVUPS        Y1, 2656(AX)
+	VMOVUPS        64(SP), Y1
+	VMOVUPS        Y1, 2816(AX)
+	VMOVUPS        96(SP), Y1
+	VMOVUPS        Y1, 2848(AX)
+	VBROADCASTI128 16(CX), Y1
+	VINSERTI128    $0x01, 16(SI), Y1, Y1
+	VBROADCASTI128 16(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 16(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 16(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, (AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 256(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 32(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 288(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 64(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 320(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 96(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 352(AX)
+	VBROADCASTI128 32(CX), Y1
+	VINSERTI128    $0x01, 32(SI), Y1, Y1
+	VBROADCASTI128 32(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 32(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 32(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 128(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 384(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 160(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 416(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 192(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 448(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 224(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 480(AX)
+	VBROADCASTI128 48(CX), Y1
+	VINSERTI128    $0x01, 48(SI), Y1, Y1
+	VBROADCASTI128 48(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 48(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 48(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 48(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 48(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 512(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 768(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 544(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 800(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 576(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 832(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 608(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 864(AX)
+	VBROADCASTI128 64(CX), Y1
+	VINSERTI128    $0x01, 64(SI), Y1, Y1
+	VBROADCASTI128 64(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 64(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 64(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 64(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 64(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 640(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 896(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 672(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 928(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 704(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 960(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 736(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 992(AX)
+	VBROADCASTI128 80(CX), Y1
+	VINSERTI128    $0x01, 80(SI), Y1, Y1
+	VBROADCASTI128 80(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 80(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 80(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 80(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 80(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 1024(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1280(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 1056(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1312(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 1088(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1344(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 1120(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1376(AX)
+	VBROADCASTI128 96(CX), Y1
+	VINSERTI128    $0x01, 96(SI), Y1, Y1
+	VBROADCASTI128 96(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 96(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 96(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 96(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 96(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 96(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 1152(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1408(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 1184(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1440(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 1216(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1472(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 1248(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1504(AX)
+	VBROADCASTI128 112(CX), Y1
+	VINSERTI128    $0x01, 112(SI), Y1, Y1
+	VBROADCASTI128 112(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 112(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 112(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 112(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 112(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 112(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 1536(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1792(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 1568(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1824(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 1600(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1856(AX)
+	VPAND          Y0, Y2, Y1
+	VMOVUPS        Y1, 1632(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1888(AX)
+	VBROADCASTI128 128(CX), Y1
+	VINSERTI128    $0x01, 128(SI), Y1, Y1
+	VBROADCASTI128 128(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 128(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 128(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 128(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 128(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 128(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VMOVUPS        Y4, 1664(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 1920(AX)
+	VPAND          Y0, Y1, Y3
+	VMOVUPS        Y3, 1696(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1952(AX)
+	VPAND          Y0, Y5, Y1
+	VMOVUPS        Y1, 1728(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 1984(AX)
+	VPAND          Y0, Y2, Y0
+	VMOVUPS        Y0, 1760(AX)
+	VPSRLW         $0x04, Y2, Y0
+	VPAND          maskf<>+0(SB), Y0, Y0
+	VMOVUPS        Y0, 2016(AX)
+	VZEROUPPER
+	RET
+
+// func oneQ5KAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ5KAVX2(SB), NOSPLIT, $400-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+panel:
+	VPXOR Y1, Y1, Y1
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+chunk:
+	VBROADCASTI128 (AX), Y2
+	VINSERTI128    $0x01, (SI), Y2, Y2
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y3
+	VINSERTI128    $0x01, (SI)(CX*1), Y3, Y3
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y4
+	VINSERTI128    $0x01, (SI)(CX*2), Y4, Y4
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y5
+	VINSERTI128    $0x01, (SI)(BX*1), Y5, Y5
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPBROADCASTD   word3f3f3f3f<>+0(SB), Y5
+	VPBROADCASTD   word30303030<>+0(SB), Y7
+	VPAND          Y5, Y2, Y8
+	VPSRLD         $0x02, Y2, Y2
+	VPAND          Y0, Y3, Y9
+	VPAND          Y7, Y2, Y2
+	VPOR           Y2, Y9, Y9
+	VPAND          Y5, Y6, Y2
+	VPSRLD         $0x04, Y3, Y3
+	VPSRLD         $0x02, Y6, Y5
+	VPAND          Y0, Y3, Y3
+	VPAND          Y7, Y5, Y5
+	VPOR           Y5, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VPSRLD         $0x10, Y4, Y4
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VMOVUPS        Y8, 16(SP)
+	VMOVUPS        Y9, 48(SP)
+	VMOVUPS        Y5, 80(SP)
+	VMOVUPS        Y4, 112(SP)
+	VPXOR          Y4, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y2, Y5
+	VPBROADCASTD   288(DI), Y6
+	VPMADDWD       Y5, Y6, Y6
+	VPADDD         Y6, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y2, Y2
+	VPBROADCASTD   292(DI), Y5
+	VPMADDWD       Y2, Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPSHUFB        pairOf0<>+0(SB), Y3, Y2
+	VPBROADCASTD   296(DI), Y5
+	VPMADDWD       Y2, Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPSHUFB        pairOf1<>+0(SB), Y3, Y2
+	VPBROADCASTD   300(DI), Y3
+	VPMADDWD       Y2, Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VBROADCASTI128 16(AX), Y2
+	VINSERTI128    $0x01, 16(SI), Y2, Y2
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 16(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y3, Y3
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 16(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y5, Y5
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 16(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y6, Y6
+	PREFETCHT0     448(R9)
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VBROADCASTI128 32(AX), Y6
+	VINSERTI128    $0x01, 32(SI), Y6, Y6
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 32(AX)(CX*1), Y8
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y8, Y8
+	PREFETCHT0     576(R9)
+	VBROADCASTI128 32(AX)(CX*2), Y9
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y9, Y9
+	PREFETCHT0     640(R9)
+	VBROADCASTI128 32(AX)(BX*1), Y10
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y10, Y10
+	PREFETCHT0     704(R9)
+	VPUNPCKLDQ     Y8, Y6, Y11
+	VPUNPCKHDQ     Y8, Y6, Y8
+	VPUNPCKLDQ     Y10, Y9, Y6
+	VPUNPCKHDQ     Y10, Y9, Y10
+	VPUNPCKLQDQ    Y6, Y11, Y9
+	VPUNPCKHQDQ    Y6, Y11, Y6
+	VPUNPCKLQDQ    Y10, Y8, Y11
+	VPUNPCKHQDQ    Y10, Y8, Y8
+	VMOVUPS        Y5, 144(SP)
+	VMOVUPS        Y2, 176(SP)
+	VMOVUPS        Y7, 208(SP)
+	VMOVUPS        Y3, 240(SP)
+	VMOVUPS        Y9, 272(SP)
+	VMOVUPS        Y6, 304(SP)
+	VMOVUPS        Y11, 336(SP)
+	VMOVUPS        Y8, 368(SP)
+	VBROADCASTI128 48(AX), Y2
+	VINSERTI128    $0x01, 48(SI), Y2, Y2
+	PREFETCHT0     768(R9)
+	VBROADCASTI128 48(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 48(SI)(CX*1), Y3, Y3
+	PREFETCHT0     832(R9)
+	VBROADCASTI128 48(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 48(SI)(CX*2), Y5, Y5
+	PREFETCHT0     896(R9)
+	VBROADCASTI128 48(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y6, Y6
+	PREFETCHT0     960(R9)
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VMOVUPS        144(SP), Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y5, Y8
+	VPOR           Y8, Y6, Y6
+	VPXOR          Y8, Y8, Y8
+	VPBROADCASTD   (DI), Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VMOVUPS        144(SP), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y5, Y6, Y6
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   32(DI), Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y5, Y5
+	VMOVUPS        176(SP), Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y9
+	VPOR           Y9, Y6, Y6
+	VPBROADCASTD   4(DI), Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        176(SP), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   36(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        208(SP), Y2
+	VPSLLW         $0x04, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   8(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        208(SP), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   40(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        240(SP), Y2
+	VPSLLW         $0x04, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   12(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        240(SP), Y3
+	VPSLLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   44(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VBROADCASTI128 64(AX), Y2
+	VINSERTI128    $0x01, 64(SI), Y2, Y2
+	PREFETCHT0     1024(R9)
+	VBROADCASTI128 64(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 64(SI)(CX*1), Y3, Y3
+	PREFETCHT0     1088(R9)
+	VBROADCASTI128 64(AX)(CX*2), Y6
+	VINSERTI128    $0x01, 64(SI)(CX*2), Y6, Y6
+	PREFETCHT0     1152(R9)
+	VBROADCASTI128 64(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y7, Y7
+	PREFETCHT0     1216(R9)
+	VPUNPCKLDQ     Y3, Y2, Y9
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y6, Y2
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y2, Y9, Y6
+	VPUNPCKHQDQ    Y2, Y9, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y9
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VMOVUPS        272(SP), Y7
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPAND          Y0, Y6, Y10
+	VPOR           Y10, Y7, Y7
+	VPBROADCASTD   16(DI), Y10
+	VPMADDUBSW     Y10, Y7, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VMOVUPS        272(SP), Y7
+	VPSLLW         $0x03, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   48(DI), Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VMOVUPS        304(SP), Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y7
+	VPOR           Y7, Y6, Y6
+	VPBROADCASTD   20(DI), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        304(SP), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   52(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        336(SP), Y2
+	VPSLLW         $0x04, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y9, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   24(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPSRLW         $0x04, Y9, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        336(SP), Y6
+	VPSLLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   56(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        368(SP), Y2
+	VPSLLW         $0x04, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   28(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf0<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        368(SP), Y3
+	VPSLLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   60(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf1<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VBROADCASTI128 80(AX), Y2
+	VINSERTI128    $0x01, 80(SI), Y2, Y2
+	PREFETCHT0     1280(R9)
+	VBROADCASTI128 80(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 80(SI)(CX*1), Y3, Y3
+	PREFETCHT0     1344(R9)
+	VBROADCASTI128 80(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 80(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 80(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VMOVUPS        144(SP), Y6
+	VPSLLW         $0x02, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y6, Y6
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   64(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VMOVUPS        144(SP), Y6
+	VPSLLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y5, Y6, Y6
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   96(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VMOVUPS        176(SP), Y6
+	VPSLLW         $0x02, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y10
+	VPOR           Y10, Y6, Y6
+	VPBROADCASTD   68(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        176(SP), Y6
+	VPSLLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   100(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        208(SP), Y2
+	VPSLLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   72(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        208(SP), Y6
+	VPSLLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   104(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        240(SP), Y2
+	VPSLLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   76(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        240(SP), Y3
+	VPSLLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   108(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VBROADCASTI128 96(AX), Y2
+	VINSERTI128    $0x01, 96(SI), Y2, Y2
+	VBROADCASTI128 96(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 96(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 96(AX)(CX*2), Y6
+	VINSERTI128    $0x01, 96(SI)(CX*2), Y6, Y6
+	VBROADCASTI128 96(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 96(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y3, Y2, Y10
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y6, Y2
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y2, Y10, Y6
+	VPUNPCKHQDQ    Y2, Y10, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y10
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VMOVUPS        272(SP), Y7
+	VPSLLW         $0x02, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPAND          Y0, Y6, Y11
+	VPOR           Y11, Y7, Y7
+	VPBROADCASTD   80(DI), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VMOVUPS        272(SP), Y7
+	VPSLLW         $0x01, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   112(DI), Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VMOVUPS        304(SP), Y6
+	VPSLLW         $0x02, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y7
+	VPOR           Y7, Y6, Y6
+	VPBROADCASTD   84(DI), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        304(SP), Y6
+	VPSLLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   116(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        336(SP), Y2
+	VPSLLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   88(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        336(SP), Y6
+	VPSLLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   120(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        368(SP), Y2
+	VPSLLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   92(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf2<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        368(SP), Y3
+	VPSLLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   124(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        16(SP), Y2
+	VPSHUFB        byteOf3<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VBROADCASTI128 112(AX), Y2
+	VINSERTI128    $0x01, 112(SI), Y2, Y2
+	VBROADCASTI128 112(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 112(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 112(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 112(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 112(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 112(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VMOVUPS        144(SP), Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y6, Y6
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   128(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VMOVUPS        144(SP), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y5, Y6, Y6
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   160(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VMOVUPS        176(SP), Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y10
+	VPOR           Y10, Y6, Y6
+	VPBROADCASTD   132(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        176(SP), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   164(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        208(SP), Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   136(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        208(SP), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   168(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        240(SP), Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   140(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        240(SP), Y3
+	VPSRLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   172(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VBROADCASTI128 128(AX), Y2
+	VINSERTI128    $0x01, 128(SI), Y2, Y2
+	VBROADCASTI128 128(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 128(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 128(AX)(CX*2), Y6
+	VINSERTI128    $0x01, 128(SI)(CX*2), Y6, Y6
+	VBROADCASTI128 128(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 128(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y3, Y2, Y10
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y6, Y2
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y2, Y10, Y6
+	VPUNPCKHQDQ    Y2, Y10, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y10
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VMOVUPS        272(SP), Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPAND          Y0, Y6, Y11
+	VPOR           Y11, Y7, Y7
+	VPBROADCASTD   144(DI), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VMOVUPS        272(SP), Y7
+	VPSRLW         $0x01, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   176(DI), Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VMOVUPS        304(SP), Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y7
+	VPOR           Y7, Y6, Y6
+	VPBROADCASTD   148(DI), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        304(SP), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   180(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        336(SP), Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   152(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        336(SP), Y6
+	VPSRLW         $0x01, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   184(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        368(SP), Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   156(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf0<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        368(SP), Y3
+	VPSRLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   188(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf1<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VBROADCASTI128 144(AX), Y2
+	VINSERTI128    $0x01, 144(SI), Y2, Y2
+	VBROADCASTI128 144(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 144(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 144(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 144(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 144(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 144(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y3, Y2, Y7
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y6, Y5, Y2
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y2, Y7, Y5
+	VPUNPCKHQDQ    Y2, Y7, Y2
+	VPUNPCKLQDQ    Y6, Y3, Y7
+	VPUNPCKHQDQ    Y6, Y3, Y3
+	VMOVUPS        144(SP), Y6
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y6, Y6
+	VPXOR          Y9, Y9, Y9
+	VPBROADCASTD   192(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VMOVUPS        144(SP), Y6
+	VPSRLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y5, Y6, Y6
+	VPXOR          Y5, Y5, Y5
+	VPBROADCASTD   224(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y5, Y5
+	VMOVUPS        176(SP), Y6
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y10
+	VPOR           Y10, Y6, Y6
+	VPBROADCASTD   196(DI), Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        176(SP), Y6
+	VPSRLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   228(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        208(SP), Y2
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   200(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        208(SP), Y6
+	VPSRLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   232(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        240(SP), Y2
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   204(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        240(SP), Y3
+	VPSRLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   236(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VBROADCASTI128 160(AX), Y2
+	VINSERTI128    $0x01, 160(SI), Y2, Y2
+	VBROADCASTI128 160(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 160(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 160(AX)(CX*2), Y6
+	VINSERTI128    $0x01, 160(SI)(CX*2), Y6, Y6
+	VBROADCASTI128 160(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 160(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y3, Y2, Y10
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y7, Y6, Y2
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y2, Y10, Y6
+	VPUNPCKHQDQ    Y2, Y10, Y2
+	VPUNPCKLQDQ    Y7, Y3, Y10
+	VPUNPCKHQDQ    Y7, Y3, Y3
+	VMOVUPS        272(SP), Y7
+	VPSRLW         $0x02, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPAND          Y0, Y6, Y11
+	VPOR           Y11, Y7, Y7
+	VPBROADCASTD   208(DI), Y11
+	VPMADDUBSW     Y11, Y7, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VMOVUPS        272(SP), Y7
+	VPSRLW         $0x03, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y6, Y7, Y7
+	VPBROADCASTD   240(DI), Y6
+	VPMADDUBSW     Y6, Y7, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y5, Y5
+	VMOVUPS        304(SP), Y6
+	VPSRLW         $0x02, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPAND          Y0, Y2, Y7
+	VPOR           Y7, Y6, Y6
+	VPBROADCASTD   212(DI), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        304(SP), Y6
+	VPSRLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   244(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        336(SP), Y2
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   216(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        336(SP), Y6
+	VPSRLW         $0x03, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y2, Y6, Y6
+	VPBROADCASTD   248(DI), Y2
+	VPMADDUBSW     Y2, Y6, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        368(SP), Y2
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   220(DI), Y6
+	VPMADDUBSW     Y6, Y2, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf2<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        368(SP), Y3
+	VPSRLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   252(DI), Y2
+	VPMADDUBSW     Y2, Y3, Y2
+	VPMADDWD       ones<>+0(SB), Y2, Y2
+	VPADDD         Y2, Y5, Y5
+	VMOVUPS        48(SP), Y2
+	VPSHUFB        byteOf3<>+0(SB), Y2, Y2
+	VPMULLD        Y2, Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   304(DI), Y2
+	VMULPS         80(SP), Y2, Y2
+	VMULPS         Y2, Y8, Y8
+	VADDPS         Y8, Y1, Y1
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   304(DI), Y2
+	VMULPS         112(SP), Y2, Y2
+	VMULPS         Y2, Y4, Y4
+	VSUBPS         Y4, Y1, Y1
+	ADDQ           $0x00000580, R9
+	ADDQ           $0x000000b0, AX
+	ADDQ           $0x000000b0, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y1, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+DATA mask10<>+0(SB)/1, $0x10
+DATA mask10<>+1(SB)/1, $0x10
+DATA mask10<>+2(SB)/1, $0x10
+DATA mask10<>+3(SB)/1, $0x10
+DATA mask10<>+4(SB)/1, $0x10
+DATA mask10<>+5(SB)/1, $0x10
+DATA mask10<>+6(SB)/1, $0x10
+DATA mask10<>+7(SB)/1, $0x10
+DATA mask10<>+8(SB)/1, $0x10
+DATA mask10<>+9(SB)/1, $0x10
+DATA mask10<>+10(SB)/1, $0x10
+DATA mask10<>+11(SB)/1, $0x10
+DATA mask10<>+12(SB)/1, $0x10
+DATA mask10<>+13(SB)/1, $0x10
+DATA mask10<>+14(SB)/1, $0x10
+DATA mask10<>+15(SB)/1, $0x10
+DATA mask10<>+16(SB)/1, $0x10
+DATA mask10<>+17(SB)/1, $0x10
+DATA mask10<>+18(SB)/1, $0x10
+DATA mask10<>+19(SB)/1, $0x10
+DATA mask10<>+20(SB)/1, $0x10
+DATA mask10<>+21(SB)/1, $0x10
+DATA mask10<>+22(SB)/1, $0x10
+DATA mask10<>+23(SB)/1, $0x10
+DATA mask10<>+24(SB)/1, $0x10
+DATA mask10<>+25(SB)/1, $0x10
+DATA mask10<>+26(SB)/1, $0x10
+DATA mask10<>+27(SB)/1, $0x10
+DATA mask10<>+28(SB)/1, $0x10
+DATA mask10<>+29(SB)/1, $0x10
+DATA mask10<>+30(SB)/1, $0x10
+DATA mask10<>+31(SB)/1, $0x10
+DATA mask10<>+32(SB)/1, $0x10
+DATA mask10<>+33(SB)/1, $0x10
+DATA mask10<>+34(SB)/1, $0x10
+DATA mask10<>+35(SB)/1, $0x10
+DATA mask10<>+36(SB)/1, $0x10
+DATA mask10<>+37(SB)/1, $0x10
+DATA mask10<>+38(SB)/1, $0x10
+DATA mask10<>+39(SB)/1, $0x10
+DATA mask10<>+40(SB)/1, $0x10
+DATA mask10<>+41(SB)/1, $0x10
+DATA mask10<>+42(SB)/1, $0x10
+DATA mask10<>+43(SB)/1, $0x10
+DATA mask10<>+44(SB)/1, $0x10
+DATA mask10<>+45(SB)/1, $0x10
+DATA mask10<>+46(SB)/1, $0x10
+DATA mask10<>+47(SB)/1, $0x10
+DATA mask10<>+48(SB)/1, $0x10
+DATA mask10<>+49(SB)/1, $0x10
+DATA mask10<>+50(SB)/1, $0x10
+DATA mask10<>+51(SB)/1, $0x10
+DATA mask10<>+52(SB)/1, $0x10
+DATA mask10<>+53(SB)/1, $0x10
+DATA mask10<>+54(SB)/1, $0x10
+DATA mask10<>+55(SB)/1, $0x10
+DATA mask10<>+56(SB)/1, $0x10
+DATA mask10<>+57(SB)/1, $0x10
+DATA mask10<>+58(SB)/1, $0x10
+DATA mask10<>+59(SB)/1, $0x10
+DATA mask10<>+60(SB)/1, $0x10
+DATA mask10<>+61(SB)/1, $0x10
+DATA mask10<>+62(SB)/1, $0x10
+DATA mask10<>+63(SB)/1, $0x10
+GLOBL mask10<>(SB), RODATA|NOPTR, $64
+
+// func fillQ5KAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ5KAVX2(SB), NOSPLIT, $384-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 (CX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	VBROADCASTI128 (CX)(DX*1), Y2
+	VINSERTI128    $0x01, (SI)(DX*1), Y2, Y2
+	VBROADCASTI128 (CX)(DX*2), Y3
+	VINSERTI128    $0x01, (SI)(DX*2), Y3, Y3
+	VBROADCASTI128 (CX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPBROADCASTD   word3f3f3f3f<>+0(SB), Y4
+	VPBROADCASTD   word30303030<>+0(SB), Y6
+	VPAND          Y4, Y1, Y7
+	VPSRLD         $0x02, Y1, Y1
+	VPAND          Y0, Y2, Y8
+	VPAND          Y6, Y1, Y1
+	VPOR           Y1, Y8, Y8
+	VPAND          Y4, Y5, Y1
+	VPSRLD         $0x04, Y2, Y2
+	VPSRLD         $0x02, Y5, Y4
+	VPAND          Y0, Y2, Y2
+	VPAND          Y6, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VPSRLD         $0x10, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y7, (SP)
+	VMOVUPS        Y8, 32(SP)
+	VMOVUPS        Y4, 64(SP)
+	VMOVUPS        Y3, 96(SP)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2048(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2080(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2112(AX)
+	VMOVUPS        (SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2144(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf0<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2176(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf1<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2208(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf2<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2240(AX)
+	VMOVUPS        32(SP), Y3
+	VPSHUFB        byteOf3<>+0(SB), Y3, Y3
+	VMOVUPS        Y3, 2272(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y1, Y3
+	VMOVUPS        Y3, 2560(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y1, Y1
+	VMOVUPS        Y1, 2592(AX)
+	VPSHUFB        pairOf0<>+0(SB), Y2, Y1
+	VMOVUPS        Y1, 2624(AX)
+	VPSHUFB        pairOf1<>+0(SB), Y2, Y1
+	VMOVUPS        Y1, 2656(AX)
+	VMOVUPS        64(SP), Y1
+	VMOVUPS        Y1, 2816(AX)
+	VMOVUPS        96(SP), Y1
+	VMOVUPS        Y1, 2848(AX)
+	VBROADCASTI128 16(CX), Y1
+	VINSERTI128    $0x01, 16(SI), Y1, Y1
+	VBROADCASTI128 16(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 16(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 16(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 32(CX), Y4
+	VINSERTI128    $0x01, 32(SI), Y4, Y4
+	VBROADCASTI128 32(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 32(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 32(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VMOVUPS        Y3, 128(SP)
+	VMOVUPS        Y1, 160(SP)
+	VMOVUPS        Y5, 192(SP)
+	VMOVUPS        Y2, 224(SP)
+	VMOVUPS        Y7, 256(SP)
+	VMOVUPS        Y4, 288(SP)
+	VMOVUPS        Y9, 320(SP)
+	VMOVUPS        Y6, 352(SP)
+	VBROADCASTI128 48(CX), Y1
+	VINSERTI128    $0x01, 48(SI), Y1, Y1
+	VBROADCASTI128 48(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 48(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 48(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 48(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 48(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        128(SP), Y4
+	VPSLLW         $0x04, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, (AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        128(SP), Y4
+	VPSLLW         $0x03, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 256(AX)
+	VMOVUPS        160(SP), Y3
+	VPSLLW         $0x04, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 32(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        160(SP), Y3
+	VPSLLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 288(AX)
+	VMOVUPS        192(SP), Y1
+	VPSLLW         $0x04, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 64(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        192(SP), Y3
+	VPSLLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 320(AX)
+	VMOVUPS        224(SP), Y1
+	VPSLLW         $0x04, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 96(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        224(SP), Y2
+	VPSLLW         $0x03, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 352(AX)
+	VBROADCASTI128 64(CX), Y1
+	VINSERTI128    $0x01, 64(SI), Y1, Y1
+	VBROADCASTI128 64(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 64(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 64(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 64(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 64(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        256(SP), Y4
+	VPSLLW         $0x04, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 128(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        256(SP), Y4
+	VPSLLW         $0x03, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 384(AX)
+	VMOVUPS        288(SP), Y3
+	VPSLLW         $0x04, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 160(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        288(SP), Y3
+	VPSLLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 416(AX)
+	VMOVUPS        320(SP), Y1
+	VPSLLW         $0x04, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 192(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        320(SP), Y3
+	VPSLLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 448(AX)
+	VMOVUPS        352(SP), Y1
+	VPSLLW         $0x04, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 224(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        352(SP), Y2
+	VPSLLW         $0x03, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 480(AX)
+	VBROADCASTI128 80(CX), Y1
+	VINSERTI128    $0x01, 80(SI), Y1, Y1
+	VBROADCASTI128 80(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 80(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 80(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 80(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 80(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        128(SP), Y4
+	VPSLLW         $0x02, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 512(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        128(SP), Y4
+	VPSLLW         $0x01, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 768(AX)
+	VMOVUPS        160(SP), Y3
+	VPSLLW         $0x02, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 544(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        160(SP), Y3
+	VPSLLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 800(AX)
+	VMOVUPS        192(SP), Y1
+	VPSLLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 576(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        192(SP), Y3
+	VPSLLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 832(AX)
+	VMOVUPS        224(SP), Y1
+	VPSLLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 608(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        224(SP), Y2
+	VPSLLW         $0x01, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 864(AX)
+	VBROADCASTI128 96(CX), Y1
+	VINSERTI128    $0x01, 96(SI), Y1, Y1
+	VBROADCASTI128 96(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 96(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 96(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 96(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 96(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 96(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        256(SP), Y4
+	VPSLLW         $0x02, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 640(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        256(SP), Y4
+	VPSLLW         $0x01, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 896(AX)
+	VMOVUPS        288(SP), Y3
+	VPSLLW         $0x02, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 672(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        288(SP), Y3
+	VPSLLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 928(AX)
+	VMOVUPS        320(SP), Y1
+	VPSLLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 704(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        320(SP), Y3
+	VPSLLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 960(AX)
+	VMOVUPS        352(SP), Y1
+	VPSLLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 736(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        352(SP), Y2
+	VPSLLW         $0x01, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 992(AX)
+	VBROADCASTI128 112(CX), Y1
+	VINSERTI128    $0x01, 112(SI), Y1, Y1
+	VBROADCASTI128 112(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 112(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 112(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 112(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 112(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 112(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        128(SP), Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 1024(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        128(SP), Y4
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 1280(AX)
+	VMOVUPS        160(SP), Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 1056(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        160(SP), Y3
+	VPSRLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1312(AX)
+	VMOVUPS        192(SP), Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1088(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        192(SP), Y3
+	VPSRLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1344(AX)
+	VMOVUPS        224(SP), Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1120(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        224(SP), Y2
+	VPSRLW         $0x01, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 1376(AX)
+	VBROADCASTI128 128(CX), Y1
+	VINSERTI128    $0x01, 128(SI), Y1, Y1
+	VBROADCASTI128 128(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 128(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 128(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 128(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 128(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 128(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        256(SP), Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 1152(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        256(SP), Y4
+	VPSRLW         $0x01, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 1408(AX)
+	VMOVUPS        288(SP), Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 1184(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        288(SP), Y3
+	VPSRLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1440(AX)
+	VMOVUPS        320(SP), Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1216(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        320(SP), Y3
+	VPSRLW         $0x01, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1472(AX)
+	VMOVUPS        352(SP), Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1248(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        352(SP), Y2
+	VPSRLW         $0x01, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 1504(AX)
+	VBROADCASTI128 144(CX), Y1
+	VINSERTI128    $0x01, 144(SI), Y1, Y1
+	VBROADCASTI128 144(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 144(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 144(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 144(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 144(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 144(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        128(SP), Y4
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 1536(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        128(SP), Y4
+	VPSRLW         $0x03, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 1792(AX)
+	VMOVUPS        160(SP), Y3
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 1568(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        160(SP), Y3
+	VPSRLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1824(AX)
+	VMOVUPS        192(SP), Y1
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1600(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        192(SP), Y3
+	VPSRLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1856(AX)
+	VMOVUPS        224(SP), Y1
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1632(AX)
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        224(SP), Y2
+	VPSRLW         $0x03, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VMOVUPS        Y2, 1888(AX)
+	VBROADCASTI128 160(CX), Y1
+	VINSERTI128    $0x01, 160(SI), Y1, Y1
+	VBROADCASTI128 160(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 160(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 160(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 160(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 160(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 160(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VMOVUPS        256(SP), Y4
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPAND          Y0, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VMOVUPS        Y4, 1664(AX)
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        256(SP), Y4
+	VPSRLW         $0x03, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y3, Y4, Y4
+	VMOVUPS        Y4, 1920(AX)
+	VMOVUPS        288(SP), Y3
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPAND          Y0, Y1, Y4
+	VPOR           Y4, Y3, Y3
+	VMOVUPS        Y3, 1696(AX)
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        288(SP), Y3
+	VPSRLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1952(AX)
+	VMOVUPS        320(SP), Y1
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y5, Y3
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 1728(AX)
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        320(SP), Y3
+	VPSRLW         $0x03, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VMOVUPS        Y3, 1984(AX)
+	VMOVUPS        352(SP), Y1
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPAND          Y0, Y2, Y0
+	VPOR           Y0, Y1, Y1
+	VMOVUPS        Y1, 1760(AX)
+	VPSRLW         $0x04, Y2, Y0
+	VPAND          maskf<>+0(SB), Y0, Y0
+	VMOVUPS        352(SP), Y1
+	VPSRLW         $0x03, Y1, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPOR           Y0, Y1, Y1
+	VMOVUPS        Y1, 2016(AX)
+	VZEROUPPER
+	RET
+
+// func oneQ6KAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ6KAVX2(SB), NOSPLIT, $176-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+panel:
+	VPXOR Y1, Y1, Y1
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+chunk:
+	VBROADCASTI128 192(AX), Y2
+	VINSERTI128    $0x01, 192(SI), Y2, Y2
+	PREFETCHT0     (R9)
+	VBROADCASTI128 192(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 192(SI)(CX*1), Y3, Y3
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 192(AX)(CX*2), Y4
+	VINSERTI128    $0x01, 192(SI)(CX*2), Y4, Y4
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 192(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 192(SI)(BX*1), Y5, Y5
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VBROADCASTI128 194(AX), Y5
+	VINSERTI128    $0x01, 194(SI), Y5, Y5
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 194(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 194(SI)(CX*1), Y7, Y7
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 194(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 194(SI)(CX*2), Y8, Y8
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 194(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 194(SI)(BX*1), Y9, Y9
+	PREFETCHT0     448(R9)
+	VPUNPCKHDQ     Y7, Y5, Y5
+	VPUNPCKHDQ     Y9, Y8, Y7
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPSRLD         $0x10, Y5, Y5
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VMOVUPS        Y4, 16(SP)
+	VMOVUPS        Y2, 48(SP)
+	VMOVUPS        Y6, 80(SP)
+	VMOVUPS        Y3, 112(SP)
+	VMOVUPS        Y5, 144(SP)
+	VBROADCASTI128 128(AX), Y2
+	VINSERTI128    $0x01, 128(SI), Y2, Y2
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 128(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 128(SI)(CX*1), Y3, Y3
+	PREFETCHT0     576(R9)
+	VBROADCASTI128 128(AX)(CX*2), Y4
+	VINSERTI128    $0x01, 128(SI)(CX*2), Y4, Y4
+	PREFETCHT0     640(R9)
+	VBROADCASTI128 128(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 128(SI)(BX*1), Y5, Y5
+	PREFETCHT0     704(R9)
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VBROADCASTI128 (AX), Y5
+	VINSERTI128    $0x01, (SI), Y5, Y5
+	PREFETCHT0     768(R9)
+	VBROADCASTI128 (AX)(CX*1), Y7
+	VINSERTI128    $0x01, (SI)(CX*1), Y7, Y7
+	PREFETCHT0     832(R9)
+	VBROADCASTI128 (AX)(CX*2), Y8
+	VINSERTI128    $0x01, (SI)(CX*2), Y8, Y8
+	PREFETCHT0     896(R9)
+	VBROADCASTI128 (AX)(BX*1), Y9
+	VINSERTI128    $0x01, (SI)(BX*1), Y9, Y9
+	PREFETCHT0     960(R9)
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x04, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y11
+	VPOR           Y11, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y11
+	VPSUBB         Y11, Y9, Y9
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y9, Y12
+	VPBROADCASTD   (DI), Y13
+	VPSIGNB        Y9, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPAND          mask30<>+0(SB), Y4, Y9
+	VPOR           Y8, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y9, Y9
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y9, Y12
+	VPBROADCASTD   64(DI), Y13
+	VPSIGNB        Y9, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x04, Y2, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y5, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPABSB         Y9, Y12
+	VPBROADCASTD   4(DI), Y13
+	VPSIGNB        Y9, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y2, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   68(DI), Y12
+	VPSIGNB        Y9, Y12, Y12
+	VPMADDUBSW     Y12, Y5, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPSLLW         $0x04, Y6, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y10, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   8(DI), Y12
+	VPSIGNB        Y5, Y12, Y12
+	VPMADDUBSW     Y12, Y9, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y6, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   72(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSLLW         $0x04, Y3, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y7, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   12(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y11, Y11
+	VMOVUPS        16(SP), Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y11, Y11
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y3, Y7
+	VPOR           Y5, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y7, Y7
+	VPABSB         Y7, Y5
+	VPBROADCASTD   76(DI), Y9
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        48(SP), Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 32(AX), Y5
+	VINSERTI128    $0x01, 32(SI), Y5, Y5
+	PREFETCHT0     1024(R9)
+	VBROADCASTI128 32(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y7, Y7
+	PREFETCHT0     1088(R9)
+	VBROADCASTI128 32(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y8, Y8
+	PREFETCHT0     1152(R9)
+	VBROADCASTI128 32(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y9, Y9
+	PREFETCHT0     1216(R9)
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x02, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   32(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y8, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y4, Y4
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y4, Y9
+	VPBROADCASTD   96(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x02, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y4, Y4
+	VPABSB         Y4, Y9
+	VPBROADCASTD   36(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y5, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   100(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y6, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   40(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y6, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y2, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y4, Y4
+	VPABSB         Y4, Y2
+	VPBROADCASTD   104(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y3, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   44(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VMOVUPS        16(SP), Y2
+	VPSLLD         $0x08, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y3, Y3
+	VPABSB         Y3, Y2
+	VPBROADCASTD   108(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y2, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y8, Y8
+	VMOVUPS        48(SP), Y2
+	VPSLLD         $0x08, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 144(AX), Y2
+	VINSERTI128    $0x01, 144(SI), Y2, Y2
+	PREFETCHT0     1280(R9)
+	VBROADCASTI128 144(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 144(SI)(CX*1), Y3, Y3
+	PREFETCHT0     1344(R9)
+	VBROADCASTI128 144(AX)(CX*2), Y4
+	VINSERTI128    $0x01, 144(SI)(CX*2), Y4, Y4
+	PREFETCHT0     1408(R9)
+	VBROADCASTI128 144(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 144(SI)(BX*1), Y5, Y5
+	PREFETCHT0     1472(R9)
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VBROADCASTI128 16(AX), Y5
+	VINSERTI128    $0x01, 16(SI), Y5, Y5
+	PREFETCHT0     1536(R9)
+	VBROADCASTI128 16(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y7, Y7
+	PREFETCHT0     1600(R9)
+	VBROADCASTI128 16(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y8, Y8
+	PREFETCHT0     1664(R9)
+	VBROADCASTI128 16(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x04, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   16(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPAND          mask30<>+0(SB), Y4, Y9
+	VPOR           Y8, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y9, Y9
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y9, Y13
+	VPBROADCASTD   80(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPSLLW         $0x04, Y2, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y5, Y13
+	VPOR           Y13, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y13
+	VPSUBB         Y13, Y9, Y9
+	VPABSB         Y9, Y13
+	VPBROADCASTD   20(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y2, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   84(DI), Y13
+	VPSIGNB        Y9, Y13, Y13
+	VPMADDUBSW     Y13, Y5, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x04, Y6, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y10, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   24(DI), Y13
+	VPSIGNB        Y5, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y6, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   88(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSLLW         $0x04, Y3, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y7, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   28(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y12, Y12
+	VMOVUPS        16(SP), Y5
+	VPSLLD         $0x10, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y3, Y7
+	VPOR           Y5, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y7, Y7
+	VPABSB         Y7, Y5
+	VPBROADCASTD   92(DI), Y9
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        48(SP), Y5
+	VPSLLD         $0x10, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 48(AX), Y5
+	VINSERTI128    $0x01, 48(SI), Y5, Y5
+	VBROADCASTI128 48(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 48(SI)(CX*1), Y7, Y7
+	VBROADCASTI128 48(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 48(SI)(CX*2), Y8, Y8
+	VBROADCASTI128 48(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x02, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   48(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y8, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y4, Y4
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y4, Y9
+	VPBROADCASTD   112(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x02, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y4, Y4
+	VPABSB         Y4, Y9
+	VPBROADCASTD   52(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y5, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   116(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y6, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   56(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y6, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y2, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y4, Y4
+	VPABSB         Y4, Y2
+	VPBROADCASTD   120(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y3, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   60(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VMOVUPS        16(SP), Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y3, Y3
+	VPABSB         Y3, Y2
+	VPBROADCASTD   124(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y2, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y8, Y8
+	VMOVUPS        48(SP), Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 160(AX), Y2
+	VINSERTI128    $0x01, 160(SI), Y2, Y2
+	VBROADCASTI128 160(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 160(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 160(AX)(CX*2), Y4
+	VINSERTI128    $0x01, 160(SI)(CX*2), Y4, Y4
+	VBROADCASTI128 160(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 160(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VBROADCASTI128 64(AX), Y5
+	VINSERTI128    $0x01, 64(SI), Y5, Y5
+	VBROADCASTI128 64(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 64(SI)(CX*1), Y7, Y7
+	VBROADCASTI128 64(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 64(SI)(CX*2), Y8, Y8
+	VBROADCASTI128 64(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x04, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   128(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPAND          mask30<>+0(SB), Y4, Y9
+	VPOR           Y8, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y9, Y9
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y9, Y13
+	VPBROADCASTD   192(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPSLLW         $0x04, Y2, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y5, Y13
+	VPOR           Y13, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y13
+	VPSUBB         Y13, Y9, Y9
+	VPABSB         Y9, Y13
+	VPBROADCASTD   132(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y2, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   196(DI), Y13
+	VPSIGNB        Y9, Y13, Y13
+	VPMADDUBSW     Y13, Y5, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x04, Y6, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y10, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   136(DI), Y13
+	VPSIGNB        Y5, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y6, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   200(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSLLW         $0x04, Y3, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y7, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   140(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y12, Y12
+	VMOVUPS        80(SP), Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y3, Y7
+	VPOR           Y5, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y7, Y7
+	VPABSB         Y7, Y5
+	VPBROADCASTD   204(DI), Y9
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        112(SP), Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 96(AX), Y5
+	VINSERTI128    $0x01, 96(SI), Y5, Y5
+	VBROADCASTI128 96(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 96(SI)(CX*1), Y7, Y7
+	VBROADCASTI128 96(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 96(SI)(CX*2), Y8, Y8
+	VBROADCASTI128 96(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 96(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x02, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   160(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y8, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y4, Y4
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y4, Y9
+	VPBROADCASTD   224(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x02, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y4, Y4
+	VPABSB         Y4, Y9
+	VPBROADCASTD   164(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y5, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   228(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y6, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   168(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y6, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y2, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y4, Y4
+	VPABSB         Y4, Y2
+	VPBROADCASTD   232(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y3, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   172(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VMOVUPS        80(SP), Y2
+	VPSLLD         $0x08, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y3, Y3
+	VPABSB         Y3, Y2
+	VPBROADCASTD   236(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y2, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y8, Y8
+	VMOVUPS        112(SP), Y2
+	VPSLLD         $0x08, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 176(AX), Y2
+	VINSERTI128    $0x01, 176(SI), Y2, Y2
+	VBROADCASTI128 176(AX)(CX*1), Y3
+	VINSERTI128    $0x01, 176(SI)(CX*1), Y3, Y3
+	VBROADCASTI128 176(AX)(CX*2), Y4
+	VINSERTI128    $0x01, 176(SI)(CX*2), Y4, Y4
+	VBROADCASTI128 176(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 176(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VBROADCASTI128 80(AX), Y5
+	VINSERTI128    $0x01, 80(SI), Y5, Y5
+	VBROADCASTI128 80(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 80(SI)(CX*1), Y7, Y7
+	VBROADCASTI128 80(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 80(SI)(CX*2), Y8, Y8
+	VBROADCASTI128 80(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x04, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   144(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPAND          mask30<>+0(SB), Y4, Y9
+	VPOR           Y8, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y9, Y9
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y9, Y13
+	VPBROADCASTD   208(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPSLLW         $0x04, Y2, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y5, Y13
+	VPOR           Y13, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y13
+	VPSUBB         Y13, Y9, Y9
+	VPABSB         Y9, Y13
+	VPBROADCASTD   148(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y2, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   212(DI), Y13
+	VPSIGNB        Y9, Y13, Y13
+	VPMADDUBSW     Y13, Y5, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x04, Y6, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y10, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   152(DI), Y13
+	VPSIGNB        Y5, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y10, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y6, Y9
+	VPOR           Y5, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y9, Y9
+	VPABSB         Y9, Y5
+	VPBROADCASTD   216(DI), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSLLW         $0x04, Y3, Y5
+	VPAND          mask30<>+0(SB), Y5, Y5
+	VPAND          Y0, Y7, Y9
+	VPOR           Y9, Y5, Y5
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y5, Y5
+	VPABSB         Y5, Y9
+	VPBROADCASTD   156(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y12, Y12
+	VMOVUPS        80(SP), Y5
+	VPSLLD         $0x10, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPAND          mask30<>+0(SB), Y3, Y7
+	VPOR           Y5, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y5
+	VPSUBB         Y5, Y7, Y7
+	VPABSB         Y7, Y5
+	VPBROADCASTD   220(DI), Y9
+	VPSIGNB        Y7, Y9, Y9
+	VPMADDUBSW     Y9, Y5, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VMOVUPS        112(SP), Y5
+	VPSLLD         $0x10, Y5, Y5
+	VPSRAD         $0x18, Y5, Y5
+	VPMULLD        Y5, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VBROADCASTI128 112(AX), Y5
+	VINSERTI128    $0x01, 112(SI), Y5, Y5
+	VBROADCASTI128 112(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 112(SI)(CX*1), Y7, Y7
+	VBROADCASTI128 112(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 112(SI)(CX*2), Y8, Y8
+	VBROADCASTI128 112(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 112(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y5, Y10
+	VPUNPCKHDQ     Y7, Y5, Y7
+	VPUNPCKLDQ     Y9, Y8, Y5
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y5, Y10, Y8
+	VPUNPCKHQDQ    Y5, Y10, Y5
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPSLLW         $0x02, Y4, Y9
+	VPAND          mask30<>+0(SB), Y9, Y9
+	VPAND          Y0, Y8, Y12
+	VPOR           Y12, Y9, Y9
+	VPBROADCASTD   word20202020<>+0(SB), Y12
+	VPSUBB         Y12, Y9, Y9
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y9, Y13
+	VPBROADCASTD   176(DI), Y14
+	VPSIGNB        Y9, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSRLW         $0x02, Y4, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y8, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y4, Y4
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y4, Y9
+	VPBROADCASTD   240(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPSLLW         $0x02, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y5, Y9
+	VPOR           Y9, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y9
+	VPSUBB         Y9, Y4, Y4
+	VPABSB         Y4, Y9
+	VPBROADCASTD   180(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y9, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPSRLW         $0x04, Y5, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   244(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y6, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y10, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   184(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VPSRLW         $0x04, Y10, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y6, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPOR           Y2, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y4, Y4
+	VPABSB         Y4, Y2
+	VPBROADCASTD   248(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSLLW         $0x02, Y3, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPAND          Y0, Y7, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VPABSB         Y2, Y4
+	VPBROADCASTD   188(DI), Y5
+	VPSIGNB        Y2, Y5, Y5
+	VPMADDUBSW     Y5, Y4, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y12, Y12
+	VMOVUPS        80(SP), Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPSRLW         $0x04, Y7, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y2, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y2
+	VPSUBB         Y2, Y3, Y3
+	VPABSB         Y3, Y2
+	VPBROADCASTD   252(DI), Y4
+	VPSIGNB        Y3, Y4, Y4
+	VPMADDUBSW     Y4, Y2, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y8, Y8
+	VMOVUPS        112(SP), Y2
+	VPSRAD         $0x18, Y2, Y2
+	VPMULLD        Y2, Y8, Y8
+	VPADDD         Y8, Y11, Y11
+	VCVTDQ2PS      Y11, Y11
+	VBROADCASTSS   304(DI), Y2
+	VMULPS         144(SP), Y2, Y2
+	VMULPS         Y2, Y11, Y11
+	VADDPS         Y11, Y1, Y1
+	ADDQ           $0x00000690, R9
+	ADDQ           $0x000000d2, AX
+	ADDQ           $0x000000d2, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y1, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+// func fillQ6KAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ6KAVX2(SB), NOSPLIT, $160-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 192(CX), Y1
+	VINSERTI128    $0x01, 192(SI), Y1, Y1
+	VBROADCASTI128 192(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 192(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 192(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 192(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 192(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 192(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 194(CX), Y4
+	VINSERTI128    $0x01, 194(SI), Y4, Y4
+	VBROADCASTI128 194(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 194(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 194(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 194(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 194(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 194(SI)(BX*1), Y8, Y8
+	VPUNPCKHDQ     Y6, Y4, Y4
+	VPUNPCKHDQ     Y8, Y7, Y6
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSRLD         $0x10, Y4, Y4
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VMOVUPS        Y3, (SP)
+	VMOVUPS        Y1, 32(SP)
+	VMOVUPS        Y5, 64(SP)
+	VMOVUPS        Y2, 96(SP)
+	VMOVUPS        Y4, 128(SP)
+	VMOVUPS        (SP), Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2048(AX)
+	VMOVUPS        (SP), Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2080(AX)
+	VMOVUPS        (SP), Y1
+	VPSLLD         $0x08, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2112(AX)
+	VMOVUPS        (SP), Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2144(AX)
+	VMOVUPS        32(SP), Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2176(AX)
+	VMOVUPS        32(SP), Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2208(AX)
+	VMOVUPS        32(SP), Y1
+	VPSLLD         $0x08, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2240(AX)
+	VMOVUPS        32(SP), Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2272(AX)
+	VMOVUPS        64(SP), Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2304(AX)
+	VMOVUPS        64(SP), Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2336(AX)
+	VMOVUPS        64(SP), Y1
+	VPSLLD         $0x08, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2368(AX)
+	VMOVUPS        64(SP), Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2400(AX)
+	VMOVUPS        96(SP), Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2432(AX)
+	VMOVUPS        96(SP), Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2464(AX)
+	VMOVUPS        96(SP), Y1
+	VPSLLD         $0x08, Y1, Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2496(AX)
+	VMOVUPS        96(SP), Y1
+	VPSRAD         $0x18, Y1, Y1
+	VMOVUPS        Y1, 2528(AX)
+	VMOVUPS        128(SP), Y1
+	VMOVUPS        Y1, 2816(AX)
+	VBROADCASTI128 128(CX), Y1
+	VINSERTI128    $0x01, 128(SI), Y1, Y1
+	VBROADCASTI128 128(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 128(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 128(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 128(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 128(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 128(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 (CX), Y4
+	VINSERTI128    $0x01, (SI), Y4, Y4
+	VBROADCASTI128 (CX)(DX*1), Y6
+	VINSERTI128    $0x01, (SI)(DX*1), Y6, Y6
+	VBROADCASTI128 (CX)(DX*2), Y7
+	VINSERTI128    $0x01, (SI)(DX*2), Y7, Y7
+	VBROADCASTI128 (CX)(BX*1), Y8
+	VINSERTI128    $0x01, (SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x04, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, (AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPAND          mask30<>+0(SB), Y3, Y8
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y8, Y8
+	VMOVUPS        Y8, 512(AX)
+	VPSLLW         $0x04, Y1, Y7
+	VPAND          mask30<>+0(SB), Y7, Y7
+	VPAND          Y0, Y4, Y8
+	VPOR           Y8, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y7, Y7
+	VMOVUPS        Y7, 32(AX)
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y1, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 544(AX)
+	VPSLLW         $0x04, Y5, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y9, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 64(AX)
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y5, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 576(AX)
+	VPSLLW         $0x04, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y6, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 96(AX)
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y2, Y6
+	VPOR           Y4, Y6, Y6
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y6, Y6
+	VMOVUPS        Y6, 608(AX)
+	VBROADCASTI128 32(CX), Y4
+	VINSERTI128    $0x01, 32(SI), Y4, Y4
+	VBROADCASTI128 32(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 32(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 32(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x02, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 256(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 768(AX)
+	VPSLLW         $0x02, Y1, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPAND          Y0, Y4, Y7
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 288(AX)
+	VPSRLW         $0x04, Y4, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 800(AX)
+	VPSLLW         $0x02, Y5, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y9, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 320(AX)
+	VPSRLW         $0x04, Y9, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VMOVUPS        Y3, 832(AX)
+	VPSLLW         $0x02, Y2, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y6, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 352(AX)
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y2, Y2
+	VMOVUPS        Y2, 864(AX)
+	VBROADCASTI128 144(CX), Y1
+	VINSERTI128    $0x01, 144(SI), Y1, Y1
+	VBROADCASTI128 144(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 144(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 144(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 144(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 144(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 144(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 16(CX), Y4
+	VINSERTI128    $0x01, 16(SI), Y4, Y4
+	VBROADCASTI128 16(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 16(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 16(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x04, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 128(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPAND          mask30<>+0(SB), Y3, Y8
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y8, Y8
+	VMOVUPS        Y8, 640(AX)
+	VPSLLW         $0x04, Y1, Y7
+	VPAND          mask30<>+0(SB), Y7, Y7
+	VPAND          Y0, Y4, Y8
+	VPOR           Y8, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y7, Y7
+	VMOVUPS        Y7, 160(AX)
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y1, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 672(AX)
+	VPSLLW         $0x04, Y5, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y9, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 192(AX)
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y5, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 704(AX)
+	VPSLLW         $0x04, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y6, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 224(AX)
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y2, Y6
+	VPOR           Y4, Y6, Y6
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y6, Y6
+	VMOVUPS        Y6, 736(AX)
+	VBROADCASTI128 48(CX), Y4
+	VINSERTI128    $0x01, 48(SI), Y4, Y4
+	VBROADCASTI128 48(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 48(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 48(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 48(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 48(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x02, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 384(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 896(AX)
+	VPSLLW         $0x02, Y1, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPAND          Y0, Y4, Y7
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 416(AX)
+	VPSRLW         $0x04, Y4, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 928(AX)
+	VPSLLW         $0x02, Y5, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y9, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 448(AX)
+	VPSRLW         $0x04, Y9, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VMOVUPS        Y3, 960(AX)
+	VPSLLW         $0x02, Y2, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y6, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 480(AX)
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y2, Y2
+	VMOVUPS        Y2, 992(AX)
+	VBROADCASTI128 160(CX), Y1
+	VINSERTI128    $0x01, 160(SI), Y1, Y1
+	VBROADCASTI128 160(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 160(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 160(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 160(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 160(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 160(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 64(CX), Y4
+	VINSERTI128    $0x01, 64(SI), Y4, Y4
+	VBROADCASTI128 64(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 64(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 64(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 64(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 64(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 64(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x04, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 1024(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPAND          mask30<>+0(SB), Y3, Y8
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y8, Y8
+	VMOVUPS        Y8, 1536(AX)
+	VPSLLW         $0x04, Y1, Y7
+	VPAND          mask30<>+0(SB), Y7, Y7
+	VPAND          Y0, Y4, Y8
+	VPOR           Y8, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y7, Y7
+	VMOVUPS        Y7, 1056(AX)
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y1, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 1568(AX)
+	VPSLLW         $0x04, Y5, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y9, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 1088(AX)
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y5, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 1600(AX)
+	VPSLLW         $0x04, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y6, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 1120(AX)
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y2, Y6
+	VPOR           Y4, Y6, Y6
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y6, Y6
+	VMOVUPS        Y6, 1632(AX)
+	VBROADCASTI128 96(CX), Y4
+	VINSERTI128    $0x01, 96(SI), Y4, Y4
+	VBROADCASTI128 96(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 96(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 96(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 96(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 96(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 96(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x02, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 1280(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 1792(AX)
+	VPSLLW         $0x02, Y1, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPAND          Y0, Y4, Y7
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 1312(AX)
+	VPSRLW         $0x04, Y4, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 1824(AX)
+	VPSLLW         $0x02, Y5, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y9, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 1344(AX)
+	VPSRLW         $0x04, Y9, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VMOVUPS        Y3, 1856(AX)
+	VPSLLW         $0x02, Y2, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y6, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 1376(AX)
+	VPSRLW         $0x04, Y6, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y2, Y2
+	VPAND          mask30<>+0(SB), Y2, Y2
+	VPOR           Y1, Y2, Y2
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y2, Y2
+	VMOVUPS        Y2, 1888(AX)
+	VBROADCASTI128 176(CX), Y1
+	VINSERTI128    $0x01, 176(SI), Y1, Y1
+	VBROADCASTI128 176(CX)(DX*1), Y2
+	VINSERTI128    $0x01, 176(SI)(DX*1), Y2, Y2
+	VBROADCASTI128 176(CX)(DX*2), Y3
+	VINSERTI128    $0x01, 176(SI)(DX*2), Y3, Y3
+	VBROADCASTI128 176(CX)(BX*1), Y4
+	VINSERTI128    $0x01, 176(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VBROADCASTI128 80(CX), Y4
+	VINSERTI128    $0x01, 80(SI), Y4, Y4
+	VBROADCASTI128 80(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 80(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 80(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 80(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 80(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 80(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x04, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 1152(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPAND          mask30<>+0(SB), Y3, Y8
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y8, Y8
+	VMOVUPS        Y8, 1664(AX)
+	VPSLLW         $0x04, Y1, Y7
+	VPAND          mask30<>+0(SB), Y7, Y7
+	VPAND          Y0, Y4, Y8
+	VPOR           Y8, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y8
+	VPSUBB         Y8, Y7, Y7
+	VMOVUPS        Y7, 1184(AX)
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y1, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 1696(AX)
+	VPSLLW         $0x04, Y5, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y9, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 1216(AX)
+	VPSRLW         $0x04, Y9, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y5, Y7
+	VPOR           Y4, Y7, Y7
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y7, Y7
+	VMOVUPS        Y7, 1728(AX)
+	VPSLLW         $0x04, Y2, Y4
+	VPAND          mask30<>+0(SB), Y4, Y4
+	VPAND          Y0, Y6, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VMOVUPS        Y4, 1248(AX)
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPAND          mask30<>+0(SB), Y2, Y6
+	VPOR           Y4, Y6, Y6
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPSUBB         Y4, Y6, Y6
+	VMOVUPS        Y6, 1760(AX)
+	VBROADCASTI128 112(CX), Y4
+	VINSERTI128    $0x01, 112(SI), Y4, Y4
+	VBROADCASTI128 112(CX)(DX*1), Y6
+	VINSERTI128    $0x01, 112(SI)(DX*1), Y6, Y6
+	VBROADCASTI128 112(CX)(DX*2), Y7
+	VINSERTI128    $0x01, 112(SI)(DX*2), Y7, Y7
+	VBROADCASTI128 112(CX)(BX*1), Y8
+	VINSERTI128    $0x01, 112(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y4, Y9
+	VPUNPCKHDQ     Y6, Y4, Y6
+	VPUNPCKLDQ     Y8, Y7, Y4
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y4, Y9, Y7
+	VPUNPCKHQDQ    Y4, Y9, Y4
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPSLLW         $0x02, Y3, Y8
+	VPAND          mask30<>+0(SB), Y8, Y8
+	VPAND          Y0, Y7, Y10
+	VPOR           Y10, Y8, Y8
+	VPBROADCASTD   word20202020<>+0(SB), Y10
+	VPSUBB         Y10, Y8, Y8
+	VMOVUPS        Y8, 1408(AX)
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLW         $0x02, Y3, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 1920(AX)
+	VPSLLW         $0x02, Y1, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPAND          Y0, Y4, Y7
+	VPOR           Y7, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y7
+	VPSUBB         Y7, Y3, Y3
+	VMOVUPS        Y3, 1440(AX)
+	VPSRLW         $0x04, Y4, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSRLW         $0x02, Y1, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 1952(AX)
+	VPSLLW         $0x02, Y5, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y9, Y3
+	VPOR           Y3, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VMOVUPS        Y1, 1472(AX)
+	VPSRLW         $0x04, Y9, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VPSRLW         $0x02, Y5, Y3
+	VPAND          mask30<>+0(SB), Y3, Y3
+	VPOR           Y1, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y1
+	VPSUBB         Y1, Y3, Y3
+	VMOVUPS        Y3, 1984(AX)
+	VPSLLW         $0x02, Y2, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPAND          Y0, Y6, Y0
+	VPOR           Y0, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y0
+	VPSUBB         Y0, Y1, Y1
+	VMOVUPS        Y1, 1504(AX)
+	VPSRLW         $0x04, Y6, Y0
+	VPAND          maskf<>+0(SB), Y0, Y0
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask30<>+0(SB), Y1, Y1
+	VPOR           Y0, Y1, Y1
+	VPBROADCASTD   word20202020<>+0(SB), Y0
+	VPSUBB         Y0, Y1, Y1
+	VMOVUPS        Y1, 2016(AX)
+	VZEROUPPER
+	RET
+
+// func oneIQ4XSAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneIQ4XSAVX2(SB), NOSPLIT, $112-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0     (DI)
+	ADDQ           $0x40, DI
+	CMPQ           DI, R8
+	JLT            first
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 iq4Values<>+0(SB), Y1
+
+panel:
+	VPXOR Y2, Y2, Y2
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+chunk:
+	VBROADCASTI128 (AX), Y3
+	VINSERTI128    $0x01, (SI), Y3, Y3
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y4
+	VINSERTI128    $0x01, (SI)(CX*1), Y4, Y4
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y5
+	VINSERTI128    $0x01, (SI)(CX*2), Y5, Y5
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y6
+	VINSERTI128    $0x01, (SI)(BX*1), Y6, Y6
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPBROADCASTD   word20202020<>+0(SB), Y4
+	VPBROADCASTD   word30303030<>+0(SB), Y6
+	VPSRLD         $0x00, Y3, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x18, Y7, Y7
+	VPSRLD         $0x04, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x08, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x0c, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x0c, Y5, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x0e, Y5, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x10, Y5, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x12, Y5, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPAND          Y0, Y7, Y7
+	VPAND          Y6, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSUBB         Y4, Y7, Y7
+	VPSRLD         $0x10, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x14, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x18, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x1c, Y3, Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPOR           Y3, Y8, Y8
+	VPSRLD         $0x14, Y5, Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPSRLD         $0x18, Y3, Y3
+	VPSRLD         $0x16, Y5, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y3, Y3
+	VPSRLD         $0x18, Y5, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y3, Y3
+	VPSRLD         $0x1a, Y5, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y3, Y3
+	VPAND          Y0, Y8, Y8
+	VPAND          Y6, Y3, Y3
+	VPOR           Y3, Y8, Y8
+	VPSUBB         Y4, Y8, Y8
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y7, 16(SP)
+	VMOVUPS        Y8, 48(SP)
+	VMOVUPS        Y3, 80(SP)
+	VBROADCASTI128 8(AX), Y3
+	VINSERTI128    $0x01, 8(SI), Y3, Y3
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 8(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 8(SI)(CX*1), Y4, Y4
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 8(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 8(SI)(CX*2), Y5, Y5
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 8(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 8(SI)(BX*1), Y6, Y6
+	PREFETCHT0     448(R9)
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y6, Y9
+	VPBROADCASTD   (DI), Y10
+	VPSIGNB        Y6, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPABSB         Y5, Y6
+	VPBROADCASTD   16(DI), Y9
+	VPSIGNB        Y5, Y9, Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   4(DI), Y9
+	VPSIGNB        Y5, Y9, Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPABSB         Y3, Y5
+	VPBROADCASTD   20(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   8(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VPABSB         Y5, Y3
+	VPBROADCASTD   24(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   12(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPABSB         Y4, Y3
+	VPBROADCASTD   28(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VMOVUPS        16(SP), Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y8, Y8
+	VBROADCASTI128 24(AX), Y3
+	VINSERTI128    $0x01, 24(SI), Y3, Y3
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 24(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 24(SI)(CX*1), Y4, Y4
+	PREFETCHT0     576(R9)
+	VBROADCASTI128 24(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 24(SI)(CX*2), Y5, Y5
+	PREFETCHT0     640(R9)
+	VBROADCASTI128 24(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 24(SI)(BX*1), Y6, Y6
+	PREFETCHT0     704(R9)
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   32(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   48(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   36(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   52(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   40(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   56(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   44(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   60(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        16(SP), Y3
+	VPSLLD         $0x10, Y3, Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTI128 40(AX), Y3
+	VINSERTI128    $0x01, 40(SI), Y3, Y3
+	PREFETCHT0     768(R9)
+	VBROADCASTI128 40(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 40(SI)(CX*1), Y4, Y4
+	PREFETCHT0     832(R9)
+	VBROADCASTI128 40(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 40(SI)(CX*2), Y5, Y5
+	PREFETCHT0     896(R9)
+	VBROADCASTI128 40(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 40(SI)(BX*1), Y6, Y6
+	PREFETCHT0     960(R9)
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   64(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   80(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   68(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   84(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   72(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   88(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   76(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   92(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        16(SP), Y3
+	VPSLLD         $0x08, Y3, Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTI128 56(AX), Y3
+	VINSERTI128    $0x01, 56(SI), Y3, Y3
+	PREFETCHT0     1024(R9)
+	VBROADCASTI128 56(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 56(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 56(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 56(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 56(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 56(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   96(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   112(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   100(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   116(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   104(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   120(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   108(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   124(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        16(SP), Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTI128 72(AX), Y3
+	VINSERTI128    $0x01, 72(SI), Y3, Y3
+	VBROADCASTI128 72(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 72(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 72(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 72(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 72(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 72(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   128(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   144(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   132(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   148(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   136(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   152(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   140(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   156(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        48(SP), Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTI128 88(AX), Y3
+	VINSERTI128    $0x01, 88(SI), Y3, Y3
+	VBROADCASTI128 88(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 88(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 88(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 88(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 88(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 88(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   160(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   176(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   164(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   180(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   168(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   184(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   172(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   188(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        48(SP), Y3
+	VPSLLD         $0x10, Y3, Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTI128 104(AX), Y3
+	VINSERTI128    $0x01, 104(SI), Y3, Y3
+	VBROADCASTI128 104(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 104(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 104(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 104(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 104(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 104(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   192(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   208(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   196(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   212(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   200(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   216(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   204(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   220(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        48(SP), Y3
+	VPSLLD         $0x08, Y3, Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VBROADCASTI128 120(AX), Y3
+	VINSERTI128    $0x01, 120(SI), Y3, Y3
+	VBROADCASTI128 120(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 120(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 120(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 120(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 120(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 120(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   224(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPABSB         Y5, Y6
+	VPBROADCASTD   240(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPABSB         Y5, Y6
+	VPBROADCASTD   228(DI), Y10
+	VPSIGNB        Y5, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPABSB         Y3, Y5
+	VPBROADCASTD   244(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y3, Y6
+	VPBROADCASTD   232(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPABSB         Y5, Y3
+	VPBROADCASTD   248(DI), Y6
+	VPSIGNB        Y5, Y6, Y6
+	VPMADDUBSW     Y6, Y3, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y3, Y1, Y3
+	VPSHUFB        Y4, Y1, Y4
+	VPABSB         Y3, Y5
+	VPBROADCASTD   236(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPABSB         Y4, Y3
+	VPBROADCASTD   252(DI), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VMOVUPS        48(SP), Y3
+	VPSRAD         $0x18, Y3, Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   304(DI), Y3
+	VMULPS         80(SP), Y3, Y3
+	VMULPS         Y3, Y8, Y8
+	VADDPS         Y8, Y2, Y2
+	ADDQ           $0x00000440, R9
+	ADDQ           $0x00000088, AX
+	ADDQ           $0x00000088, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y2, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+DATA iq4Values<>+0(SB)/1, $0x81
+DATA iq4Values<>+1(SB)/1, $0x98
+DATA iq4Values<>+2(SB)/1, $0xad
+DATA iq4Values<>+3(SB)/1, $0xbf
+DATA iq4Values<>+4(SB)/1, $0xcf
+DATA iq4Values<>+5(SB)/1, $0xdd
+DATA iq4Values<>+6(SB)/1, $0xea
+DATA iq4Values<>+7(SB)/1, $0xf6
+DATA iq4Values<>+8(SB)/1, $0x01
+DATA iq4Values<>+9(SB)/1, $0x0d
+DATA iq4Values<>+10(SB)/1, $0x19
+DATA iq4Values<>+11(SB)/1, $0x26
+DATA iq4Values<>+12(SB)/1, $0x35
+DATA iq4Values<>+13(SB)/1, $0x45
+DATA iq4Values<>+14(SB)/1, $0x59
+DATA iq4Values<>+15(SB)/1, $0x71
+GLOBL iq4Values<>(SB), RODATA|NOPTR, $16
+
+// func fillIQ4XSAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillIQ4XSAVX2(SB), NOSPLIT, $96-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 iq4Values<>+0(SB), Y1
+	VBROADCASTI128 (CX), Y2
+	VINSERTI128    $0x01, (SI), Y2, Y2
+	VBROADCASTI128 (CX)(DX*1), Y3
+	VINSERTI128    $0x01, (SI)(DX*1), Y3, Y3
+	VBROADCASTI128 (CX)(DX*2), Y4
+	VINSERTI128    $0x01, (SI)(DX*2), Y4, Y4
+	VBROADCASTI128 (CX)(BX*1), Y5
+	VINSERTI128    $0x01, (SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPBROADCASTD   word20202020<>+0(SB), Y3
+	VPBROADCASTD   word30303030<>+0(SB), Y5
+	VPSRLD         $0x00, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x18, Y6, Y6
+	VPSRLD         $0x04, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x10, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSRLD         $0x08, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x08, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSRLD         $0x0c, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSRLD         $0x0c, Y4, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x18, Y7, Y7
+	VPSRLD         $0x0e, Y4, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x10, Y4, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x12, Y4, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPAND          Y0, Y6, Y6
+	VPAND          Y5, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSUBB         Y3, Y6, Y6
+	VPSRLD         $0x10, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x18, Y7, Y7
+	VPSRLD         $0x14, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x18, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x1c, Y2, Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPOR           Y2, Y7, Y7
+	VPSRLD         $0x14, Y4, Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPSRLD         $0x18, Y2, Y2
+	VPSRLD         $0x16, Y4, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y2, Y2
+	VPSRLD         $0x18, Y4, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y2, Y2
+	VPSRLD         $0x1a, Y4, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y2, Y2
+	VPAND          Y0, Y7, Y7
+	VPAND          Y5, Y2, Y2
+	VPOR           Y2, Y7, Y7
+	VPSUBB         Y3, Y7, Y7
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y6, (SP)
+	VMOVUPS        Y7, 32(SP)
+	VMOVUPS        Y2, 64(SP)
+	VMOVUPS        (SP), Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2048(AX)
+	VMOVUPS        (SP), Y2
+	VPSLLD         $0x10, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2080(AX)
+	VMOVUPS        (SP), Y2
+	VPSLLD         $0x08, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2112(AX)
+	VMOVUPS        (SP), Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2144(AX)
+	VMOVUPS        32(SP), Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2176(AX)
+	VMOVUPS        32(SP), Y2
+	VPSLLD         $0x10, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2208(AX)
+	VMOVUPS        32(SP), Y2
+	VPSLLD         $0x08, Y2, Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2240(AX)
+	VMOVUPS        32(SP), Y2
+	VPSRAD         $0x18, Y2, Y2
+	VMOVUPS        Y2, 2272(AX)
+	VMOVUPS        64(SP), Y2
+	VMOVUPS        Y2, 2816(AX)
+	VBROADCASTI128 8(CX), Y2
+	VINSERTI128    $0x01, 8(SI), Y2, Y2
+	VBROADCASTI128 8(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 8(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 8(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 8(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 8(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 8(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, (AX)
+	VMOVUPS        Y4, 128(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 32(AX)
+	VMOVUPS        Y2, 160(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 64(AX)
+	VMOVUPS        Y4, 192(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 96(AX)
+	VMOVUPS        Y3, 224(AX)
+	VBROADCASTI128 24(CX), Y2
+	VINSERTI128    $0x01, 24(SI), Y2, Y2
+	VBROADCASTI128 24(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 24(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 24(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 24(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 24(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 24(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 256(AX)
+	VMOVUPS        Y4, 384(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 288(AX)
+	VMOVUPS        Y2, 416(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 320(AX)
+	VMOVUPS        Y4, 448(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 352(AX)
+	VMOVUPS        Y3, 480(AX)
+	VBROADCASTI128 40(CX), Y2
+	VINSERTI128    $0x01, 40(SI), Y2, Y2
+	VBROADCASTI128 40(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 40(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 40(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 40(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 40(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 40(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 512(AX)
+	VMOVUPS        Y4, 640(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 544(AX)
+	VMOVUPS        Y2, 672(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 576(AX)
+	VMOVUPS        Y4, 704(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 608(AX)
+	VMOVUPS        Y3, 736(AX)
+	VBROADCASTI128 56(CX), Y2
+	VINSERTI128    $0x01, 56(SI), Y2, Y2
+	VBROADCASTI128 56(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 56(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 56(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 56(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 56(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 56(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 768(AX)
+	VMOVUPS        Y4, 896(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 800(AX)
+	VMOVUPS        Y2, 928(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 832(AX)
+	VMOVUPS        Y4, 960(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 864(AX)
+	VMOVUPS        Y3, 992(AX)
+	VBROADCASTI128 72(CX), Y2
+	VINSERTI128    $0x01, 72(SI), Y2, Y2
+	VBROADCASTI128 72(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 72(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 72(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 72(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 72(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 72(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 1024(AX)
+	VMOVUPS        Y4, 1152(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 1056(AX)
+	VMOVUPS        Y2, 1184(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 1088(AX)
+	VMOVUPS        Y4, 1216(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 1120(AX)
+	VMOVUPS        Y3, 1248(AX)
+	VBROADCASTI128 88(CX), Y2
+	VINSERTI128    $0x01, 88(SI), Y2, Y2
+	VBROADCASTI128 88(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 88(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 88(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 88(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 88(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 88(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 1280(AX)
+	VMOVUPS        Y4, 1408(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 1312(AX)
+	VMOVUPS        Y2, 1440(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 1344(AX)
+	VMOVUPS        Y4, 1472(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 1376(AX)
+	VMOVUPS        Y3, 1504(AX)
+	VBROADCASTI128 104(CX), Y2
+	VINSERTI128    $0x01, 104(SI), Y2, Y2
+	VBROADCASTI128 104(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 104(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 104(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 104(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 104(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 104(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 1536(AX)
+	VMOVUPS        Y4, 1664(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 1568(AX)
+	VMOVUPS        Y2, 1696(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 1600(AX)
+	VMOVUPS        Y4, 1728(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 1632(AX)
+	VMOVUPS        Y3, 1760(AX)
+	VBROADCASTI128 120(CX), Y2
+	VINSERTI128    $0x01, 120(SI), Y2, Y2
+	VBROADCASTI128 120(CX)(DX*1), Y3
+	VINSERTI128    $0x01, 120(SI)(DX*1), Y3, Y3
+	VBROADCASTI128 120(CX)(DX*2), Y4
+	VINSERTI128    $0x01, 120(SI)(DX*2), Y4, Y4
+	VBROADCASTI128 120(CX)(BX*1), Y5
+	VINSERTI128    $0x01, 120(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, 1792(AX)
+	VMOVUPS        Y4, 1920(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 1824(AX)
+	VMOVUPS        Y2, 1952(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 1856(AX)
+	VMOVUPS        Y4, 1984(AX)
+	VPAND          Y0, Y3, Y0
+	VPSRLW         $0x04, Y3, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y0, Y1, Y0
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y0, 1888(AX)
+	VMOVUPS        Y2, 2016(AX)
+	VZEROUPPER
+	RET
+
+// func product16AVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2
+TEXT ·product16AVX2(SB), NOSPLIT, $24-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, (SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ  16(SP), $0x04
+	JLT   tile2
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	MOVQ  16(CX), DI
+	ADDQ  DX, DI
+	MOVQ  24(CX), R8
+	ADDQ  DX, R8
+	ADDQ  $0x20, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+
+group4:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      (CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD (BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD (SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD (DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD (R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      32(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 4(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 4(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 4(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 4(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 8(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 8(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 8(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 8(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 12(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 12(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 12(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 12(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      2048(AX)(DX*2), Y8
+	VPMULLD      Y8, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMULLD      Y8, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPMULLD      Y8, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMULLD      Y8, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	CMPQ         DX, $0x00000100
+	JLT          group4
+	VMOVUPS      2816(AX), Y4
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y5
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y6, Y0, Y0
+	VADDPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	VMOVUPS      128(CX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 304(DI), Y1
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      Y0, 128(CX)
+	VMOVUPS      192(CX), Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 304(R8), Y1
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x04, 16(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ  16(SP), $0x02
+	JLT   tile1
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	ADDQ  $0x10, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+group2:
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD (BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD (SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 4(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 4(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      64(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 8(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 8(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      96(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 12(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 12(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      2048(AX)(DX*2), Y4
+	VPMULLD      Y4, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMULLD      Y4, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	CMPQ         DX, $0x00000100
+	JLT          group2
+	VMOVUPS      2816(AX), Y2
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y3
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VADDPS       Y0, Y3, Y3
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x02, 16(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ  16(SP), $0x01
+	JLT   done
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	ADDQ  $0x08, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+
+group1:
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD (BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      32(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 4(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      64(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 8(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      96(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 12(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      2048(AX)(DX*2), Y2
+	VPMULLD      Y2, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	CMPQ         DX, $0x00000100
+	JLT          group1
+	VMOVUPS      2816(AX), Y1
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y2
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y3, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x01, 16(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func product16MinsAVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2
+TEXT ·product16MinsAVX2(SB), NOSPLIT, $24-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, (SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ  16(SP), $0x04
+	JLT   tile2
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	MOVQ  16(CX), DI
+	ADDQ  DX, DI
+	MOVQ  24(CX), R8
+	ADDQ  DX, R8
+	ADDQ  $0x20, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+
+group4:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      (CX), Y8
+	VPBROADCASTD (BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD (SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD (DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD (R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      32(CX), Y8
+	VPBROADCASTD 4(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 4(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 4(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 4(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VPBROADCASTD 8(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 8(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 8(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 8(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VPBROADCASTD 12(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 12(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 12(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 12(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2048(AX)(DX*2), Y8
+	VPMULLD      Y8, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMULLD      Y8, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPMULLD      Y8, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMULLD      Y8, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	CMPQ         DX, $0x00000100
+	JLT          group4
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      2560(AX), Y8
+	VPBROADCASTD 256(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 256(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 256(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 256(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2592(AX), Y8
+	VPBROADCASTD 260(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 260(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 260(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 260(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2624(AX), Y8
+	VPBROADCASTD 264(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 264(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 264(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 264(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2656(AX), Y8
+	VPBROADCASTD 268(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 268(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 268(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 268(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2688(AX), Y8
+	VPBROADCASTD 272(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 272(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 272(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 272(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2720(AX), Y8
+	VPBROADCASTD 276(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 276(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 276(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 276(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2752(AX), Y8
+	VPBROADCASTD 280(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 280(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 280(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 280(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2784(AX), Y8
+	VPBROADCASTD 284(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 284(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 284(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 284(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2816(AX), Y8
+	VMOVUPS      2848(AX), Y9
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y10
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y11
+	VMULPS       Y8, Y11, Y11
+	VMULPS       Y11, Y0, Y0
+	VADDPS       Y0, Y10, Y10
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS 304(BX), Y0
+	VMULPS       Y9, Y0, Y0
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y4, Y10, Y10
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 304(SI), Y1
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y5, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	VMOVUPS      128(CX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 304(DI), Y1
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 304(DI), Y1
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y6, Y0, Y0
+	VMOVUPS      Y0, 128(CX)
+	VMOVUPS      192(CX), Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 304(R8), Y1
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 304(R8), Y1
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y1, Y7, Y7
+	VSUBPS       Y7, Y0, Y0
+	VMOVUPS      Y0, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x04, 16(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ  16(SP), $0x02
+	JLT   tile1
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	ADDQ  $0x10, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+group2:
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VPBROADCASTD (BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD (SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VPBROADCASTD 4(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 4(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      64(CX), Y4
+	VPBROADCASTD 8(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 8(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      96(CX), Y4
+	VPBROADCASTD 12(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 12(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2048(AX)(DX*2), Y4
+	VPMULLD      Y4, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMULLD      Y4, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	CMPQ         DX, $0x00000100
+	JLT          group2
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      2560(AX), Y4
+	VPBROADCASTD 256(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 256(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2592(AX), Y4
+	VPBROADCASTD 260(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 260(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2624(AX), Y4
+	VPBROADCASTD 264(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 264(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2656(AX), Y4
+	VPBROADCASTD 268(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 268(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2688(AX), Y4
+	VPBROADCASTD 272(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 272(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2720(AX), Y4
+	VPBROADCASTD 276(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 276(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2752(AX), Y4
+	VPBROADCASTD 280(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 280(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2784(AX), Y4
+	VPBROADCASTD 284(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 284(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2816(AX), Y4
+	VMOVUPS      2848(AX), Y5
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y6
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y7, Y0, Y0
+	VADDPS       Y0, Y6, Y6
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 304(BX), Y0
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y2
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 304(SI), Y1
+	VMULPS       Y5, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x02, 16(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ  16(SP), $0x01
+	JLT   done
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	ADDQ  $0x08, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+
+group1:
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VPBROADCASTD (BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      32(CX), Y2
+	VPBROADCASTD 4(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      64(CX), Y2
+	VPBROADCASTD 8(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      96(CX), Y2
+	VPBROADCASTD 12(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2048(AX)(DX*2), Y2
+	VPMULLD      Y2, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	CMPQ         DX, $0x00000100
+	JLT          group1
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      2560(AX), Y2
+	VPBROADCASTD 256(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2592(AX), Y2
+	VPBROADCASTD 260(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2624(AX), Y2
+	VPBROADCASTD 264(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2656(AX), Y2
+	VPBROADCASTD 268(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2688(AX), Y2
+	VPBROADCASTD 272(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2720(AX), Y2
+	VPBROADCASTD 276(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2752(AX), Y2
+	VPBROADCASTD 280(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2784(AX), Y2
+	VPBROADCASTD 284(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2816(AX), Y2
+	VMOVUPS      2848(AX), Y3
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y4
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y5
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(BX), Y0
+	VMULPS       Y3, Y0, Y0
+	VMULPS       Y0, Y1, Y1
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x01, 16(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func product32AVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2
+TEXT ·product32AVX2(SB), NOSPLIT, $24-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, (SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ  16(SP), $0x04
+	JLT   tile2
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	MOVQ  16(CX), DI
+	ADDQ  DX, DI
+	MOVQ  24(CX), R8
+	ADDQ  DX, R8
+	ADDQ  $0x20, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+
+group4:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      (CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD (BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD (SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD (DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD (R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      32(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 4(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 4(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 4(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 4(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 8(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 8(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 8(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 8(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 12(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 12(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 12(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 12(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      128(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 16(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 16(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 16(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 16(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      160(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 20(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 20(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 20(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 20(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      192(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 24(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 24(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 24(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 24(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      224(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 28(BX)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 28(SI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 28(DI)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 28(R8)(DX*1), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      2048(AX)(DX*1), Y8
+	VPMULLD      Y8, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMULLD      Y8, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPMULLD      Y8, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMULLD      Y8, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, DX
+	CMPQ         DX, $0x00000100
+	JLT          group4
+	VMOVUPS      2816(AX), Y4
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y5
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y6, Y0, Y0
+	VADDPS       Y0, Y5, Y5
+	VMOVUPS      Y5, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y5, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	VMOVUPS      128(CX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 304(DI), Y1
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VMOVUPS      Y0, 128(CX)
+	VMOVUPS      192(CX), Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 304(R8), Y1
+	VMULPS       Y4, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x04, 16(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ  16(SP), $0x02
+	JLT   tile1
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	ADDQ  $0x10, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+group2:
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD (BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD (SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 4(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 4(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      64(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 8(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 8(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      96(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 12(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 12(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      128(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 16(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 16(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      160(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 20(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 20(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      192(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 24(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 24(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      224(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 28(BX)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 28(SI)(DX*1), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      2048(AX)(DX*1), Y4
+	VPMULLD      Y4, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMULLD      Y4, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, DX
+	CMPQ         DX, $0x00000100
+	JLT          group2
+	VMOVUPS      2816(AX), Y2
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y3
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y4, Y0, Y0
+	VADDPS       Y0, Y3, Y3
+	VMOVUPS      Y3, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x02, 16(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ  16(SP), $0x01
+	JLT   done
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	ADDQ  $0x08, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+
+group1:
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD (BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      32(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 4(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      64(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 8(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      96(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 12(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      128(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 16(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      160(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 20(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      192(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 24(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      224(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 28(BX)(DX*1), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      2048(AX)(DX*1), Y2
+	VPMULLD      Y2, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, DX
+	CMPQ         DX, $0x00000100
+	JLT          group1
+	VMOVUPS      2816(AX), Y1
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y2
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y3
+	VMULPS       Y1, Y3, Y3
+	VMULPS       Y3, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x01, 16(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func product32MinsAVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2
+TEXT ·product32MinsAVX2(SB), NOSPLIT, $24-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, (SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ  16(SP), $0x04
+	JLT   tile2
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	MOVQ  16(CX), DI
+	ADDQ  DX, DI
+	MOVQ  24(CX), R8
+	ADDQ  DX, R8
+	ADDQ  $0x20, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+
+group4:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      (CX), Y8
+	VPBROADCASTD (BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD (SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD (DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD (R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      32(CX), Y8
+	VPBROADCASTD 4(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 4(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 4(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 4(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VPBROADCASTD 8(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 8(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 8(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 8(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VPBROADCASTD 12(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 12(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 12(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 12(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      128(CX), Y8
+	VPBROADCASTD 16(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 16(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 16(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 16(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      160(CX), Y8
+	VPBROADCASTD 20(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 20(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 20(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 20(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      192(CX), Y8
+	VPBROADCASTD 24(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 24(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 24(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 24(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      224(CX), Y8
+	VPBROADCASTD 28(BX)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 28(SI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 28(DI)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 28(R8)(DX*1), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2048(AX)(DX*1), Y8
+	VPMULLD      Y8, Y4, Y4
+	VPADDD       Y4, Y0, Y0
+	VPMULLD      Y8, Y5, Y5
+	VPADDD       Y5, Y1, Y1
+	VPMULLD      Y8, Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPMULLD      Y8, Y7, Y7
+	VPADDD       Y7, Y3, Y3
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, DX
+	CMPQ         DX, $0x00000100
+	JLT          group4
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      2560(AX), Y8
+	VPBROADCASTD 288(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 288(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 288(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 288(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2592(AX), Y8
+	VPBROADCASTD 292(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 292(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 292(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 292(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2624(AX), Y8
+	VPBROADCASTD 296(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 296(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 296(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 296(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2656(AX), Y8
+	VPBROADCASTD 300(BX), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 300(SI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 300(DI), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 300(R8), Y9
+	VPMADDWD     Y8, Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      2816(AX), Y8
+	VMOVUPS      2848(AX), Y9
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y10
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y11
+	VMULPS       Y8, Y11, Y11
+	VMULPS       Y11, Y0, Y0
+	VADDPS       Y0, Y10, Y10
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS 304(BX), Y0
+	VMULPS       Y9, Y0, Y0
+	VMULPS       Y0, Y4, Y4
+	VSUBPS       Y4, Y10, Y10
+	VMOVUPS      Y10, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 304(SI), Y1
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y1, Y5, Y5
+	VSUBPS       Y5, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	VMOVUPS      128(CX), Y0
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 304(DI), Y1
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 304(DI), Y1
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y1, Y6, Y6
+	VSUBPS       Y6, Y0, Y0
+	VMOVUPS      Y0, 128(CX)
+	VMOVUPS      192(CX), Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 304(R8), Y1
+	VMULPS       Y8, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 304(R8), Y1
+	VMULPS       Y9, Y1, Y1
+	VMULPS       Y1, Y7, Y7
+	VSUBPS       Y7, Y0, Y0
+	VMOVUPS      Y0, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x04, 16(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ  16(SP), $0x02
+	JLT   tile1
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	ADDQ  $0x10, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+group2:
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VPBROADCASTD (BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD (SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VPBROADCASTD 4(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 4(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      64(CX), Y4
+	VPBROADCASTD 8(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 8(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      96(CX), Y4
+	VPBROADCASTD 12(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 12(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      128(CX), Y4
+	VPBROADCASTD 16(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 16(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      160(CX), Y4
+	VPBROADCASTD 20(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 20(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      192(CX), Y4
+	VPBROADCASTD 24(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 24(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      224(CX), Y4
+	VPBROADCASTD 28(BX)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 28(SI)(DX*1), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2048(AX)(DX*1), Y4
+	VPMULLD      Y4, Y2, Y2
+	VPADDD       Y2, Y0, Y0
+	VPMULLD      Y4, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, DX
+	CMPQ         DX, $0x00000100
+	JLT          group2
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      2560(AX), Y4
+	VPBROADCASTD 288(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 288(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2592(AX), Y4
+	VPBROADCASTD 292(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 292(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2624(AX), Y4
+	VPBROADCASTD 296(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 296(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2656(AX), Y4
+	VPBROADCASTD 300(BX), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 300(SI), Y5
+	VPMADDWD     Y4, Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      2816(AX), Y4
+	VMOVUPS      2848(AX), Y5
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y6
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y7
+	VMULPS       Y4, Y7, Y7
+	VMULPS       Y7, Y0, Y0
+	VADDPS       Y0, Y6, Y6
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 304(BX), Y0
+	VMULPS       Y5, Y0, Y0
+	VMULPS       Y0, Y2, Y2
+	VSUBPS       Y2, Y6, Y6
+	VMOVUPS      Y6, (CX)
+	VMOVUPS      64(CX), Y0
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(SI), Y2
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 304(SI), Y1
+	VMULPS       Y5, Y1, Y1
+	VMULPS       Y1, Y3, Y3
+	VSUBPS       Y3, Y0, Y0
+	VMOVUPS      Y0, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x02, 16(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ  16(SP), $0x01
+	JLT   done
+	MOVQ  recs+16(FP), DX
+	MOVQ  8(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	ADDQ  $0x08, CX
+	MOVQ  CX, 8(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	VPXOR Y0, Y0, Y0
+
+group1:
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VPBROADCASTD (BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      32(CX), Y2
+	VPBROADCASTD 4(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      64(CX), Y2
+	VPBROADCASTD 8(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      96(CX), Y2
+	VPBROADCASTD 12(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      128(CX), Y2
+	VPBROADCASTD 16(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      160(CX), Y2
+	VPBROADCASTD 20(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      192(CX), Y2
+	VPBROADCASTD 24(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      224(CX), Y2
+	VPBROADCASTD 28(BX)(DX*1), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2048(AX)(DX*1), Y2
+	VPMULLD      Y2, Y1, Y1
+	VPADDD       Y1, Y0, Y0
+	ADDQ         $0x00000100, CX
+	ADDQ         $0x20, DX
+	CMPQ         DX, $0x00000100
+	JLT          group1
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      2560(AX), Y2
+	VPBROADCASTD 288(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2592(AX), Y2
+	VPBROADCASTD 292(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2624(AX), Y2
+	VPBROADCASTD 296(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2656(AX), Y2
+	VPBROADCASTD 300(BX), Y3
+	VPMADDWD     Y2, Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      2816(AX), Y2
+	VMOVUPS      2848(AX), Y3
+	MOVQ         (SP), CX
+	VMOVUPS      (CX), Y4
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 304(BX), Y5
+	VMULPS       Y2, Y5, Y5
+	VMULPS       Y5, Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 304(BX), Y0
+	VMULPS       Y3, Y0, Y0
+	VMULPS       Y0, Y1, Y1
+	VSUBPS       Y1, Y4, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, (SP)
+	SUBQ         $0x01, 16(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func oneQ4_0AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ4_0AVX2(SB), NOSPLIT, $64-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0     (DI)
+	ADDQ           $0x40, DI
+	CMPQ           DI, R8
+	JLT            first
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 Q4_0Values<>+0(SB), Y1
+
+panel:
+	VPXOR Y2, Y2, Y2
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y3
+	VINSERTI128    $0x01, (SI), Y3, Y3
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y4
+	VINSERTI128    $0x01, (SI)(CX*1), Y4, Y4
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y5
+	VINSERTI128    $0x01, (SI)(CX*2), Y5, Y5
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y6
+	VINSERTI128    $0x01, (SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y3, 32(SP)
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VBROADCASTI128 2(AX), Y5
+	VINSERTI128    $0x01, 2(SI), Y5, Y5
+	VBROADCASTI128 2(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 2(SI)(CX*1), Y6, Y6
+	VBROADCASTI128 2(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 2(SI)(CX*2), Y7, Y7
+	VBROADCASTI128 2(AX)(BX*1), Y8
+	VINSERTI128    $0x01, 2(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y9
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLDQ     Y8, Y7, Y5
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPAND          Y0, Y7, Y8
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSHUFB        Y8, Y1, Y8
+	VPSHUFB        Y7, Y1, Y7
+	VPABSB         Y8, Y10
+	VPBROADCASTD   (DI)(R8*8), Y11
+	VPSIGNB        Y8, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y3, Y3
+	VPABSB         Y7, Y8
+	VPBROADCASTD   16(DI)(R8*8), Y10
+	VPSIGNB        Y7, Y10, Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y7, Y1, Y7
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y7, Y8
+	VPBROADCASTD   4(DI)(R8*8), Y10
+	VPSIGNB        Y7, Y10, Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y4, Y4
+	VPABSB         Y5, Y7
+	VPBROADCASTD   20(DI)(R8*8), Y8
+	VPSIGNB        Y5, Y8, Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y4, Y4
+	VPAND          Y0, Y9, Y5
+	VPSRLW         $0x04, Y9, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y7, Y1, Y7
+	VPABSB         Y5, Y8
+	VPBROADCASTD   8(DI)(R8*8), Y9
+	VPSIGNB        Y5, Y9, Y9
+	VPMADDUBSW     Y9, Y8, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y3, Y3
+	VPABSB         Y7, Y5
+	VPBROADCASTD   24(DI)(R8*8), Y8
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y3, Y3
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPABSB         Y5, Y7
+	VPBROADCASTD   12(DI)(R8*8), Y8
+	VPSIGNB        Y5, Y8, Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y4, Y4
+	VPABSB         Y6, Y5
+	VPBROADCASTD   28(DI)(R8*8), Y7
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   256(DI)(R8*1), Y4
+	VMULPS         32(SP), Y4, Y4
+	VMULPS         Y4, Y3, Y3
+	VADDPS         Y3, Y2, Y2
+	ADDQ           $0x00000090, R9
+	ADDQ           $0x00000012, AX
+	ADDQ           $0x00000012, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y2, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+DATA Q4_0Values<>+0(SB)/1, $0xf8
+DATA Q4_0Values<>+1(SB)/1, $0xf9
+DATA Q4_0Values<>+2(SB)/1, $0xfa
+DATA Q4_0Values<>+3(SB)/1, $0xfb
+DATA Q4_0Values<>+4(SB)/1, $0xfc
+DATA Q4_0Values<>+5(SB)/1, $0xfd
+DATA Q4_0Values<>+6(SB)/1, $0xfe
+DATA Q4_0Values<>+7(SB)/1, $0xff
+DATA Q4_0Values<>+8(SB)/1, $0x00
+DATA Q4_0Values<>+9(SB)/1, $0x01
+DATA Q4_0Values<>+10(SB)/1, $0x02
+DATA Q4_0Values<>+11(SB)/1, $0x03
+DATA Q4_0Values<>+12(SB)/1, $0x04
+DATA Q4_0Values<>+13(SB)/1, $0x05
+DATA Q4_0Values<>+14(SB)/1, $0x06
+DATA Q4_0Values<>+15(SB)/1, $0x07
+GLOBL Q4_0Values<>(SB), RODATA|NOPTR, $16
+
+// func fillQ4_0AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ4_0AVX2(SB), NOSPLIT, $0-32
+	MOVQ           to+0(FP), AX
+	MOVQ           units+24(FP), CX
+	MOVQ           w+8(FP), DX
+	MOVQ           stride+16(FP), BX
+	LEAQ           (BX)(BX*2), SI
+	LEAQ           (DX)(BX*4), DI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 Q4_0Values<>+0(SB), Y1
+
+block:
+	VBROADCASTI128 (DX), Y2
+	VINSERTI128    $0x01, (DI), Y2, Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	VINSERTI128    $0x01, (DI)(BX*1), Y3, Y3
+	VBROADCASTI128 (DX)(BX*2), Y4
+	VINSERTI128    $0x01, (DI)(BX*2), Y4, Y4
+	VBROADCASTI128 (DX)(SI*1), Y5
+	VINSERTI128    $0x01, (DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y2
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKLQDQ    Y3, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y2, 256(AX)
+	VBROADCASTI128 2(DX), Y2
+	VINSERTI128    $0x01, 2(DI), Y2, Y2
+	VBROADCASTI128 2(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 2(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 2(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 2(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 2(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, (AX)
+	VMOVUPS        Y4, 128(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 32(AX)
+	VMOVUPS        Y2, 160(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 64(AX)
+	VMOVUPS        Y4, 192(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 96(AX)
+	VMOVUPS        Y3, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000012, DX
+	ADDQ           $0x00000012, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func oneIQ4NLAVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneIQ4NLAVX2(SB), NOSPLIT, $64-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0     (DI)
+	ADDQ           $0x40, DI
+	CMPQ           DI, R8
+	JLT            first
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 IQ4NLValues<>+0(SB), Y1
+
+panel:
+	VPXOR Y2, Y2, Y2
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y3
+	VINSERTI128    $0x01, (SI), Y3, Y3
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y4
+	VINSERTI128    $0x01, (SI)(CX*1), Y4, Y4
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y5
+	VINSERTI128    $0x01, (SI)(CX*2), Y5, Y5
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y6
+	VINSERTI128    $0x01, (SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y3
+	VPUNPCKLDQ     Y6, Y5, Y4
+	VPUNPCKLQDQ    Y4, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y3, 32(SP)
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VBROADCASTI128 2(AX), Y5
+	VINSERTI128    $0x01, 2(SI), Y5, Y5
+	VBROADCASTI128 2(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 2(SI)(CX*1), Y6, Y6
+	VBROADCASTI128 2(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 2(SI)(CX*2), Y7, Y7
+	VBROADCASTI128 2(AX)(BX*1), Y8
+	VINSERTI128    $0x01, 2(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y9
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLDQ     Y8, Y7, Y5
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPAND          Y0, Y7, Y8
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSHUFB        Y8, Y1, Y8
+	VPSHUFB        Y7, Y1, Y7
+	VPABSB         Y8, Y10
+	VPBROADCASTD   (DI)(R8*8), Y11
+	VPSIGNB        Y8, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y3, Y3
+	VPABSB         Y7, Y8
+	VPBROADCASTD   16(DI)(R8*8), Y10
+	VPSIGNB        Y7, Y10, Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y7, Y1, Y7
+	VPSHUFB        Y5, Y1, Y5
+	VPABSB         Y7, Y8
+	VPBROADCASTD   4(DI)(R8*8), Y10
+	VPSIGNB        Y7, Y10, Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y4, Y4
+	VPABSB         Y5, Y7
+	VPBROADCASTD   20(DI)(R8*8), Y8
+	VPSIGNB        Y5, Y8, Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y4, Y4
+	VPAND          Y0, Y9, Y5
+	VPSRLW         $0x04, Y9, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y7, Y1, Y7
+	VPABSB         Y5, Y8
+	VPBROADCASTD   8(DI)(R8*8), Y9
+	VPSIGNB        Y5, Y9, Y9
+	VPMADDUBSW     Y9, Y8, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y3, Y3
+	VPABSB         Y7, Y5
+	VPBROADCASTD   24(DI)(R8*8), Y8
+	VPSIGNB        Y7, Y8, Y8
+	VPMADDUBSW     Y8, Y5, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y3, Y3
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VPABSB         Y5, Y7
+	VPBROADCASTD   12(DI)(R8*8), Y8
+	VPSIGNB        Y5, Y8, Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y4, Y4
+	VPABSB         Y6, Y5
+	VPBROADCASTD   28(DI)(R8*8), Y7
+	VPSIGNB        Y6, Y7, Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   256(DI)(R8*1), Y4
+	VMULPS         32(SP), Y4, Y4
+	VMULPS         Y4, Y3, Y3
+	VADDPS         Y3, Y2, Y2
+	ADDQ           $0x00000090, R9
+	ADDQ           $0x00000012, AX
+	ADDQ           $0x00000012, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y2, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+DATA IQ4NLValues<>+0(SB)/1, $0x81
+DATA IQ4NLValues<>+1(SB)/1, $0x98
+DATA IQ4NLValues<>+2(SB)/1, $0xad
+DATA IQ4NLValues<>+3(SB)/1, $0xbf
+DATA IQ4NLValues<>+4(SB)/1, $0xcf
+DATA IQ4NLValues<>+5(SB)/1, $0xdd
+DATA IQ4NLValues<>+6(SB)/1, $0xea
+DATA IQ4NLValues<>+7(SB)/1, $0xf6
+DATA IQ4NLValues<>+8(SB)/1, $0x01
+DATA IQ4NLValues<>+9(SB)/1, $0x0d
+DATA IQ4NLValues<>+10(SB)/1, $0x19
+DATA IQ4NLValues<>+11(SB)/1, $0x26
+DATA IQ4NLValues<>+12(SB)/1, $0x35
+DATA IQ4NLValues<>+13(SB)/1, $0x45
+DATA IQ4NLValues<>+14(SB)/1, $0x59
+DATA IQ4NLValues<>+15(SB)/1, $0x71
+GLOBL IQ4NLValues<>(SB), RODATA|NOPTR, $16
+
+// func fillIQ4NLAVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillIQ4NLAVX2(SB), NOSPLIT, $0-32
+	MOVQ           to+0(FP), AX
+	MOVQ           units+24(FP), CX
+	MOVQ           w+8(FP), DX
+	MOVQ           stride+16(FP), BX
+	LEAQ           (BX)(BX*2), SI
+	LEAQ           (DX)(BX*4), DI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 IQ4NLValues<>+0(SB), Y1
+
+block:
+	VBROADCASTI128 (DX), Y2
+	VINSERTI128    $0x01, (DI), Y2, Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	VINSERTI128    $0x01, (DI)(BX*1), Y3, Y3
+	VBROADCASTI128 (DX)(BX*2), Y4
+	VINSERTI128    $0x01, (DI)(BX*2), Y4, Y4
+	VBROADCASTI128 (DX)(SI*1), Y5
+	VINSERTI128    $0x01, (DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y2
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKLQDQ    Y3, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y2, 256(AX)
+	VBROADCASTI128 2(DX), Y2
+	VINSERTI128    $0x01, 2(DI), Y2, Y2
+	VBROADCASTI128 2(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 2(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 2(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 2(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 2(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y5, (AX)
+	VMOVUPS        Y4, 128(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VMOVUPS        Y4, 32(AX)
+	VMOVUPS        Y2, 160(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y4, Y1, Y4
+	VMOVUPS        Y2, 64(AX)
+	VMOVUPS        Y4, 192(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSHUFB        Y2, Y1, Y2
+	VPSHUFB        Y3, Y1, Y3
+	VMOVUPS        Y2, 96(AX)
+	VMOVUPS        Y3, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000012, DX
+	ADDQ           $0x00000012, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func oneMXFP4AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, MMX+
+TEXT ·oneMXFP4AVX2(SB), NOSPLIT, $64-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0     (DI)
+	ADDQ           $0x40, DI
+	CMPQ           DI, R8
+	JLT            first
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 MXFP4Values<>+0(SB), Y1
+	VPBROADCASTD   word1<>+0(SB), Y2
+	VPBROADCASTD   word200000<>+0(SB), Y3
+	VPBROADCASTD   wordff<>+0(SB), Y4
+
+panel:
+	VPXOR Y5, Y5, Y5
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y6
+	VINSERTI128    $0x01, (SI), Y6, Y6
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y7
+	VINSERTI128    $0x01, (SI)(CX*1), Y7, Y7
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y8
+	VINSERTI128    $0x01, (SI)(CX*2), Y8, Y8
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y9
+	VINSERTI128    $0x01, (SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y6
+	VPUNPCKLDQ     Y9, Y8, Y7
+	VPUNPCKLQDQ    Y7, Y6, Y6
+	VPAND          Y4, Y6, Y6
+	VPSUBD         Y2, Y6, Y7
+	VPSLLD         $0x17, Y7, Y7
+	VPCMPGTD       Y2, Y6, Y8
+	VPSLLVD        Y6, Y3, Y6
+	VBLENDVPS      Y8, Y7, Y6, Y7
+	VMOVUPS        Y7, 32(SP)
+	VPXOR          Y6, Y6, Y6
+	VPXOR          Y7, Y7, Y7
+	VBROADCASTI128 1(AX), Y8
+	VINSERTI128    $0x01, 1(SI), Y8, Y8
+	VBROADCASTI128 1(AX)(CX*1), Y9
+	VINSERTI128    $0x01, 1(SI)(CX*1), Y9, Y9
+	VBROADCASTI128 1(AX)(CX*2), Y10
+	VINSERTI128    $0x01, 1(SI)(CX*2), Y10, Y10
+	VBROADCASTI128 1(AX)(BX*1), Y11
+	VINSERTI128    $0x01, 1(SI)(BX*1), Y11, Y11
+	VPUNPCKLDQ     Y9, Y8, Y12
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLDQ     Y11, Y10, Y8
+	VPUNPCKHDQ     Y11, Y10, Y11
+	VPUNPCKLQDQ    Y8, Y12, Y10
+	VPUNPCKHQDQ    Y8, Y12, Y8
+	VPUNPCKLQDQ    Y11, Y9, Y12
+	VPUNPCKHQDQ    Y11, Y9, Y9
+	VPAND          Y0, Y10, Y11
+	VPSRLW         $0x04, Y10, Y10
+	VPAND          maskf<>+0(SB), Y10, Y10
+	VPSHUFB        Y11, Y1, Y11
+	VPSHUFB        Y10, Y1, Y10
+	VPABSB         Y11, Y13
+	VPBROADCASTD   (DI)(R8*8), Y14
+	VPSIGNB        Y11, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y6, Y6
+	VPABSB         Y10, Y11
+	VPBROADCASTD   16(DI)(R8*8), Y13
+	VPSIGNB        Y10, Y13, Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y6, Y6
+	VPAND          Y0, Y8, Y10
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSHUFB        Y10, Y1, Y10
+	VPSHUFB        Y8, Y1, Y8
+	VPABSB         Y10, Y11
+	VPBROADCASTD   4(DI)(R8*8), Y13
+	VPSIGNB        Y10, Y13, Y13
+	VPMADDUBSW     Y13, Y11, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y7, Y7
+	VPABSB         Y8, Y10
+	VPBROADCASTD   20(DI)(R8*8), Y11
+	VPSIGNB        Y8, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y7, Y7
+	VPAND          Y0, Y12, Y8
+	VPSRLW         $0x04, Y12, Y10
+	VPAND          maskf<>+0(SB), Y10, Y10
+	VPSHUFB        Y8, Y1, Y8
+	VPSHUFB        Y10, Y1, Y10
+	VPABSB         Y8, Y11
+	VPBROADCASTD   8(DI)(R8*8), Y12
+	VPSIGNB        Y8, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y6, Y6
+	VPABSB         Y10, Y8
+	VPBROADCASTD   24(DI)(R8*8), Y11
+	VPSIGNB        Y10, Y11, Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y6, Y6
+	VPAND          Y0, Y9, Y8
+	VPSRLW         $0x04, Y9, Y9
+	VPAND          maskf<>+0(SB), Y9, Y9
+	VPSHUFB        Y8, Y1, Y8
+	VPSHUFB        Y9, Y1, Y9
+	VPABSB         Y8, Y10
+	VPBROADCASTD   12(DI)(R8*8), Y11
+	VPSIGNB        Y8, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y7, Y7
+	VPABSB         Y9, Y8
+	VPBROADCASTD   28(DI)(R8*8), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y8, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   256(DI)(R8*1), Y7
+	VMULPS         32(SP), Y7, Y7
+	VMULPS         Y7, Y6, Y6
+	VADDPS         Y6, Y5, Y5
+	ADDQ           $0x00000088, R9
+	ADDQ           $0x00000011, AX
+	ADDQ           $0x00000011, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y5, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+DATA MXFP4Values<>+0(SB)/1, $0x00
+DATA MXFP4Values<>+1(SB)/1, $0x01
+DATA MXFP4Values<>+2(SB)/1, $0x02
+DATA MXFP4Values<>+3(SB)/1, $0x03
+DATA MXFP4Values<>+4(SB)/1, $0x04
+DATA MXFP4Values<>+5(SB)/1, $0x06
+DATA MXFP4Values<>+6(SB)/1, $0x08
+DATA MXFP4Values<>+7(SB)/1, $0x0c
+DATA MXFP4Values<>+8(SB)/1, $0x00
+DATA MXFP4Values<>+9(SB)/1, $0xff
+DATA MXFP4Values<>+10(SB)/1, $0xfe
+DATA MXFP4Values<>+11(SB)/1, $0xfd
+DATA MXFP4Values<>+12(SB)/1, $0xfc
+DATA MXFP4Values<>+13(SB)/1, $0xfa
+DATA MXFP4Values<>+14(SB)/1, $0xf8
+DATA MXFP4Values<>+15(SB)/1, $0xf4
+GLOBL MXFP4Values<>(SB), RODATA|NOPTR, $16
+
+DATA word1<>+0(SB)/1, $0x01
+DATA word1<>+1(SB)/1, $0x00
+DATA word1<>+2(SB)/1, $0x00
+DATA word1<>+3(SB)/1, $0x00
+GLOBL word1<>(SB), RODATA|NOPTR, $4
+
+DATA word200000<>+0(SB)/1, $0x00
+DATA word200000<>+1(SB)/1, $0x00
+DATA word200000<>+2(SB)/1, $0x20
+DATA word200000<>+3(SB)/1, $0x00
+GLOBL word200000<>(SB), RODATA|NOPTR, $4
+
+DATA wordff<>+0(SB)/1, $0xff
+DATA wordff<>+1(SB)/1, $0x00
+DATA wordff<>+2(SB)/1, $0x00
+DATA wordff<>+3(SB)/1, $0x00
+GLOBL wordff<>(SB), RODATA|NOPTR, $4
+
+// func fillMXFP4AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2
+TEXT ·fillMXFP4AVX2(SB), NOSPLIT, $0-32
+	MOVQ           to+0(FP), AX
+	MOVQ           units+24(FP), CX
+	MOVQ           w+8(FP), DX
+	MOVQ           stride+16(FP), BX
+	LEAQ           (BX)(BX*2), SI
+	LEAQ           (DX)(BX*4), DI
+	VPBROADCASTD   wordf0f0f0f<>+0(SB), Y0
+	VBROADCASTI128 MXFP4Values<>+0(SB), Y1
+	VPBROADCASTD   word1<>+0(SB), Y2
+	VPBROADCASTD   word200000<>+0(SB), Y3
+	VPBROADCASTD   wordff<>+0(SB), Y4
+
+block:
+	VBROADCASTI128 (DX), Y5
+	VINSERTI128    $0x01, (DI), Y5, Y5
+	VBROADCASTI128 (DX)(BX*1), Y6
+	VINSERTI128    $0x01, (DI)(BX*1), Y6, Y6
+	VBROADCASTI128 (DX)(BX*2), Y7
+	VINSERTI128    $0x01, (DI)(BX*2), Y7, Y7
+	VBROADCASTI128 (DX)(SI*1), Y8
+	VINSERTI128    $0x01, (DI)(SI*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y5
+	VPUNPCKLDQ     Y8, Y7, Y6
+	VPUNPCKLQDQ    Y6, Y5, Y5
+	VPAND          Y4, Y5, Y5
+	VPSUBD         Y2, Y5, Y6
+	VPSLLD         $0x17, Y6, Y6
+	VPCMPGTD       Y2, Y5, Y7
+	VPSLLVD        Y5, Y3, Y5
+	VBLENDVPS      Y7, Y6, Y5, Y6
+	VMOVUPS        Y6, 256(AX)
+	VBROADCASTI128 1(DX), Y5
+	VINSERTI128    $0x01, 1(DI), Y5, Y5
+	VBROADCASTI128 1(DX)(BX*1), Y6
+	VINSERTI128    $0x01, 1(DI)(BX*1), Y6, Y6
+	VBROADCASTI128 1(DX)(BX*2), Y7
+	VINSERTI128    $0x01, 1(DI)(BX*2), Y7, Y7
+	VBROADCASTI128 1(DX)(SI*1), Y8
+	VINSERTI128    $0x01, 1(DI)(SI*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y9
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLDQ     Y8, Y7, Y5
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPAND          Y0, Y7, Y8
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSHUFB        Y8, Y1, Y8
+	VPSHUFB        Y7, Y1, Y7
+	VMOVUPS        Y8, (AX)
+	VMOVUPS        Y7, 128(AX)
+	VPAND          Y0, Y5, Y7
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSHUFB        Y7, Y1, Y7
+	VPSHUFB        Y5, Y1, Y5
+	VMOVUPS        Y7, 32(AX)
+	VMOVUPS        Y5, 160(AX)
+	VPAND          Y0, Y9, Y5
+	VPSRLW         $0x04, Y9, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y7, Y1, Y7
+	VMOVUPS        Y5, 64(AX)
+	VMOVUPS        Y7, 192(AX)
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPSHUFB        Y5, Y1, Y5
+	VPSHUFB        Y6, Y1, Y6
+	VMOVUPS        Y5, 96(AX)
+	VMOVUPS        Y6, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000011, DX
+	ADDQ           $0x00000011, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func oneQ8_0AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ8_0AVX2(SB), NOSPLIT, $64-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
+
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y2
+	VINSERTI128    $0x01, (SI)(CX*1), Y2, Y2
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y3
+	VINSERTI128    $0x01, (SI)(CX*2), Y3, Y3
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	PREFETCHT0     192(R9)
+	VPUNPCKLDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKLQDQ    Y2, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 32(SP)
+	VPXOR          Y1, Y1, Y1
+	VPXOR          Y2, Y2, Y2
+	VBROADCASTI128 2(AX), Y3
+	VINSERTI128    $0x01, 2(SI), Y3, Y3
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 2(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 2(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 2(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 2(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 2(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 2(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPABSB         Y5, Y6
+	VPBROADCASTD   (DI)(R8*8), Y8
+	VPSIGNB        Y5, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y1, Y1
+	VPABSB         Y3, Y5
+	VPBROADCASTD   4(DI)(R8*8), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPABSB         Y7, Y3
+	VPBROADCASTD   8(DI)(R8*8), Y5
+	VPSIGNB        Y7, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y1, Y1
+	VPABSB         Y4, Y3
+	VPBROADCASTD   12(DI)(R8*8), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VBROADCASTI128 18(AX), Y3
+	VINSERTI128    $0x01, 18(SI), Y3, Y3
+	VBROADCASTI128 18(AX)(CX*1), Y4
+	VINSERTI128    $0x01, 18(SI)(CX*1), Y4, Y4
+	VBROADCASTI128 18(AX)(CX*2), Y5
+	VINSERTI128    $0x01, 18(SI)(CX*2), Y5, Y5
+	VBROADCASTI128 18(AX)(BX*1), Y6
+	VINSERTI128    $0x01, 18(SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPABSB         Y5, Y6
+	VPBROADCASTD   16(DI)(R8*8), Y8
+	VPSIGNB        Y5, Y8, Y8
+	VPMADDUBSW     Y8, Y6, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y1, Y1
+	VPABSB         Y3, Y5
+	VPBROADCASTD   20(DI)(R8*8), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y2, Y2
+	VPABSB         Y7, Y3
+	VPBROADCASTD   24(DI)(R8*8), Y5
+	VPSIGNB        Y7, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y1, Y1
+	VPABSB         Y4, Y3
+	VPBROADCASTD   28(DI)(R8*8), Y5
+	VPSIGNB        Y4, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y2, Y2
+	VPADDD         Y2, Y1, Y1
+	VCVTDQ2PS      Y1, Y1
+	VBROADCASTSS   256(DI)(R8*1), Y2
+	VMULPS         32(SP), Y2, Y2
+	VMULPS         Y2, Y1, Y1
+	VADDPS         Y1, Y0, Y0
+	ADDQ           $0x00000110, R9
+	ADDQ           $0x00000022, AX
+	ADDQ           $0x00000022, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y0, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func fillQ8_0AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ8_0AVX2(SB), NOSPLIT, $0-32
+	MOVQ to+0(FP), AX
+	MOVQ units+24(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+
+block:
+	VBROADCASTI128 (DX), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	VINSERTI128    $0x01, (DI)(BX*1), Y1, Y1
+	VBROADCASTI128 (DX)(BX*2), Y2
+	VINSERTI128    $0x01, (DI)(BX*2), Y2, Y2
+	VBROADCASTI128 (DX)(SI*1), Y3
+	VINSERTI128    $0x01, (DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y0
+	VPUNPCKLDQ     Y3, Y2, Y1
+	VPUNPCKLQDQ    Y1, Y0, Y0
+	VPSHUFB        lowHalves<>+0(SB), Y0, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VMOVUPS        Y0, 256(AX)
+	VBROADCASTI128 2(DX), Y0
+	VINSERTI128    $0x01, 2(DI), Y0, Y0
+	VBROADCASTI128 2(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 2(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 2(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 2(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 2(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 2(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VMOVUPS        Y2, (AX)
+	VMOVUPS        Y0, 32(AX)
+	VMOVUPS        Y4, 64(AX)
+	VMOVUPS        Y1, 96(AX)
+	VBROADCASTI128 18(DX), Y0
+	VINSERTI128    $0x01, 18(DI), Y0, Y0
+	VBROADCASTI128 18(DX)(BX*1), Y1
+	VINSERTI128    $0x01, 18(DI)(BX*1), Y1, Y1
+	VBROADCASTI128 18(DX)(BX*2), Y2
+	VINSERTI128    $0x01, 18(DI)(BX*2), Y2, Y2
+	VBROADCASTI128 18(DX)(SI*1), Y3
+	VINSERTI128    $0x01, 18(DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VMOVUPS        Y2, 128(AX)
+	VMOVUPS        Y0, 160(AX)
+	VMOVUPS        Y4, 192(AX)
+	VMOVUPS        Y1, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000022, DX
+	ADDQ           $0x00000022, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func oneQ4_1AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ4_1AVX2(SB), NOSPLIT, $96-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+panel:
+	VPXOR Y1, Y1, Y1
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y2
+	VINSERTI128    $0x01, (SI), Y2, Y2
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y3
+	VINSERTI128    $0x01, (SI)(CX*1), Y3, Y3
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y4
+	VINSERTI128    $0x01, (SI)(CX*2), Y4, Y4
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y5
+	VINSERTI128    $0x01, (SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y2
+	VPUNPCKLDQ     Y5, Y4, Y3
+	VPUNPCKLQDQ    Y3, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VPSRLD         $0x10, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y3, 32(SP)
+	VMOVUPS        Y2, 64(SP)
+	VPXOR          Y2, Y2, Y2
+	VPXOR          Y3, Y3, Y3
+	VBROADCASTI128 4(AX), Y4
+	VINSERTI128    $0x01, 4(SI), Y4, Y4
+	VBROADCASTI128 4(AX)(CX*1), Y5
+	VINSERTI128    $0x01, 4(SI)(CX*1), Y5, Y5
+	VBROADCASTI128 4(AX)(CX*2), Y6
+	VINSERTI128    $0x01, 4(SI)(CX*2), Y6, Y6
+	VBROADCASTI128 4(AX)(BX*1), Y7
+	VINSERTI128    $0x01, 4(SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLDQ     Y7, Y6, Y4
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y4, Y8, Y6
+	VPUNPCKHQDQ    Y4, Y8, Y4
+	VPUNPCKLQDQ    Y7, Y5, Y8
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPAND          Y0, Y6, Y7
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPBROADCASTD   (DI)(R8*8), Y9
+	VPMADDUBSW     Y9, Y7, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y2, Y2
+	VPBROADCASTD   16(DI)(R8*8), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPAND          Y0, Y4, Y6
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPBROADCASTD   4(DI)(R8*8), Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y3, Y3
+	VPBROADCASTD   20(DI)(R8*8), Y6
+	VPMADDUBSW     Y6, Y4, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y3, Y3
+	VPAND          Y0, Y8, Y4
+	VPSRLW         $0x04, Y8, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPBROADCASTD   8(DI)(R8*8), Y7
+	VPMADDUBSW     Y7, Y4, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y2, Y2
+	VPBROADCASTD   24(DI)(R8*8), Y4
+	VPMADDUBSW     Y4, Y6, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y2, Y2
+	VPAND          Y0, Y5, Y4
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPBROADCASTD   12(DI)(R8*8), Y6
+	VPMADDUBSW     Y6, Y4, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y3, Y3
+	VPBROADCASTD   28(DI)(R8*8), Y4
+	VPMADDUBSW     Y4, Y5, Y4
+	VPMADDWD       ones<>+0(SB), Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VPADDD         Y3, Y2, Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   256(DI)(R8*1), Y3
+	VMULPS         32(SP), Y3, Y3
+	VMULPS         Y3, Y2, Y2
+	VADDPS         Y2, Y1, Y1
+	VPBROADCASTD   288(DI)(R8*1), Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   minus128th<>+0(SB), Y3
+	VMULPS         Y2, Y3, Y3
+	VBROADCASTSS   256(DI)(R8*1), Y2
+	VMULPS         64(SP), Y2, Y2
+	VMULPS         Y2, Y3, Y3
+	VADDPS         Y3, Y1, Y1
+	ADDQ           $0x000000a0, R9
+	ADDQ           $0x00000014, AX
+	ADDQ           $0x00000014, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y1, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func fillQ4_1AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ4_1AVX2(SB), NOSPLIT, $0-32
+	MOVQ         to+0(FP), AX
+	MOVQ         units+24(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+block:
+	VBROADCASTI128 (DX), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (DX)(BX*1), Y2
+	VINSERTI128    $0x01, (DI)(BX*1), Y2, Y2
+	VBROADCASTI128 (DX)(BX*2), Y3
+	VINSERTI128    $0x01, (DI)(BX*2), Y3, Y3
+	VBROADCASTI128 (DX)(SI*1), Y4
+	VINSERTI128    $0x01, (DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y1
+	VPUNPCKLDQ     Y4, Y3, Y2
+	VPUNPCKLQDQ    Y2, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VPSRLD         $0x10, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y2, 256(AX)
+	VMOVUPS        Y1, 288(AX)
+	VBROADCASTI128 4(DX), Y1
+	VINSERTI128    $0x01, 4(DI), Y1, Y1
+	VBROADCASTI128 4(DX)(BX*1), Y2
+	VINSERTI128    $0x01, 4(DI)(BX*1), Y2, Y2
+	VBROADCASTI128 4(DX)(BX*2), Y3
+	VINSERTI128    $0x01, 4(DI)(BX*2), Y3, Y3
+	VBROADCASTI128 4(DX)(SI*1), Y4
+	VINSERTI128    $0x01, 4(DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          Y0, Y3, Y4
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y4, (AX)
+	VMOVUPS        Y3, 128(AX)
+	VPAND          Y0, Y1, Y3
+	VPSRLW         $0x04, Y1, Y1
+	VPAND          maskf<>+0(SB), Y1, Y1
+	VMOVUPS        Y3, 32(AX)
+	VMOVUPS        Y1, 160(AX)
+	VPAND          Y0, Y5, Y1
+	VPSRLW         $0x04, Y5, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VMOVUPS        Y1, 64(AX)
+	VMOVUPS        Y3, 192(AX)
+	VPAND          Y0, Y2, Y1
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VMOVUPS        Y1, 96(AX)
+	VMOVUPS        Y2, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000014, DX
+	ADDQ           $0x00000014, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func oneQ5_0AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ5_0AVX2(SB), NOSPLIT, $64-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+	VPBROADCASTD wordf0f0f0f0<>+0(SB), Y1
+
+panel:
+	VPXOR Y2, Y2, Y2
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y3
+	VINSERTI128    $0x01, (SI), Y3, Y3
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y4
+	VINSERTI128    $0x01, (SI)(CX*1), Y4, Y4
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y5
+	VINSERTI128    $0x01, (SI)(CX*2), Y5, Y5
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y6
+	VINSERTI128    $0x01, (SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSLLD         $0x10, Y3, Y3
+	VPSRLD         $0x10, Y5, Y4
+	VPOR           Y4, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VMOVUPS        Y4, 32(SP)
+	VPXOR          Y4, Y4, Y4
+	VPXOR          Y5, Y5, Y5
+	VBROADCASTI128 6(AX), Y6
+	VINSERTI128    $0x01, 6(SI), Y6, Y6
+	VBROADCASTI128 6(AX)(CX*1), Y7
+	VINSERTI128    $0x01, 6(SI)(CX*1), Y7, Y7
+	VBROADCASTI128 6(AX)(CX*2), Y8
+	VINSERTI128    $0x01, 6(SI)(CX*2), Y8, Y8
+	VBROADCASTI128 6(AX)(BX*1), Y9
+	VINSERTI128    $0x01, 6(SI)(BX*1), Y9, Y9
+	VPUNPCKLDQ     Y7, Y6, Y10
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLDQ     Y9, Y8, Y6
+	VPUNPCKHDQ     Y9, Y8, Y9
+	VPUNPCKLQDQ    Y6, Y10, Y8
+	VPUNPCKHQDQ    Y6, Y10, Y6
+	VPUNPCKLQDQ    Y9, Y7, Y10
+	VPUNPCKHQDQ    Y9, Y7, Y7
+	VPAND          Y0, Y8, Y9
+	VPSRLW         $0x04, Y8, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSRLD         $0x00, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x18, Y11, Y11
+	VPSRLD         $0x01, Y3, Y12
+	VPSLLD         $0x18, Y12, Y12
+	VPSRLD         $0x10, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPSRLD         $0x02, Y3, Y12
+	VPSLLD         $0x18, Y12, Y12
+	VPSRLD         $0x08, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPSRLD         $0x03, Y3, Y12
+	VPSLLD         $0x18, Y12, Y12
+	VPOR           Y12, Y11, Y11
+	VPSLLW         $0x04, Y11, Y11
+	VPAND          mask10<>+0(SB), Y11, Y11
+	VPOR           Y9, Y11, Y11
+	VPADDB         Y1, Y11, Y11
+	VPABSB         Y11, Y9
+	VPBROADCASTD   (DI)(R8*8), Y12
+	VPSIGNB        Y11, Y12, Y12
+	VPMADDUBSW     Y12, Y9, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y4, Y4
+	VPSRLD         $0x10, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x18, Y9, Y9
+	VPSRLD         $0x11, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x10, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSRLD         $0x12, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x08, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSRLD         $0x13, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          mask10<>+0(SB), Y9, Y9
+	VPOR           Y8, Y9, Y9
+	VPADDB         Y1, Y9, Y9
+	VPABSB         Y9, Y8
+	VPBROADCASTD   16(DI)(R8*8), Y11
+	VPSIGNB        Y9, Y11, Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y4, Y4
+	VPAND          Y0, Y6, Y8
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPSRLD         $0x04, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x18, Y9, Y9
+	VPSRLD         $0x05, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x10, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSRLD         $0x06, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x08, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSRLD         $0x07, Y3, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPOR           Y11, Y9, Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          mask10<>+0(SB), Y9, Y9
+	VPOR           Y8, Y9, Y9
+	VPADDB         Y1, Y9, Y9
+	VPABSB         Y9, Y8
+	VPBROADCASTD   4(DI)(R8*8), Y11
+	VPSIGNB        Y9, Y11, Y11
+	VPMADDUBSW     Y11, Y8, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y5, Y5
+	VPSRLD         $0x14, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x15, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x16, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x17, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          mask10<>+0(SB), Y8, Y8
+	VPOR           Y6, Y8, Y8
+	VPADDB         Y1, Y8, Y8
+	VPABSB         Y8, Y6
+	VPBROADCASTD   20(DI)(R8*8), Y9
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y5, Y5
+	VPAND          Y0, Y10, Y6
+	VPSRLW         $0x04, Y10, Y8
+	VPAND          maskf<>+0(SB), Y8, Y8
+	VPSRLD         $0x08, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x18, Y9, Y9
+	VPSRLD         $0x09, Y3, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x10, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPSRLD         $0x0a, Y3, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x08, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPSRLD         $0x0b, Y3, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPOR           Y10, Y9, Y9
+	VPSLLW         $0x04, Y9, Y9
+	VPAND          mask10<>+0(SB), Y9, Y9
+	VPOR           Y6, Y9, Y9
+	VPADDB         Y1, Y9, Y9
+	VPABSB         Y9, Y6
+	VPBROADCASTD   8(DI)(R8*8), Y10
+	VPSIGNB        Y9, Y10, Y10
+	VPMADDUBSW     Y10, Y6, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y4, Y4
+	VPSRLD         $0x18, Y3, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x18, Y6, Y6
+	VPSRLD         $0x19, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y6, Y6
+	VPSRLD         $0x1a, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y6, Y6
+	VPSRLD         $0x1b, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y6, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y8, Y6, Y6
+	VPADDB         Y1, Y6, Y6
+	VPABSB         Y6, Y8
+	VPBROADCASTD   24(DI)(R8*8), Y9
+	VPSIGNB        Y6, Y9, Y9
+	VPMADDUBSW     Y9, Y8, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y4, Y4
+	VPAND          Y0, Y7, Y6
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLD         $0x0c, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x0d, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x0e, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x0f, Y3, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          mask10<>+0(SB), Y8, Y8
+	VPOR           Y6, Y8, Y8
+	VPADDB         Y1, Y8, Y8
+	VPABSB         Y8, Y6
+	VPBROADCASTD   12(DI)(R8*8), Y9
+	VPSIGNB        Y8, Y9, Y9
+	VPMADDUBSW     Y9, Y6, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y5, Y5
+	VPSRLD         $0x1c, Y3, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x18, Y6, Y6
+	VPSRLD         $0x1d, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSRLD         $0x1e, Y3, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSRLD         $0x1f, Y3, Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPOR           Y3, Y6, Y6
+	VPSLLW         $0x04, Y6, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y7, Y3, Y3
+	VPADDB         Y1, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   28(DI)(R8*8), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VCVTDQ2PS      Y4, Y4
+	VBROADCASTSS   256(DI)(R8*1), Y3
+	VMULPS         32(SP), Y3, Y3
+	VMULPS         Y3, Y4, Y4
+	VADDPS         Y4, Y2, Y2
+	ADDQ           $0x000000b0, R9
+	ADDQ           $0x00000016, AX
+	ADDQ           $0x00000016, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y2, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+DATA wordf0f0f0f0<>+0(SB)/1, $0xf0
+DATA wordf0f0f0f0<>+1(SB)/1, $0xf0
+DATA wordf0f0f0f0<>+2(SB)/1, $0xf0
+DATA wordf0f0f0f0<>+3(SB)/1, $0xf0
+GLOBL wordf0f0f0f0<>(SB), RODATA|NOPTR, $4
+
+// func fillQ5_0AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ5_0AVX2(SB), NOSPLIT, $0-32
+	MOVQ         to+0(FP), AX
+	MOVQ         units+24(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+	VPBROADCASTD wordf0f0f0f0<>+0(SB), Y1
+
+block:
+	VBROADCASTI128 (DX), Y2
+	VINSERTI128    $0x01, (DI), Y2, Y2
+	VBROADCASTI128 (DX)(BX*1), Y3
+	VINSERTI128    $0x01, (DI)(BX*1), Y3, Y3
+	VBROADCASTI128 (DX)(BX*2), Y4
+	VINSERTI128    $0x01, (DI)(BX*2), Y4, Y4
+	VBROADCASTI128 (DX)(SI*1), Y5
+	VINSERTI128    $0x01, (DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSLLD         $0x10, Y2, Y2
+	VPSRLD         $0x10, Y4, Y3
+	VPOR           Y3, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y3, 256(AX)
+	VBROADCASTI128 6(DX), Y3
+	VINSERTI128    $0x01, 6(DI), Y3, Y3
+	VBROADCASTI128 6(DX)(BX*1), Y4
+	VINSERTI128    $0x01, 6(DI)(BX*1), Y4, Y4
+	VBROADCASTI128 6(DX)(BX*2), Y5
+	VINSERTI128    $0x01, 6(DI)(BX*2), Y5, Y5
+	VBROADCASTI128 6(DX)(SI*1), Y6
+	VINSERTI128    $0x01, 6(DI)(SI*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPAND          Y0, Y5, Y6
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSRLD         $0x00, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x01, Y2, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x02, Y2, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x03, Y2, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          mask10<>+0(SB), Y8, Y8
+	VPOR           Y6, Y8, Y8
+	VPADDB         Y1, Y8, Y8
+	VMOVUPS        Y8, (AX)
+	VPSRLD         $0x10, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x18, Y6, Y6
+	VPSRLD         $0x11, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSRLD         $0x12, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSRLD         $0x13, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y5, Y6, Y6
+	VPADDB         Y1, Y6, Y6
+	VMOVUPS        Y6, 128(AX)
+	VPAND          Y0, Y3, Y5
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSRLD         $0x04, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x18, Y6, Y6
+	VPSRLD         $0x05, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSRLD         $0x06, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSRLD         $0x07, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y6, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y5, Y6, Y6
+	VPADDB         Y1, Y6, Y6
+	VMOVUPS        Y6, 32(AX)
+	VPSRLD         $0x14, Y2, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x15, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x10, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSRLD         $0x16, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x08, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSRLD         $0x17, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSLLW         $0x04, Y5, Y5
+	VPAND          mask10<>+0(SB), Y5, Y5
+	VPOR           Y3, Y5, Y5
+	VPADDB         Y1, Y5, Y5
+	VMOVUPS        Y5, 160(AX)
+	VPAND          Y0, Y7, Y3
+	VPSRLW         $0x04, Y7, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSRLD         $0x08, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x18, Y6, Y6
+	VPSRLD         $0x09, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x10, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSRLD         $0x0a, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x08, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSRLD         $0x0b, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPOR           Y7, Y6, Y6
+	VPSLLW         $0x04, Y6, Y6
+	VPAND          mask10<>+0(SB), Y6, Y6
+	VPOR           Y3, Y6, Y6
+	VPADDB         Y1, Y6, Y6
+	VMOVUPS        Y6, 64(AX)
+	VPSRLD         $0x18, Y2, Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPSRLD         $0x18, Y3, Y3
+	VPSRLD         $0x19, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x10, Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSRLD         $0x1a, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x08, Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSRLD         $0x1b, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPOR           Y6, Y3, Y3
+	VPSLLW         $0x04, Y3, Y3
+	VPAND          mask10<>+0(SB), Y3, Y3
+	VPOR           Y5, Y3, Y3
+	VPADDB         Y1, Y3, Y3
+	VMOVUPS        Y3, 192(AX)
+	VPAND          Y0, Y4, Y3
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLD         $0x0c, Y2, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x0d, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x10, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSRLD         $0x0e, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x08, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSRLD         $0x0f, Y2, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSLLW         $0x04, Y5, Y5
+	VPAND          mask10<>+0(SB), Y5, Y5
+	VPOR           Y3, Y5, Y5
+	VPADDB         Y1, Y5, Y5
+	VMOVUPS        Y5, 96(AX)
+	VPSRLD         $0x1c, Y2, Y3
+	VPSLLD         $0x18, Y3, Y3
+	VPSRLD         $0x18, Y3, Y3
+	VPSRLD         $0x1d, Y2, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x10, Y5, Y5
+	VPOR           Y5, Y3, Y3
+	VPSRLD         $0x1e, Y2, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x08, Y5, Y5
+	VPOR           Y5, Y3, Y3
+	VPSRLD         $0x1f, Y2, Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPOR           Y2, Y3, Y3
+	VPSLLW         $0x04, Y3, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VPADDB         Y1, Y2, Y2
+	VMOVUPS        Y2, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000016, DX
+	ADDQ           $0x00000016, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func oneQ5_1AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneQ5_1AVX2(SB), NOSPLIT, $96-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+panel:
+	VPXOR Y1, Y1, Y1
+	MOVQ  units+32(FP), DI
+	MOVQ  DI, 16(SP)
+	MOVQ  rec+40(FP), DI
+	MOVQ  DI, 24(SP)
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+record:
+	MOVQ 24(SP), DI
+	XORQ R8, R8
+
+block:
+	VBROADCASTI128 (AX), Y2
+	VINSERTI128    $0x01, (SI), Y2, Y2
+	PREFETCHT0     (R9)
+	VBROADCASTI128 (AX)(CX*1), Y3
+	VINSERTI128    $0x01, (SI)(CX*1), Y3, Y3
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 (AX)(CX*2), Y4
+	VINSERTI128    $0x01, (SI)(CX*2), Y4, Y4
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 (AX)(BX*1), Y5
+	VINSERTI128    $0x01, (SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VPSRLD         $0x10, Y4, Y4
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VMOVUPS        Y3, 32(SP)
+	VMOVUPS        Y4, 64(SP)
+	VPXOR          Y3, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VBROADCASTI128 8(AX), Y5
+	VINSERTI128    $0x01, 8(SI), Y5, Y5
+	VBROADCASTI128 8(AX)(CX*1), Y6
+	VINSERTI128    $0x01, 8(SI)(CX*1), Y6, Y6
+	VBROADCASTI128 8(AX)(CX*2), Y7
+	VINSERTI128    $0x01, 8(SI)(CX*2), Y7, Y7
+	VBROADCASTI128 8(AX)(BX*1), Y8
+	VINSERTI128    $0x01, 8(SI)(BX*1), Y8, Y8
+	VPUNPCKLDQ     Y6, Y5, Y9
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLDQ     Y8, Y7, Y5
+	VPUNPCKHDQ     Y8, Y7, Y8
+	VPUNPCKLQDQ    Y5, Y9, Y7
+	VPUNPCKHQDQ    Y5, Y9, Y5
+	VPUNPCKLQDQ    Y8, Y6, Y9
+	VPUNPCKHQDQ    Y8, Y6, Y6
+	VPAND          Y0, Y7, Y8
+	VPSRLW         $0x04, Y7, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLD         $0x00, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x18, Y10, Y10
+	VPSRLD         $0x01, Y2, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x10, Y11, Y11
+	VPOR           Y11, Y10, Y10
+	VPSRLD         $0x02, Y2, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPSRLD         $0x08, Y11, Y11
+	VPOR           Y11, Y10, Y10
+	VPSRLD         $0x03, Y2, Y11
+	VPSLLD         $0x18, Y11, Y11
+	VPOR           Y11, Y10, Y10
+	VPSLLW         $0x04, Y10, Y10
+	VPAND          mask10<>+0(SB), Y10, Y10
+	VPOR           Y8, Y10, Y10
+	VPBROADCASTD   (DI)(R8*8), Y8
+	VPMADDUBSW     Y8, Y10, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y3, Y3
+	VPSRLD         $0x10, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x11, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x10, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSRLD         $0x12, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x08, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSRLD         $0x13, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          mask10<>+0(SB), Y8, Y8
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   16(DI)(R8*8), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y3, Y3
+	VPAND          Y0, Y5, Y7
+	VPSRLW         $0x04, Y5, Y5
+	VPAND          maskf<>+0(SB), Y5, Y5
+	VPSRLD         $0x04, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x05, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x10, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSRLD         $0x06, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPSRLD         $0x08, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSRLD         $0x07, Y2, Y10
+	VPSLLD         $0x18, Y10, Y10
+	VPOR           Y10, Y8, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          mask10<>+0(SB), Y8, Y8
+	VPOR           Y7, Y8, Y8
+	VPBROADCASTD   4(DI)(R8*8), Y7
+	VPMADDUBSW     Y7, Y8, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y4, Y4
+	VPSRLD         $0x14, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x18, Y7, Y7
+	VPSRLD         $0x15, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x16, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x17, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y5, Y7, Y7
+	VPBROADCASTD   20(DI)(R8*8), Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          Y0, Y9, Y5
+	VPSRLW         $0x04, Y9, Y7
+	VPAND          maskf<>+0(SB), Y7, Y7
+	VPSRLD         $0x08, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x18, Y8, Y8
+	VPSRLD         $0x09, Y2, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x10, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x0a, Y2, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPSRLD         $0x08, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSRLD         $0x0b, Y2, Y9
+	VPSLLD         $0x18, Y9, Y9
+	VPOR           Y9, Y8, Y8
+	VPSLLW         $0x04, Y8, Y8
+	VPAND          mask10<>+0(SB), Y8, Y8
+	VPOR           Y5, Y8, Y8
+	VPBROADCASTD   8(DI)(R8*8), Y5
+	VPMADDUBSW     Y5, Y8, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y3, Y3
+	VPSRLD         $0x18, Y2, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x19, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y5, Y5
+	VPSRLD         $0x1a, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y5, Y5
+	VPSRLD         $0x1b, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y5, Y5
+	VPSLLW         $0x04, Y5, Y5
+	VPAND          mask10<>+0(SB), Y5, Y5
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   24(DI)(R8*8), Y7
+	VPMADDUBSW     Y7, Y5, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y3, Y3
+	VPAND          Y0, Y6, Y5
+	VPSRLW         $0x04, Y6, Y6
+	VPAND          maskf<>+0(SB), Y6, Y6
+	VPSRLD         $0x0c, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x18, Y7, Y7
+	VPSRLD         $0x0d, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x0e, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x0f, Y2, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y5, Y7, Y7
+	VPBROADCASTD   12(DI)(R8*8), Y5
+	VPMADDUBSW     Y5, Y7, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPSRLD         $0x1c, Y2, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x1d, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x10, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSRLD         $0x1e, Y2, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x08, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSRLD         $0x1f, Y2, Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPOR           Y2, Y5, Y5
+	VPSLLW         $0x04, Y5, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y6, Y2, Y2
+	VPBROADCASTD   28(DI)(R8*8), Y5
+	VPMADDUBSW     Y5, Y2, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPADDD         Y4, Y3, Y3
+	VCVTDQ2PS      Y3, Y3
+	VBROADCASTSS   256(DI)(R8*1), Y2
+	VMULPS         32(SP), Y2, Y2
+	VMULPS         Y2, Y3, Y3
+	VADDPS         Y3, Y1, Y1
+	VPBROADCASTD   288(DI)(R8*1), Y2
+	VCVTDQ2PS      Y2, Y2
+	VBROADCASTSS   minus128th<>+0(SB), Y3
+	VMULPS         Y2, Y3, Y3
+	VBROADCASTSS   256(DI)(R8*1), Y2
+	VMULPS         64(SP), Y2, Y2
+	VMULPS         Y2, Y3, Y3
+	VADDPS         Y3, Y1, Y1
+	ADDQ           $0x000000c0, R9
+	ADDQ           $0x00000018, AX
+	ADDQ           $0x00000018, SI
+	DECQ           16(SP)
+	JZ             done
+	ADDQ           $0x04, R8
+	CMPQ           R8, $0x20
+	JLT            block
+	MOVQ           step+48(FP), R8
+	ADDQ           R8, DI
+	MOVQ           DI, 24(SP)
+	JMP            record
+
+done:
+	VMOVUPS Y1, (DX)
+	ADDQ    $0x20, DX
+	MOVQ    CX, AX
+	SHLQ    $0x03, AX
+	ADDQ    8(SP), AX
+	MOVQ    AX, 8(SP)
+	LEAQ    (AX)(CX*4), SI
+	DECQ    (SP)
+	JNZ     panel
+	VZEROUPPER
+	RET
+
+// func fillQ5_1AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillQ5_1AVX2(SB), NOSPLIT, $0-32
+	MOVQ         to+0(FP), AX
+	MOVQ         units+24(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VPBROADCASTD wordf0f0f0f<>+0(SB), Y0
+
+block:
+	VBROADCASTI128 (DX), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (DX)(BX*1), Y2
+	VINSERTI128    $0x01, (DI)(BX*1), Y2, Y2
+	VBROADCASTI128 (DX)(BX*2), Y3
+	VINSERTI128    $0x01, (DI)(BX*2), Y3, Y3
+	VBROADCASTI128 (DX)(SI*1), Y4
+	VINSERTI128    $0x01, (DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VPSRLD         $0x10, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VMOVUPS        Y2, 256(AX)
+	VMOVUPS        Y3, 288(AX)
+	VBROADCASTI128 8(DX), Y2
+	VINSERTI128    $0x01, 8(DI), Y2, Y2
+	VBROADCASTI128 8(DX)(BX*1), Y3
+	VINSERTI128    $0x01, 8(DI)(BX*1), Y3, Y3
+	VBROADCASTI128 8(DX)(BX*2), Y4
+	VINSERTI128    $0x01, 8(DI)(BX*2), Y4, Y4
+	VBROADCASTI128 8(DX)(SI*1), Y5
+	VINSERTI128    $0x01, 8(DI)(SI*1), Y5, Y5
+	VPUNPCKLDQ     Y3, Y2, Y6
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLDQ     Y5, Y4, Y2
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLQDQ    Y2, Y6, Y4
+	VPUNPCKHQDQ    Y2, Y6, Y2
+	VPUNPCKLQDQ    Y5, Y3, Y6
+	VPUNPCKHQDQ    Y5, Y3, Y3
+	VPAND          Y0, Y4, Y5
+	VPSRLW         $0x04, Y4, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLD         $0x00, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x18, Y7, Y7
+	VPSRLD         $0x01, Y1, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x10, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x02, Y1, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPSRLD         $0x08, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSRLD         $0x03, Y1, Y8
+	VPSLLD         $0x18, Y8, Y8
+	VPOR           Y8, Y7, Y7
+	VPSLLW         $0x04, Y7, Y7
+	VPAND          mask10<>+0(SB), Y7, Y7
+	VPOR           Y5, Y7, Y7
+	VMOVUPS        Y7, (AX)
+	VPSRLD         $0x10, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x11, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x10, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSRLD         $0x12, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x08, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSRLD         $0x13, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSLLW         $0x04, Y5, Y5
+	VPAND          mask10<>+0(SB), Y5, Y5
+	VPOR           Y4, Y5, Y5
+	VMOVUPS        Y5, 128(AX)
+	VPAND          Y0, Y2, Y4
+	VPSRLW         $0x04, Y2, Y2
+	VPAND          maskf<>+0(SB), Y2, Y2
+	VPSRLD         $0x04, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x05, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x10, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSRLD         $0x06, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPSRLD         $0x08, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSRLD         $0x07, Y1, Y7
+	VPSLLD         $0x18, Y7, Y7
+	VPOR           Y7, Y5, Y5
+	VPSLLW         $0x04, Y5, Y5
+	VPAND          mask10<>+0(SB), Y5, Y5
+	VPOR           Y4, Y5, Y5
+	VMOVUPS        Y5, 32(AX)
+	VPSRLD         $0x14, Y1, Y4
+	VPSLLD         $0x18, Y4, Y4
+	VPSRLD         $0x18, Y4, Y4
+	VPSRLD         $0x15, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x10, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSRLD         $0x16, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x08, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSRLD         $0x17, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSLLW         $0x04, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y2, Y4, Y4
+	VMOVUPS        Y4, 160(AX)
+	VPAND          Y0, Y6, Y2
+	VPSRLW         $0x04, Y6, Y4
+	VPAND          maskf<>+0(SB), Y4, Y4
+	VPSRLD         $0x08, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x18, Y5, Y5
+	VPSRLD         $0x09, Y1, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x10, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSRLD         $0x0a, Y1, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPSRLD         $0x08, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSRLD         $0x0b, Y1, Y6
+	VPSLLD         $0x18, Y6, Y6
+	VPOR           Y6, Y5, Y5
+	VPSLLW         $0x04, Y5, Y5
+	VPAND          mask10<>+0(SB), Y5, Y5
+	VPOR           Y2, Y5, Y5
+	VMOVUPS        Y5, 64(AX)
+	VPSRLD         $0x18, Y1, Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPSRLD         $0x18, Y2, Y2
+	VPSRLD         $0x19, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x10, Y5, Y5
+	VPOR           Y5, Y2, Y2
+	VPSRLD         $0x1a, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x08, Y5, Y5
+	VPOR           Y5, Y2, Y2
+	VPSRLD         $0x1b, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPOR           Y5, Y2, Y2
+	VPSLLW         $0x04, Y2, Y2
+	VPAND          mask10<>+0(SB), Y2, Y2
+	VPOR           Y4, Y2, Y2
+	VMOVUPS        Y2, 192(AX)
+	VPAND          Y0, Y3, Y2
+	VPSRLW         $0x04, Y3, Y3
+	VPAND          maskf<>+0(SB), Y3, Y3
+	VPSRLD         $0x0c, Y1, Y4
+	VPSLLD         $0x18, Y4, Y4
+	VPSRLD         $0x18, Y4, Y4
+	VPSRLD         $0x0d, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x10, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSRLD         $0x0e, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPSRLD         $0x08, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSRLD         $0x0f, Y1, Y5
+	VPSLLD         $0x18, Y5, Y5
+	VPOR           Y5, Y4, Y4
+	VPSLLW         $0x04, Y4, Y4
+	VPAND          mask10<>+0(SB), Y4, Y4
+	VPOR           Y2, Y4, Y4
+	VMOVUPS        Y4, 96(AX)
+	VPSRLD         $0x1c, Y1, Y2
+	VPSLLD         $0x18, Y2, Y2
+	VPSRLD         $0x18, Y2, Y2
+	VPSRLD         $0x1d, Y1, Y4
+	VPSLLD         $0x18, Y4, Y4
+	VPSRLD         $0x10, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VPSRLD         $0x1e, Y1, Y4
+	VPSLLD         $0x18, Y4, Y4
+	VPSRLD         $0x08, Y4, Y4
+	VPOR           Y4, Y2, Y2
+	VPSRLD         $0x1f, Y1, Y1
+	VPSLLD         $0x18, Y1, Y1
+	VPOR           Y1, Y2, Y2
+	VPSLLW         $0x04, Y2, Y1
+	VPAND          mask10<>+0(SB), Y1, Y1
+	VPOR           Y3, Y1, Y1
+	VMOVUPS        Y1, 224(AX)
+	ADDQ           $0x00000140, AX
+	ADDQ           $0x00000018, DX
+	ADDQ           $0x00000018, DI
+	DECQ           CX
+	JNZ            block
+	VZEROUPPER
+	RET
+
+// func productSmallAVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2
+TEXT ·productSmallAVX2(SB), NOSPLIT, $32-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 24(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ    24(SP), $0x04
+	JLT     tile2
+	MOVQ    recs+16(FP), DX
+	MOVQ    16(SP), CX
+	MOVQ    (CX), BX
+	ADDQ    DX, BX
+	MOVQ    8(CX), SI
+	ADDQ    DX, SI
+	MOVQ    16(CX), DI
+	ADDQ    DX, DI
+	MOVQ    24(CX), R8
+	ADDQ    DX, R8
+	ADDQ    $0x20, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    AX, CX
+	XORQ    DX, DX
+	MOVQ    units+40(FP), R9
+	MOVQ    R9, (SP)
+	MOVQ    8(SP), R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 64(R9), Y1
+	VMOVUPS 128(R9), Y2
+	VMOVUPS 192(R9), Y3
+
+block4:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      (CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD (BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD (SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD (DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD (R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      32(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 4(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 4(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 4(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 4(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 8(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 8(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 8(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 8(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 12(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 12(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 12(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 12(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      128(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 16(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 16(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 16(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 16(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      160(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 20(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 20(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 20(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 20(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      192(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 24(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 24(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 24(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 24(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      224(CX), Y8
+	VPABSB       Y8, Y9
+	VPBROADCASTD 28(BX)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y4, Y4
+	VPBROADCASTD 28(SI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y5, Y5
+	VPBROADCASTD 28(DI)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y6, Y6
+	VPBROADCASTD 28(R8)(DX*8), Y10
+	VPSIGNB      Y8, Y10, Y10
+	VPMADDUBSW   Y10, Y9, Y10
+	VPMADDWD     ones<>+0(SB), Y10, Y10
+	VPADDD       Y10, Y7, Y7
+	VMOVUPS      256(CX), Y8
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS 256(BX)(DX*1), Y9
+	VMULPS       Y8, Y9, Y9
+	VMULPS       Y9, Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 256(SI)(DX*1), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 256(DI)(DX*1), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 256(R8)(DX*1), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	ADDQ         $0x00000140, CX
+	ADDQ         $0x04, DX
+	DECQ         (SP)
+	JNZ          block4
+	MOVQ         8(SP), CX
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 64(CX)
+	VMOVUPS      Y2, 128(CX)
+	VMOVUPS      Y3, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x04, 24(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ    24(SP), $0x02
+	JLT     tile1
+	MOVQ    recs+16(FP), DX
+	MOVQ    16(SP), CX
+	MOVQ    (CX), BX
+	ADDQ    DX, BX
+	MOVQ    8(CX), SI
+	ADDQ    DX, SI
+	ADDQ    $0x10, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    AX, CX
+	XORQ    DX, DX
+	MOVQ    units+40(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    8(SP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 64(DI), Y1
+
+block2:
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD (BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD (SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 4(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 4(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      64(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 8(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 8(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      96(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 12(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 12(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      128(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 16(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 16(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      160(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 20(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 20(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      192(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 24(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 24(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      224(CX), Y4
+	VPABSB       Y4, Y5
+	VPBROADCASTD 28(BX)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y2, Y2
+	VPBROADCASTD 28(SI)(DX*8), Y6
+	VPSIGNB      Y4, Y6, Y6
+	VPMADDUBSW   Y6, Y5, Y6
+	VPMADDWD     ones<>+0(SB), Y6, Y6
+	VPADDD       Y6, Y3, Y3
+	VMOVUPS      256(CX), Y4
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 256(BX)(DX*1), Y5
+	VMULPS       Y4, Y5, Y5
+	VMULPS       Y5, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 256(SI)(DX*1), Y2
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         $0x00000140, CX
+	ADDQ         $0x04, DX
+	DECQ         (SP)
+	JNZ          block2
+	MOVQ         8(SP), CX
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x02, 24(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ    24(SP), $0x01
+	JLT     done
+	MOVQ    recs+16(FP), DX
+	MOVQ    16(SP), CX
+	MOVQ    (CX), BX
+	ADDQ    DX, BX
+	ADDQ    $0x08, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    AX, CX
+	XORQ    DX, DX
+	MOVQ    units+40(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    8(SP), SI
+	VMOVUPS (SI), Y0
+
+block1:
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD (BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      32(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 4(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      64(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 8(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      96(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 12(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      128(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 16(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      160(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 20(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      192(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 24(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      224(CX), Y2
+	VPABSB       Y2, Y3
+	VPBROADCASTD 28(BX)(DX*8), Y4
+	VPSIGNB      Y2, Y4, Y4
+	VPMADDUBSW   Y4, Y3, Y4
+	VPMADDWD     ones<>+0(SB), Y4, Y4
+	VPADDD       Y4, Y1, Y1
+	VMOVUPS      256(CX), Y2
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 256(BX)(DX*1), Y3
+	VMULPS       Y2, Y3, Y3
+	VMULPS       Y3, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	ADDQ         $0x00000140, CX
+	ADDQ         $0x04, DX
+	DECQ         (SP)
+	JNZ          block1
+	MOVQ         8(SP), CX
+	VMOVUPS      Y0, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x01, 24(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func productSmallMinsAVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2
+TEXT ·productSmallMinsAVX2(SB), NOSPLIT, $32-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 24(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ    24(SP), $0x04
+	JLT     tile2
+	MOVQ    recs+16(FP), DX
+	MOVQ    16(SP), CX
+	MOVQ    (CX), BX
+	ADDQ    DX, BX
+	MOVQ    8(CX), SI
+	ADDQ    DX, SI
+	MOVQ    16(CX), DI
+	ADDQ    DX, DI
+	MOVQ    24(CX), R8
+	ADDQ    DX, R8
+	ADDQ    $0x20, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    AX, CX
+	XORQ    DX, DX
+	MOVQ    units+40(FP), R9
+	MOVQ    R9, (SP)
+	MOVQ    8(SP), R9
+	VMOVUPS (R9), Y0
+	VMOVUPS 64(R9), Y1
+	VMOVUPS 128(R9), Y2
+	VMOVUPS 192(R9), Y3
+
+block4:
+	VPXOR        Y4, Y4, Y4
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	VMOVUPS      (CX), Y8
+	VPBROADCASTD (BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD (SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD (DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD (R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      32(CX), Y8
+	VPBROADCASTD 4(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 4(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 4(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 4(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      64(CX), Y8
+	VPBROADCASTD 8(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 8(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 8(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 8(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      96(CX), Y8
+	VPBROADCASTD 12(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 12(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 12(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 12(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      128(CX), Y8
+	VPBROADCASTD 16(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 16(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 16(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 16(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      160(CX), Y8
+	VPBROADCASTD 20(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 20(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 20(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 20(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      192(CX), Y8
+	VPBROADCASTD 24(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 24(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 24(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 24(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      224(CX), Y8
+	VPBROADCASTD 28(BX)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y4, Y4
+	VPBROADCASTD 28(SI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y5, Y5
+	VPBROADCASTD 28(DI)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y6, Y6
+	VPBROADCASTD 28(R8)(DX*8), Y9
+	VPMADDUBSW   Y9, Y8, Y9
+	VPMADDWD     ones<>+0(SB), Y9, Y9
+	VPADDD       Y9, Y7, Y7
+	VMOVUPS      256(CX), Y8
+	VMOVUPS      288(CX), Y9
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS 256(BX)(DX*1), Y10
+	VMULPS       Y8, Y10, Y10
+	VMULPS       Y10, Y4, Y4
+	VADDPS       Y4, Y0, Y0
+	VPBROADCASTD 288(BX)(DX*1), Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS minus128th<>+0(SB), Y10
+	VMULPS       Y4, Y10, Y10
+	VBROADCASTSS 256(BX)(DX*1), Y4
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y4, Y10, Y10
+	VADDPS       Y10, Y0, Y0
+	VCVTDQ2PS    Y5, Y5
+	VBROADCASTSS 256(SI)(DX*1), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VPBROADCASTD 288(SI)(DX*1), Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS minus128th<>+0(SB), Y5
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS 256(SI)(DX*1), Y4
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y1, Y1
+	VCVTDQ2PS    Y6, Y6
+	VBROADCASTSS 256(DI)(DX*1), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y6, Y6
+	VADDPS       Y6, Y2, Y2
+	VPBROADCASTD 288(DI)(DX*1), Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS minus128th<>+0(SB), Y5
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS 256(DI)(DX*1), Y4
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y2, Y2
+	VCVTDQ2PS    Y7, Y7
+	VBROADCASTSS 256(R8)(DX*1), Y4
+	VMULPS       Y8, Y4, Y4
+	VMULPS       Y4, Y7, Y7
+	VADDPS       Y7, Y3, Y3
+	VPBROADCASTD 288(R8)(DX*1), Y4
+	VCVTDQ2PS    Y4, Y4
+	VBROADCASTSS minus128th<>+0(SB), Y5
+	VMULPS       Y4, Y5, Y5
+	VBROADCASTSS 256(R8)(DX*1), Y4
+	VMULPS       Y9, Y4, Y4
+	VMULPS       Y4, Y5, Y5
+	VADDPS       Y5, Y3, Y3
+	ADDQ         $0x00000140, CX
+	ADDQ         $0x04, DX
+	DECQ         (SP)
+	JNZ          block4
+	MOVQ         8(SP), CX
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 64(CX)
+	VMOVUPS      Y2, 128(CX)
+	VMOVUPS      Y3, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x04, 24(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ    24(SP), $0x02
+	JLT     tile1
+	MOVQ    recs+16(FP), DX
+	MOVQ    16(SP), CX
+	MOVQ    (CX), BX
+	ADDQ    DX, BX
+	MOVQ    8(CX), SI
+	ADDQ    DX, SI
+	ADDQ    $0x10, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    AX, CX
+	XORQ    DX, DX
+	MOVQ    units+40(FP), DI
+	MOVQ    DI, (SP)
+	MOVQ    8(SP), DI
+	VMOVUPS (DI), Y0
+	VMOVUPS 64(DI), Y1
+
+block2:
+	VPXOR        Y2, Y2, Y2
+	VPXOR        Y3, Y3, Y3
+	VMOVUPS      (CX), Y4
+	VPBROADCASTD (BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD (SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      32(CX), Y4
+	VPBROADCASTD 4(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 4(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      64(CX), Y4
+	VPBROADCASTD 8(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 8(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      96(CX), Y4
+	VPBROADCASTD 12(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 12(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      128(CX), Y4
+	VPBROADCASTD 16(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 16(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      160(CX), Y4
+	VPBROADCASTD 20(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 20(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      192(CX), Y4
+	VPBROADCASTD 24(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 24(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      224(CX), Y4
+	VPBROADCASTD 28(BX)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y2, Y2
+	VPBROADCASTD 28(SI)(DX*8), Y5
+	VPMADDUBSW   Y5, Y4, Y5
+	VPMADDWD     ones<>+0(SB), Y5, Y5
+	VPADDD       Y5, Y3, Y3
+	VMOVUPS      256(CX), Y4
+	VMOVUPS      288(CX), Y5
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS 256(BX)(DX*1), Y6
+	VMULPS       Y4, Y6, Y6
+	VMULPS       Y6, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	VPBROADCASTD 288(BX)(DX*1), Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS minus128th<>+0(SB), Y6
+	VMULPS       Y2, Y6, Y6
+	VBROADCASTSS 256(BX)(DX*1), Y2
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y2, Y6, Y6
+	VADDPS       Y6, Y0, Y0
+	VCVTDQ2PS    Y3, Y3
+	VBROADCASTSS 256(SI)(DX*1), Y2
+	VMULPS       Y4, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	VPBROADCASTD 288(SI)(DX*1), Y2
+	VCVTDQ2PS    Y2, Y2
+	VBROADCASTSS minus128th<>+0(SB), Y3
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS 256(SI)(DX*1), Y2
+	VMULPS       Y5, Y2, Y2
+	VMULPS       Y2, Y3, Y3
+	VADDPS       Y3, Y1, Y1
+	ADDQ         $0x00000140, CX
+	ADDQ         $0x04, DX
+	DECQ         (SP)
+	JNZ          block2
+	MOVQ         8(SP), CX
+	VMOVUPS      Y0, (CX)
+	VMOVUPS      Y1, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x02, 24(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ    24(SP), $0x01
+	JLT     done
+	MOVQ    recs+16(FP), DX
+	MOVQ    16(SP), CX
+	MOVQ    (CX), BX
+	ADDQ    DX, BX
+	ADDQ    $0x08, CX
+	MOVQ    CX, 16(SP)
+	MOVQ    AX, CX
+	XORQ    DX, DX
+	MOVQ    units+40(FP), SI
+	MOVQ    SI, (SP)
+	MOVQ    8(SP), SI
+	VMOVUPS (SI), Y0
+
+block1:
+	VPXOR        Y1, Y1, Y1
+	VMOVUPS      (CX), Y2
+	VPBROADCASTD (BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      32(CX), Y2
+	VPBROADCASTD 4(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      64(CX), Y2
+	VPBROADCASTD 8(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      96(CX), Y2
+	VPBROADCASTD 12(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      128(CX), Y2
+	VPBROADCASTD 16(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      160(CX), Y2
+	VPBROADCASTD 20(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      192(CX), Y2
+	VPBROADCASTD 24(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      224(CX), Y2
+	VPBROADCASTD 28(BX)(DX*8), Y3
+	VPMADDUBSW   Y3, Y2, Y3
+	VPMADDWD     ones<>+0(SB), Y3, Y3
+	VPADDD       Y3, Y1, Y1
+	VMOVUPS      256(CX), Y2
+	VMOVUPS      288(CX), Y3
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS 256(BX)(DX*1), Y4
+	VMULPS       Y2, Y4, Y4
+	VMULPS       Y4, Y1, Y1
+	VADDPS       Y1, Y0, Y0
+	VPBROADCASTD 288(BX)(DX*1), Y1
+	VCVTDQ2PS    Y1, Y1
+	VBROADCASTSS minus128th<>+0(SB), Y2
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS 256(BX)(DX*1), Y1
+	VMULPS       Y3, Y1, Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y0, Y0
+	ADDQ         $0x00000140, CX
+	ADDQ         $0x04, DX
+	DECQ         (SP)
+	JNZ          block1
+	MOVQ         8(SP), CX
+	VMOVUPS      Y0, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x01, 24(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET
+
+// func oneF32AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·oneF32AVX2(SB), NOSPLIT, $24-56
+	MOVQ stride+16(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ DX, 8(SP)
+	LEAQ (AX)(AX*2), BX
+	LEAQ (DX)(AX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ AX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
+
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  rec+40(FP), DI
+	MOVQ  AX, R8
+	SHLQ  $0x03, R8
+	ADDQ  8(SP), R8
+	MOVQ  units+32(FP), R9
+	MOVQ  R9, 16(SP)
+
+chunk:
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	MOVQ    16(SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R9, R10
+	CMOVQGT R10, R9
+	SUBQ    R9, 16(SP)
+
+columns:
+	VBROADCASTI128 (DX), Y3
+	VINSERTI128    $0x01, (SI), Y3, Y3
+	PREFETCHT0     (R8)
+	VBROADCASTI128 (DX)(AX*1), Y4
+	VINSERTI128    $0x01, (SI)(AX*1), Y4, Y4
+	PREFETCHT0     64(R8)
+	VBROADCASTI128 (DX)(AX*2), Y5
+	VINSERTI128    $0x01, (SI)(AX*2), Y5, Y5
+	VBROADCASTI128 (DX)(BX*1), Y6
+	VINSERTI128    $0x01, (SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPBROADCASTD   (DI), Y6
+	VFMADD231PS    Y6, Y5, Y1
+	VPBROADCASTD   4(DI), Y5
+	VFMADD231PS    Y5, Y3, Y2
+	VPBROADCASTD   8(DI), Y3
+	VFMADD231PS    Y3, Y7, Y1
+	VPBROADCASTD   12(DI), Y3
+	VFMADD231PS    Y3, Y4, Y2
+	ADDQ           $0x00000080, R8
+	ADDQ           $0x00000010, DX
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x10, DI
+	SUBQ           $0x04, R9
+	JNZ            columns
+	VADDPS         Y2, Y1, Y1
+	VADDPS         Y1, Y0, Y0
+	CMPQ           16(SP), $0x00
+	JNE            chunk
+	VMOVUPS        Y0, (CX)
+	ADDQ           $0x20, CX
+	MOVQ           AX, DX
+	SHLQ           $0x03, DX
+	ADDQ           8(SP), DX
+	MOVQ           DX, 8(SP)
+	LEAQ           (DX)(AX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+// func fillF32AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2
+TEXT ·fillF32AVX2(SB), NOSPLIT, $0-32
+	MOVQ to+0(FP), AX
+	MOVQ units+24(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+
+columns:
+	VBROADCASTI128 (DX), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	VINSERTI128    $0x01, (DI)(BX*1), Y1, Y1
+	VBROADCASTI128 (DX)(BX*2), Y2
+	VINSERTI128    $0x01, (DI)(BX*2), Y2, Y2
+	VBROADCASTI128 (DX)(SI*1), Y3
+	VINSERTI128    $0x01, (DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VMOVUPS        Y2, (AX)
+	VMOVUPS        Y0, 32(AX)
+	VMOVUPS        Y4, 64(AX)
+	VMOVUPS        Y1, 96(AX)
+	ADDQ           $0x00000010, DX
+	ADDQ           $0x00000010, DI
+	ADDQ           $0x00000080, AX
+	SUBQ           $0x04, CX
+	JNZ            columns
+	VZEROUPPER
+	RET
+
+// func oneBF16AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, CMOV, FMA3, MMX+
+TEXT ·oneBF16AVX2(SB), NOSPLIT, $24-56
+	MOVQ stride+16(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ DX, 8(SP)
+	LEAQ (AX)(AX*2), BX
+	LEAQ (DX)(AX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ AX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0   (DI)
+	ADDQ         $0x40, DI
+	CMPQ         DI, R8
+	JLT          first
+	VPBROADCASTD wordffff0000<>+0(SB), Y0
+
+panel:
+	VPXOR Y1, Y1, Y1
+	MOVQ  rec+40(FP), DI
+	MOVQ  AX, R8
+	SHLQ  $0x03, R8
+	ADDQ  8(SP), R8
+	MOVQ  units+32(FP), R9
+	MOVQ  R9, 16(SP)
+
+chunk:
+	VPXOR   Y2, Y2, Y2
+	VPXOR   Y3, Y3, Y3
+	MOVQ    16(SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R9, R10
+	CMOVQGT R10, R9
+	SUBQ    R9, 16(SP)
+
+columns:
+	VBROADCASTI128 (DX), Y4
+	VINSERTI128    $0x01, (SI), Y4, Y4
+	PREFETCHT0     (R8)
+	VBROADCASTI128 (DX)(AX*1), Y5
+	VINSERTI128    $0x01, (SI)(AX*1), Y5, Y5
+	PREFETCHT0     64(R8)
+	VBROADCASTI128 (DX)(AX*2), Y6
+	VINSERTI128    $0x01, (SI)(AX*2), Y6, Y6
+	VBROADCASTI128 (DX)(BX*1), Y7
+	VINSERTI128    $0x01, (SI)(BX*1), Y7, Y7
+	VPUNPCKLDQ     Y5, Y4, Y8
+	VPUNPCKHDQ     Y5, Y4, Y5
+	VPUNPCKLDQ     Y7, Y6, Y4
+	VPUNPCKHDQ     Y7, Y6, Y7
+	VPUNPCKLQDQ    Y4, Y8, Y6
+	VPUNPCKHQDQ    Y4, Y8, Y4
+	VPUNPCKLQDQ    Y7, Y5, Y8
+	VPUNPCKHQDQ    Y7, Y5, Y5
+	VPSLLD         $0x10, Y6, Y7
+	VPAND          Y0, Y6, Y6
+	VPBROADCASTD   (DI), Y9
+	VFMADD231PS    Y9, Y7, Y2
+	VPBROADCASTD   4(DI), Y7
+	VFMADD231PS    Y7, Y6, Y3
+	VPSLLD         $0x10, Y4, Y6
+	VPAND          Y0, Y4, Y4
+	VPBROADCASTD   8(DI), Y7
+	VFMADD231PS    Y7, Y6, Y2
+	VPBROADCASTD   12(DI), Y6
+	VFMADD231PS    Y6, Y4, Y3
+	VPSLLD         $0x10, Y8, Y4
+	VPAND          Y0, Y8, Y6
+	VPBROADCASTD   16(DI), Y7
+	VFMADD231PS    Y7, Y4, Y2
+	VPBROADCASTD   20(DI), Y4
+	VFMADD231PS    Y4, Y6, Y3
+	VPSLLD         $0x10, Y5, Y4
+	VPAND          Y0, Y5, Y5
+	VPBROADCASTD   24(DI), Y6
+	VFMADD231PS    Y6, Y4, Y2
+	VPBROADCASTD   28(DI), Y4
+	VFMADD231PS    Y4, Y5, Y3
+	ADDQ           $0x00000080, R8
+	ADDQ           $0x00000010, DX
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x20, DI
+	SUBQ           $0x08, R9
+	JNZ            columns
+	VADDPS         Y3, Y2, Y2
+	VADDPS         Y2, Y1, Y1
+	CMPQ           16(SP), $0x00
+	JNE            chunk
+	VMOVUPS        Y1, (CX)
+	ADDQ           $0x20, CX
+	MOVQ           AX, DX
+	SHLQ           $0x03, DX
+	ADDQ           8(SP), DX
+	MOVQ           DX, 8(SP)
+	LEAQ           (DX)(AX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+DATA wordffff0000<>+0(SB)/1, $0x00
+DATA wordffff0000<>+1(SB)/1, $0x00
+DATA wordffff0000<>+2(SB)/1, $0xff
+DATA wordffff0000<>+3(SB)/1, $0xff
+GLOBL wordffff0000<>(SB), RODATA|NOPTR, $4
+
+// func fillBF16AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2
+TEXT ·fillBF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ         to+0(FP), AX
+	MOVQ         units+24(FP), CX
+	MOVQ         w+8(FP), DX
+	MOVQ         stride+16(FP), BX
+	LEAQ         (BX)(BX*2), SI
+	LEAQ         (DX)(BX*4), DI
+	VPBROADCASTD wordffff0000<>+0(SB), Y0
+
+columns:
+	VBROADCASTI128 (DX), Y1
+	VINSERTI128    $0x01, (DI), Y1, Y1
+	VBROADCASTI128 (DX)(BX*1), Y2
+	VINSERTI128    $0x01, (DI)(BX*1), Y2, Y2
+	VBROADCASTI128 (DX)(BX*2), Y3
+	VINSERTI128    $0x01, (DI)(BX*2), Y3, Y3
+	VBROADCASTI128 (DX)(SI*1), Y4
+	VINSERTI128    $0x01, (DI)(SI*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPSLLD         $0x10, Y3, Y4
+	VPAND          Y0, Y3, Y3
+	VMOVUPS        Y4, (AX)
+	VMOVUPS        Y3, 32(AX)
+	VPSLLD         $0x10, Y1, Y3
+	VPAND          Y0, Y1, Y1
+	VMOVUPS        Y3, 64(AX)
+	VMOVUPS        Y1, 96(AX)
+	VPSLLD         $0x10, Y5, Y1
+	VPAND          Y0, Y5, Y3
+	VMOVUPS        Y1, 128(AX)
+	VMOVUPS        Y3, 160(AX)
+	VPSLLD         $0x10, Y2, Y1
+	VPAND          Y0, Y2, Y2
+	VMOVUPS        Y1, 192(AX)
+	VMOVUPS        Y2, 224(AX)
+	ADDQ           $0x00000010, DX
+	ADDQ           $0x00000010, DI
+	ADDQ           $0x00000100, AX
+	SUBQ           $0x08, CX
+	JNZ            columns
+	VZEROUPPER
+	RET
+
+// func oneF16AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, CMOV, F16C, FMA3, MMX+
+TEXT ·oneF16AVX2(SB), NOSPLIT, $24-56
+	MOVQ stride+16(FP), AX
+	MOVQ dst+0(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ DX, 8(SP)
+	LEAQ (AX)(AX*2), BX
+	LEAQ (DX)(AX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ AX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
+
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  rec+40(FP), DI
+	MOVQ  AX, R8
+	SHLQ  $0x03, R8
+	ADDQ  8(SP), R8
+	MOVQ  units+32(FP), R9
+	MOVQ  R9, 16(SP)
+
+chunk:
+	VPXOR   Y1, Y1, Y1
+	VPXOR   Y2, Y2, Y2
+	MOVQ    16(SP), R9
+	MOVQ    $0x00000100, R10
+	CMPQ    R9, R10
+	CMOVQGT R10, R9
+	SUBQ    R9, 16(SP)
+
+columns:
+	VBROADCASTI128 (DX), Y3
+	VINSERTI128    $0x01, (SI), Y3, Y3
+	PREFETCHT0     (R8)
+	VBROADCASTI128 (DX)(AX*1), Y4
+	VINSERTI128    $0x01, (SI)(AX*1), Y4, Y4
+	PREFETCHT0     64(R8)
+	VBROADCASTI128 (DX)(AX*2), Y5
+	VINSERTI128    $0x01, (SI)(AX*2), Y5, Y5
+	VBROADCASTI128 (DX)(BX*1), Y6
+	VINSERTI128    $0x01, (SI)(BX*1), Y6, Y6
+	VPUNPCKLDQ     Y4, Y3, Y7
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLDQ     Y6, Y5, Y3
+	VPUNPCKHDQ     Y6, Y5, Y6
+	VPUNPCKLQDQ    Y3, Y7, Y5
+	VPUNPCKHQDQ    Y3, Y7, Y3
+	VPUNPCKLQDQ    Y6, Y4, Y7
+	VPUNPCKHQDQ    Y6, Y4, Y4
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y6
+	VPERMQ         $0x08, Y6, Y6
+	VCVTPH2PS      X6, Y6
+	VPSRLD         $0x10, Y5, Y5
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VPBROADCASTD   (DI), Y8
+	VFMADD231PS    Y8, Y6, Y1
+	VPBROADCASTD   4(DI), Y6
+	VFMADD231PS    Y6, Y5, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VPSRLD         $0x10, Y3, Y3
+	VPSHUFB        lowHalves<>+0(SB), Y3, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VPBROADCASTD   8(DI), Y6
+	VFMADD231PS    Y6, Y5, Y1
+	VPBROADCASTD   12(DI), Y5
+	VFMADD231PS    Y5, Y3, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y7, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VPSRLD         $0x10, Y7, Y5
+	VPSHUFB        lowHalves<>+0(SB), Y5, Y5
+	VPERMQ         $0x08, Y5, Y5
+	VCVTPH2PS      X5, Y5
+	VPBROADCASTD   16(DI), Y6
+	VFMADD231PS    Y6, Y3, Y1
+	VPBROADCASTD   20(DI), Y3
+	VFMADD231PS    Y3, Y5, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VPSRLD         $0x10, Y4, Y4
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y4
+	VPERMQ         $0x08, Y4, Y4
+	VCVTPH2PS      X4, Y4
+	VPBROADCASTD   24(DI), Y5
+	VFMADD231PS    Y5, Y3, Y1
+	VPBROADCASTD   28(DI), Y3
+	VFMADD231PS    Y3, Y4, Y2
+	ADDQ           $0x00000080, R8
+	ADDQ           $0x00000010, DX
+	ADDQ           $0x00000010, SI
+	ADDQ           $0x20, DI
+	SUBQ           $0x08, R9
+	JNZ            columns
+	VADDPS         Y2, Y1, Y1
+	VADDPS         Y1, Y0, Y0
+	CMPQ           16(SP), $0x00
+	JNE            chunk
+	VMOVUPS        Y0, (CX)
+	ADDQ           $0x20, CX
+	MOVQ           AX, DX
+	SHLQ           $0x03, DX
+	ADDQ           8(SP), DX
+	MOVQ           DX, 8(SP)
+	LEAQ           (DX)(AX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+// func fillF16AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillF16AVX2(SB), NOSPLIT, $0-32
+	MOVQ to+0(FP), AX
+	MOVQ units+24(FP), CX
+	MOVQ w+8(FP), DX
+	MOVQ stride+16(FP), BX
+	LEAQ (BX)(BX*2), SI
+	LEAQ (DX)(BX*4), DI
+
+columns:
+	VBROADCASTI128 (DX), Y0
+	VINSERTI128    $0x01, (DI), Y0, Y0
+	VBROADCASTI128 (DX)(BX*1), Y1
+	VINSERTI128    $0x01, (DI)(BX*1), Y1, Y1
+	VBROADCASTI128 (DX)(BX*2), Y2
+	VINSERTI128    $0x01, (DI)(BX*2), Y2, Y2
+	VBROADCASTI128 (DX)(SI*1), Y3
+	VINSERTI128    $0x01, (DI)(SI*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y3
+	VPERMQ         $0x08, Y3, Y3
+	VCVTPH2PS      X3, Y3
+	VPSRLD         $0x10, Y2, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y3, (AX)
+	VMOVUPS        Y2, 32(AX)
+	VPSHUFB        lowHalves<>+0(SB), Y0, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VPSRLD         $0x10, Y0, Y0
+	VPSHUFB        lowHalves<>+0(SB), Y0, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VMOVUPS        Y2, 64(AX)
+	VMOVUPS        Y0, 96(AX)
+	VPSHUFB        lowHalves<>+0(SB), Y4, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VPSRLD         $0x10, Y4, Y2
+	VPSHUFB        lowHalves<>+0(SB), Y2, Y2
+	VPERMQ         $0x08, Y2, Y2
+	VCVTPH2PS      X2, Y2
+	VMOVUPS        Y0, 128(AX)
+	VMOVUPS        Y2, 160(AX)
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VPSRLD         $0x10, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y0, 192(AX)
+	VMOVUPS        Y1, 224(AX)
+	ADDQ           $0x00000010, DX
+	ADDQ           $0x00000010, DI
+	ADDQ           $0x00000100, AX
+	SUBQ           $0x08, CX
+	JNZ            columns
+	VZEROUPPER
+	RET
+
+// func productFloatsAVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
+// Requires: AVX, AVX2, FMA3
+TEXT ·productFloatsAVX2(SB), NOSPLIT, $32-48
+	MOVQ sums+0(FP), AX
+	MOVQ AX, 8(SP)
+	MOVQ offsets+24(FP), AX
+	MOVQ AX, 16(SP)
+	MOVQ n+32(FP), AX
+	MOVQ AX, 24(SP)
+	MOVQ from+8(FP), AX
+
+tile4:
+	CMPQ  24(SP), $0x04
+	JLT   tile2
+	MOVQ  recs+16(FP), DX
+	MOVQ  16(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	MOVQ  16(CX), DI
+	ADDQ  DX, DI
+	MOVQ  24(CX), R8
+	ADDQ  DX, R8
+	ADDQ  $0x20, CX
+	MOVQ  CX, 16(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	MOVQ  units+40(FP), R9
+	MOVQ  R9, (SP)
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+	VPXOR Y4, Y4, Y4
+	VPXOR Y5, Y5, Y5
+	VPXOR Y6, Y6, Y6
+	VPXOR Y7, Y7, Y7
+
+columns4:
+	VMOVUPS      (CX), Y8
+	VPBROADCASTD (BX)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPBROADCASTD (SI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPBROADCASTD (DI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPBROADCASTD (R8)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVUPS      32(CX), Y8
+	VPBROADCASTD 4(BX)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPBROADCASTD 4(SI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPBROADCASTD 4(DI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPBROADCASTD 4(R8)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      64(CX), Y8
+	VPBROADCASTD 8(BX)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VPBROADCASTD 8(SI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VPBROADCASTD 8(DI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VPBROADCASTD 8(R8)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VMOVUPS      96(CX), Y8
+	VPBROADCASTD 12(BX)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VPBROADCASTD 12(SI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VPBROADCASTD 12(DI)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VPBROADCASTD 12(R8)(DX*1), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x04, (SP)
+	JNZ          columns4
+	MOVQ         8(SP), CX
+	VMOVUPS      (CX), Y8
+	VMOVUPS      64(CX), Y9
+	VMOVUPS      128(CX), Y10
+	VMOVUPS      192(CX), Y11
+	VADDPS       Y4, Y0, Y0
+	VADDPS       Y0, Y8, Y8
+	VADDPS       Y5, Y1, Y1
+	VADDPS       Y1, Y9, Y9
+	VADDPS       Y6, Y2, Y2
+	VADDPS       Y2, Y10, Y10
+	VADDPS       Y7, Y3, Y3
+	VADDPS       Y3, Y11, Y11
+	MOVQ         8(SP), CX
+	VMOVUPS      Y8, (CX)
+	VMOVUPS      Y9, 64(CX)
+	VMOVUPS      Y10, 128(CX)
+	VMOVUPS      Y11, 192(CX)
+	ADDQ         $0x00000100, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x04, 24(SP)
+	JMP          tile4
+
+tile2:
+	CMPQ  24(SP), $0x02
+	JLT   tile1
+	MOVQ  recs+16(FP), DX
+	MOVQ  16(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	MOVQ  8(CX), SI
+	ADDQ  DX, SI
+	ADDQ  $0x10, CX
+	MOVQ  CX, 16(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	MOVQ  units+40(FP), DI
+	MOVQ  DI, (SP)
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+	VPXOR Y2, Y2, Y2
+	VPXOR Y3, Y3, Y3
+
+columns2:
+	VMOVUPS      (CX), Y4
+	VPBROADCASTD (BX)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPBROADCASTD (SI)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VMOVUPS      32(CX), Y4
+	VPBROADCASTD 4(BX)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPBROADCASTD 4(SI)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VMOVUPS      64(CX), Y4
+	VPBROADCASTD 8(BX)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y0
+	VPBROADCASTD 8(SI)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y1
+	VMOVUPS      96(CX), Y4
+	VPBROADCASTD 12(BX)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y2
+	VPBROADCASTD 12(SI)(DX*1), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x04, (SP)
+	JNZ          columns2
+	MOVQ         8(SP), CX
+	VMOVUPS      (CX), Y4
+	VMOVUPS      64(CX), Y5
+	VADDPS       Y2, Y0, Y0
+	VADDPS       Y0, Y4, Y4
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y1, Y5, Y5
+	MOVQ         8(SP), CX
+	VMOVUPS      Y4, (CX)
+	VMOVUPS      Y5, 64(CX)
+	ADDQ         $0x00000080, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x02, 24(SP)
+	JMP          tile2
+
+tile1:
+	CMPQ  24(SP), $0x01
+	JLT   done
+	MOVQ  recs+16(FP), DX
+	MOVQ  16(SP), CX
+	MOVQ  (CX), BX
+	ADDQ  DX, BX
+	ADDQ  $0x08, CX
+	MOVQ  CX, 16(SP)
+	MOVQ  AX, CX
+	XORQ  DX, DX
+	MOVQ  units+40(FP), SI
+	MOVQ  SI, (SP)
+	VPXOR Y0, Y0, Y0
+	VPXOR Y1, Y1, Y1
+
+columns1:
+	VMOVUPS      (CX), Y2
+	VPBROADCASTD (BX)(DX*1), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      32(CX), Y2
+	VPBROADCASTD 4(BX)(DX*1), Y3
+	VFMADD231PS  Y3, Y2, Y1
+	VMOVUPS      64(CX), Y2
+	VPBROADCASTD 8(BX)(DX*1), Y3
+	VFMADD231PS  Y3, Y2, Y0
+	VMOVUPS      96(CX), Y2
+	VPBROADCASTD 12(BX)(DX*1), Y3
+	VFMADD231PS  Y3, Y2, Y1
+	ADDQ         $0x00000080, CX
+	ADDQ         $0x10, DX
+	SUBQ         $0x04, (SP)
+	JNZ          columns1
+	MOVQ         8(SP), CX
+	VMOVUPS      (CX), Y2
+	VADDPS       Y1, Y0, Y0
+	VADDPS       Y0, Y2, Y2
+	MOVQ         8(SP), CX
+	VMOVUPS      Y2, (CX)
+	ADDQ         $0x00000040, CX
+	MOVQ         CX, 8(SP)
+	SUBQ         $0x01, 24(SP)
+	JMP          tile1
+
+done:
+	VZEROUPPER
+	RET

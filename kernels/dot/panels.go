@@ -2,20 +2,22 @@ package dot
 
 import "unsafe"
 
-// panels is an implementation that takes RowStep rows together, a row to an
-// element of its vectors. One vector meets weights as they are unpacked; for
-// more, a chunk of 16 rows is unpacked once into a panel, in the first cache,
-// that all vectors are multiplied with.
+// panels is an implementation that takes some rows together, a row to an element
+// of its vectors. One vector meets weights as they are unpacked; for more, a
+// chunk of these rows is unpacked once into a panel, in the first cache, that
+// all vectors are multiplied with.
 type panels struct {
-	// one writes the products of 16 rows, count times, with one vector. Rows are
+	// height is the number of rows of a panel; it divides RowStep.
+	height int
+	// one writes the products of height rows, count times, with one vector. Rows are
 	// stride bytes apart and have so many units of columns. The vector's records
 	// are step bytes apart.
 	one [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
-	// fill unpacks some units of a chunk of 16 rows.
+	// fill unpacks some units of a chunk of height rows.
 	fill [kinds]func(to *panel, w *byte, stride, units int)
 	// prefetch asks for memory, which need not be there.
 	prefetch func(at uintptr, size int)
-	// product adds a panel's product with n vectors to sums, 16 for each. The
+	// product adds a panel's product with n vectors to sums, RowStep for each. The
 	// vectors' records are at recs plus offsets.
 	product [methods]func(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
 }
@@ -51,7 +53,7 @@ func (l *layout) method() method {
 	return m
 }
 
-// panel is room for a chunk of 16 rows as a product wants it, its parts being
+// panel is room for a chunk of RowStep rows as a product wants it, its parts being
 // known to the assembly.
 type panel [RowStep * chunk * 4]byte
 
@@ -78,16 +80,16 @@ func (k *panels) mul(p *product) {
 		}
 		p.dequantize = p.dequantize || p.bytes%16 != 0
 	}
-	full := p.rows / RowStep
-	k.rows(p, p.w, p.dst, full, RowStep)
-	switch rest := p.rows % RowStep; {
+	full := p.rows / k.height
+	k.rows(p, p.w, p.dst, full, k.height)
+	switch rest := p.rows % k.height; {
 	case rest == 0:
 	case full > 0:
-		// The last 16 rows: some of them once more.
-		first := p.rows - RowStep
-		k.rows(p, p.w[first*p.bytes:], p.dst[first:], 1, RowStep)
+		// The last rows: some of them once more.
+		first := p.rows - k.height
+		k.rows(p, p.w[first*p.bytes:], p.dst[first:], 1, k.height)
 	default:
-		p.padded = grow(p.padded, RowStep*p.bytes)
+		p.padded = grow(p.padded, k.height*p.bytes)
 		clear(p.padded[copy(p.padded, p.w[:rest*p.bytes]):])
 		k.rows(p, p.padded, p.dst, 1, rest)
 	}
@@ -108,26 +110,26 @@ func (p *product) records() (first *byte, apart, step, unit int) {
 	return (*byte)(unsafe.Pointer(unsafe.SliceData(in.x))), 4 * in.cols, 4 * chunk, 1
 }
 
-// rows multiplies panels of 16 rows, of which the first rows count, with all
+// rows multiplies panels, of which the first rows count, with all
 // vectors.
 func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
-	if p.n <= fewVectors && !p.dequantize && rows == RowStep {
+	if p.n <= fewVectors && !p.dequantize && rows == k.height {
 		for i := range p.n {
 			k.oneVector(p, w, dst[i*p.stride:], count, p.vector(i))
 		}
 		return
 	}
 	_, apart, _, _ := p.records()
-	k.prefetch(address(w), RowStep*p.bytes)
+	k.prefetch(address(w), k.height*p.bytes)
 	for first := 0; first < p.n; first += manyVectors {
 		n := min(manyVectors, p.n-first)
 		for i := range n {
 			p.offsets[i] = p.vector(first+i) * apart
 		}
 		for at := range count {
-			k.vectors(p, w[at*RowStep*p.bytes:], n)
+			k.vectors(p, w[at*k.height*p.bytes:], n)
 			for i := range n {
-				copy(dst[(first+i)*p.stride+at*RowStep:][:rows], p.sums[i][:])
+				copy(dst[(first+i)*p.stride+at*k.height:][:rows], p.sums[i][:])
 			}
 		}
 	}
@@ -137,30 +139,30 @@ func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
 func (k *panels) oneVector(p *product, w []byte, dst []float32, count, vector int) {
 	first, apart, step, unit := p.records()
 	rec := (*byte)(unsafe.Add(unsafe.Pointer(first), vector*apart))
-	most := max(1, callBytes/(RowStep*p.bytes))
+	most := max(1, callBytes/(k.height*p.bytes))
 	for at := 0; at < count; at += most {
 		now := min(most, count-at)
-		to := dst[at*RowStep:][:now*RowStep]
-		k.one[p.l.kind](&to[0], &w[at*RowStep*p.bytes], p.bytes, now, p.in.cols/unit, rec, step)
+		to := dst[at*k.height:][:now*k.height]
+		k.one[p.l.kind](&to[0], &w[at*k.height*p.bytes], p.bytes, now, p.in.cols/unit, rec, step)
 	}
 }
 
-// vectors leaves in sums the products of 16 rows with the n vectors at offsets.
+// vectors leaves in sums the products of a panel with the n vectors at offsets.
 func (k *panels) vectors(p *product, w []byte, n int) {
 	first, _, step, unit := p.records()
 	fill, product := k.fill[p.l.kind], k.product[p.l.method()]
 	clear(p.sums[:n])
-	// The next 16 rows, in their order in memory: the machine foresees one
-	// stream, and not the 16 of the rows.
-	next := address(w) + uintptr(RowStep*p.bytes)
+	// The next rows, in their order in memory: the machine foresees one
+	// stream, and not one for each row.
+	next := address(w) + uintptr(k.height*p.bytes)
 	for col := 0; col < p.in.cols; col += chunk {
 		units := min(chunk, p.in.cols-col) / unit
 		from, stride := &w[col/p.t.Block*p.t.Bytes], p.bytes
 		if p.dequantize {
-			from, stride = p.decode(w, col, units), 4*chunk
+			from, stride = p.decode(w, col, units, k.height), 4*chunk
 		}
-		k.prefetch(next, RowStep*p.bytes/p.in.cols*unit*units)
-		next += uintptr(RowStep * p.bytes / p.in.cols * unit * units)
+		k.prefetch(next, k.height*p.bytes/p.in.cols*unit*units)
+		next += uintptr(k.height * p.bytes / p.in.cols * unit * units)
 		fill(&p.panel, from, stride, units)
 		recs := (*byte)(unsafe.Add(unsafe.Pointer(first), col/chunk*step))
 		product(&p.sums[0][0], &p.panel, recs, &p.offsets[0], n, units)
@@ -169,9 +171,9 @@ func (k *panels) vectors(p *product, w []byte, n int) {
 
 func address(w []byte) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(w))) }
 
-// decode dequantizes some columns of 16 rows, which are then a chunk apart.
-func (p *product) decode(w []byte, col, cols int) *byte {
-	for row := range RowStep {
+// decode dequantizes some columns of a panel's rows, which are then a chunk apart.
+func (p *product) decode(w []byte, col, cols, rows int) *byte {
+	for row := range rows {
 		p.t.Dequantize(p.decoded[row][:cols], w[row*p.bytes+col/p.t.Block*p.t.Bytes:])
 	}
 	return (*byte)(unsafe.Pointer(&p.decoded))

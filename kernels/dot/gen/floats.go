@@ -20,11 +20,9 @@ var floatTypes = []*floatType{
 		return func(w VecVirtual) []VecVirtual { return []VecVirtual{w} }
 	}},
 	{"BF16", 2, func() func(VecVirtual) []VecVirtual {
-		bits, upper := GP32(), ZMM()
-		MOVL(U32(0xffff0000), bits)
-		VPBROADCASTD(bits, upper)
+		upper := everyWord(0xffff0000)
 		return func(w VecVirtual) []VecVirtual {
-			low := ZMM()
+			low := vec()
 			VPSLLD(Imm(16), w, low)
 			return []VecVirtual{low, and(upper, w)}
 		}
@@ -71,7 +69,7 @@ func (t *floatType) one() {
 	Label("columns")
 	p.prefetch(ahead, 16)
 	t.columns(p, widen, func(c int, v VecVirtual) {
-		VFMADD231PS_BCST(Mem{Base: x, Disp: 4 * c}, v, []VecVirtual{even, odd}[c%2])
+		fused(Mem{Base: x, Disp: 4 * c}, v, []VecVirtual{even, odd}[c%2])
 	})
 	ADDQ(Imm(64/uint64(t.bytes)), x)
 	SUBQ(Imm(16/uint64(t.bytes)), size)
@@ -80,8 +78,8 @@ func (t *floatType) one() {
 	VADDPS(even, total, total)
 	CMPQ(left, Imm(0))
 	JNE(LabelRef("chunk"))
-	VMOVUPS(total, Mem{Base: dst})
-	ADDQ(Imm(64), dst)
+	store(total, Mem{Base: dst})
+	ADDQ(Imm(uint64(tier.bytes)), dst)
 	p.nextPanel(row)
 	DECQ(panels)
 	JNZ(LabelRef("panel"))
@@ -95,8 +93,8 @@ func (t *floatType) fill() {
 	p := newPanel(param("w"), param("stride"))
 	widen := t.begin()
 	Label("columns")
-	t.columns(p, widen, func(c int, v VecVirtual) { VMOVUPS(v, Mem{Base: to, Disp: 64 * c}) })
-	ADDQ(U32(uint32(1024/t.bytes)), to)
+	t.columns(p, widen, func(c int, v VecVirtual) { store(v, Mem{Base: to, Disp: tier.bytes * c}) })
+	ADDQ(U32(uint32(16/t.bytes*tier.bytes)), to)
 	SUBQ(Imm(16/uint64(t.bytes)), left)
 	JNZ(LabelRef("columns"))
 	finish()
@@ -116,13 +114,12 @@ func floatProduct() {
 		odd := b.each(func(int) VecVirtual { return zero() })
 		Label(b.label("columns"))
 		for c := range 4 {
-			v := ZMM()
-			VMOVUPS(Mem{Base: w, Disp: 64 * c}, v)
+			v := load(Mem{Base: w, Disp: tier.bytes * c})
 			for j, a := range b.a {
-				VFMADD231PS_BCST(Mem{Base: a, Index: at, Scale: 1, Disp: 4 * c}, v, [][]VecVirtual{even, odd}[c%2][j])
+				fused(Mem{Base: a, Index: at, Scale: 1, Disp: 4 * c}, v, [][]VecVirtual{even, odd}[c%2][j])
 			}
 		}
-		ADDQ(U32(256), w)
+		ADDQ(U32(uint32(4*tier.bytes)), w)
 		ADDQ(Imm(16), at)
 		SUBQ(Imm(4), left)
 		JNZ(LabelRef(b.label("columns")))

@@ -1,4 +1,5 @@
-// Command gen writes the kernels of package dot for amd64 with AVX-512.
+// Command gen writes the kernels of package dot for amd64: for AVX-512, and for
+// AVX2 with FMA and F16C.
 package main
 
 import (
@@ -7,6 +8,16 @@ import (
 
 func main() {
 	ConstraintExpr("!noasm")
+	prefetch()
+	roundSuper()
+	roundSmall()
+	products()
+	tier.name, tier.bytes = "AVX2", 32
+	products()
+	Generate()
+}
+
+func products() {
 	for _, t := range superTypes {
 		t.one()
 		t.fill()
@@ -25,8 +36,4 @@ func main() {
 		t.fill()
 	}
 	floatProduct()
-	prefetch()
-	roundSuper()
-	roundSmall()
-	Generate()
 }

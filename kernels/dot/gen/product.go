@@ -8,9 +8,14 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// tiles are the numbers of vectors that are multiplied together, so that each
+// tiles gives the numbers of vectors that are multiplied together, so that each
 // vector of codes is read once for all of them.
-var tiles = []int{8, 4, 2, 1}
+func tiles() []int {
+	if wide() {
+		return []int{8, 4, 2, 1}
+	}
+	return []int{4, 2, 1}
+}
 
 // tile is a product of a panel of unpacked weights with some vectors.
 type tile struct {
@@ -35,9 +40,7 @@ func (t *tile) load() []VecVirtual {
 	to := GP64()
 	MOVQ(t.sums, to)
 	return t.each(func(j int) VecVirtual {
-		v := ZMM()
-		VMOVUPS(Mem{Base: to, Disp: 64 * j}, v)
-		return v
+		return load(Mem{Base: to, Disp: 64 * j})
 	})
 }
 
@@ -45,7 +48,7 @@ func (t *tile) store(v []VecVirtual) {
 	to := GP64()
 	MOVQ(t.sums, to)
 	for j, v := range v {
-		VMOVUPS(v, Mem{Base: to, Disp: 64 * j})
+		store(v, Mem{Base: to, Disp: 64 * j})
 	}
 	t.next(to)
 }
@@ -64,10 +67,10 @@ func tiled(body func(t *tile)) {
 	MOVQ(param("offsets"), offsets)
 	MOVQ(param("n"), n)
 	panel := param("from")
-	for i, m := range tiles {
+	for i, m := range tiles() {
 		next := "done"
-		if i+1 < len(tiles) {
-			next = fmt.Sprintf("tile%d", tiles[i+1])
+		if i+1 < len(tiles()) {
+			next = fmt.Sprintf("tile%d", tiles()[i+1])
 		}
 		Label(fmt.Sprintf("tile%d", m))
 		CMPQ(n, Imm(uint64(m)))
@@ -105,43 +108,41 @@ func superProduct(t *superType) {
 		sum := b.each(func(int) VecVirtual { return zero() })
 		Label(b.label("group"))
 		dots := b.each(func(int) VecVirtual { return zero() })
-		w := ZMM()
 		for q := range t.group / 4 {
-			VMOVDQU32(Mem{Base: codes, Disp: 64 * q}, w)
+			w := ready(load(Mem{Base: codes, Disp: tier.bytes * q}), !t.mins)
 			for j, a := range b.a {
-				VPDPBUSD_BCST(Mem{Base: a, Index: at, Scale: 1, Disp: 4 * q}, w, dots[j])
+				dot(Mem{Base: a, Index: at, Scale: 1, Disp: 4 * q}, w, dots[j])
 			}
 		}
-		scale := ZMM()
-		VMOVDQU32(Mem{Base: b.panel, Index: at, Scale: uint8(64 / t.group), Disp: panelScales}, scale)
+		scale := load(Mem{Base: b.panel, Index: at, Scale: uint8(tier.bytes / t.group), Disp: tier.bytes * panelScales})
 		for j := range b.a {
 			VPMULLD(scale, dots[j], dots[j])
 			VPADDD(dots[j], sum[j], sum[j])
 		}
-		ADDQ(U32(uint32(16*t.group)), codes)
+		ADDQ(U32(uint32(tier.bytes*t.group/4)), codes)
 		ADDQ(Imm(uint64(t.group)), at)
 		CMPQ(at, U32(256))
 		JLT(LabelRef(b.label("group")))
 
-		mins := b.each(func(int) VecVirtual { return zero() })
-		for g := range t.groups() / 2 {
-			pair := ZMM()
-			VMOVDQU32(Mem{Base: b.panel, Disp: panelPairs + 64*g}, pair)
-			for j, a := range b.a {
-				VPDPWSSD_BCST(Mem{Base: a, Disp: t.sumsAt(g)}, pair, mins[j])
+		mins := make([]VecVirtual, b.m)
+		if t.pairs() {
+			mins = b.each(func(int) VecVirtual { return zero() })
+			for g := range t.groups() / 2 {
+				pair := load(Mem{Base: b.panel, Disp: tier.bytes * (panelPairs + g)})
+				for j, a := range b.a {
+					pairDot(Mem{Base: a, Disp: t.sumsAt(g)}, pair, mins[j])
+				}
 			}
 		}
-		d, m, to := ZMM(), ZMM(), GP64()
-		VMOVUPS(Mem{Base: b.panel, Disp: panelD}, d)
+		d, m, to := load(Mem{Base: b.panel, Disp: tier.bytes * panelD}), VecVirtual(nil), GP64()
 		if t.mins {
-			VMOVUPS(Mem{Base: b.panel, Disp: panelM}, m)
+			m = load(Mem{Base: b.panel, Disp: tier.bytes * panelM})
 		}
 		MOVQ(b.sums, to)
 		for j, a := range b.a {
-			total := ZMM()
-			VMOVUPS(Mem{Base: to, Disp: 64 * j}, total)
+			total := load(Mem{Base: to, Disp: 64 * j})
 			t.add(total, sum[j], mins[j], d, m, Mem{Base: a, Disp: superD})
-			VMOVUPS(total, Mem{Base: to, Disp: 64 * j})
+			store(total, Mem{Base: to, Disp: 64 * j})
 		}
 		b.next(to)
 	})

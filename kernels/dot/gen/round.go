@@ -12,14 +12,6 @@ const (
 	least    = 0x04000000 // 2^-119: what is below counts as zero
 )
 
-// everyWord repeats a constant.
-func everyWord(bits uint32) VecVirtual {
-	r, v := GP32(), ZMM()
-	MOVL(U32(bits), r)
-	VPBROADCASTD(r, v)
-	return v
-}
-
 // reduce makes all elements of v what op makes of them.
 func reduce(v VecVirtual, op func(a, b, c Op)) {
 	u := ZMM()

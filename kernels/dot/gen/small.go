@@ -12,11 +12,11 @@ const (
 	smallSums = 288
 )
 
-// A panel of unpacked blocks of 32 has these parts for each.
+// A panel of unpacked blocks of 32 has these vectors for each: codes, d and m.
 const (
-	smallPanelD = 512
-	smallPanelM = smallPanelD + 64
-	smallPanel  = smallPanelM + 64
+	smallPanelD = 8
+	smallPanelM = smallPanelD + 1
+	smallPanel  = smallPanelM + 1
 )
 
 // smallType says how a block of 32 weights is unpacked. Codes are values plus
@@ -51,6 +51,7 @@ func (t *smallType) one() {
 	Label("block")
 	p.prefetch(ahead, t.bytes)
 	d, m := scales()
+	kept := keep(d, m)
 	dots := t.start(Mem{Base: a, Index: b, Scale: 1, Disp: smallSums})
 	other := zero()
 	codes(func(q int, v VecVirtual) {
@@ -58,10 +59,10 @@ func (t *smallType) one() {
 		if q%2 == 1 {
 			to = other
 		}
-		VPDPBUSD_BCST(Mem{Base: a, Index: b, Scale: 8, Disp: 4 * q}, v, to)
+		dot(Mem{Base: a, Index: b, Scale: 8, Disp: 4 * q}, ready(v, !t.mins), to)
 	})
 	VPADDD(other, dots, dots)
-	t.add(total, dots, d, m, Mem{Base: a, Index: b, Scale: 1})
+	t.add(total, dots, kept[0], kept[1], Mem{Base: a, Index: b, Scale: 1})
 	p.prefetchRest()
 	p.next(t.bytes)
 	DECQ(left)
@@ -74,38 +75,33 @@ func (t *smallType) one() {
 	MOVQ(a, record)
 	JMP(LabelRef("record"))
 	Label("done")
-	VMOVUPS(total, Mem{Base: dst})
-	ADDQ(Imm(64), dst)
+	store(total, Mem{Base: dst})
+	ADDQ(Imm(uint64(tier.bytes)), dst)
 	p.nextPanel(row)
 	DECQ(panels)
 	JNZ(LabelRef("panel"))
 	finish()
 }
 
-// start is the sum that products begin with.
+// start is the sum that products begin with: that of 128 too much in codes.
 func (t *smallType) start(sums Mem) VecVirtual {
-	if t.mins {
+	if t.mins || !wide() {
 		return zero()
 	}
-	v := ZMM()
-	VPBROADCASTD(sums, v)
-	return v
+	return every(sums)
 }
 
 // add adds a block's sum to total. a is the start of its record's scales, less
 // smallD.
-func (t *smallType) add(total, sum, d, m VecVirtual, a Mem) {
-	scale := ZMM()
+func (t *smallType) add(total, sum VecVirtual, d, m Op, a Mem) {
 	VCVTDQ2PS(sum, sum)
-	VMULPS_BCST(a.Offset(smallD), d, scale)
-	VMULPS(scale, sum, sum)
+	VMULPS(mulEvery(a.Offset(smallD), d), sum, sum)
 	VADDPS(sum, total, total)
 	if t.mins {
-		plain := ZMM()
-		VCVTDQ2PS_BCST(a.Offset(smallSums), plain)
-		VMULPS_BCST(constant("minus128th", 0, 0, 0, 0xbc), plain, plain)
-		VMULPS_BCST(a.Offset(smallD), m, scale)
-		VMULPS(scale, plain, plain)
+		plain := every(a.Offset(smallSums))
+		VCVTDQ2PS(plain, plain)
+		plain = mulEvery(constant("minus128th", 0, 0, 0, 0xbc), plain)
+		VMULPS(mulEvery(a.Offset(smallD), m), plain, plain)
 		VADDPS(plain, total, total)
 	}
 }
@@ -118,12 +114,13 @@ func (t *smallType) fill() {
 	scales, codes := t.begin(p)
 	Label("block")
 	d, m := scales()
-	VMOVUPS(d, Mem{Base: to, Disp: smallPanelD})
+	put := func(v VecVirtual, i int) { store(v, Mem{Base: to, Disp: tier.bytes * i}) }
+	put(d, smallPanelD)
 	if t.mins {
-		VMOVUPS(m, Mem{Base: to, Disp: smallPanelM})
+		put(m, smallPanelM)
 	}
-	codes(func(q int, v VecVirtual) { VMOVDQU32(v, Mem{Base: to, Disp: 64 * q}) })
-	ADDQ(U32(smallPanel), to)
+	codes(func(q int, v VecVirtual) { put(v, q) })
+	ADDQ(U32(uint32(tier.bytes*smallPanel)), to)
 	p.next(t.bytes)
 	DECQ(left)
 	JNZ(LabelRef("block"))
@@ -149,22 +146,20 @@ func smallProduct(mins bool) {
 		dots := b.each(func(j int) VecVirtual {
 			return t.start(Mem{Base: b.a[j], Index: at, Scale: 1, Disp: smallSums})
 		})
-		w := ZMM()
 		for q := range 8 {
-			VMOVDQU32(Mem{Base: codes, Disp: 64 * q}, w)
+			w := ready(load(Mem{Base: codes, Disp: tier.bytes * q}), !mins)
 			for j, a := range b.a {
-				VPDPBUSD_BCST(Mem{Base: a, Index: at, Scale: 8, Disp: 4 * q}, w, dots[j])
+				dot(Mem{Base: a, Index: at, Scale: 8, Disp: 4 * q}, w, dots[j])
 			}
 		}
-		d, m := ZMM(), ZMM()
-		VMOVUPS(Mem{Base: codes, Disp: smallPanelD}, d)
+		d, m := load(Mem{Base: codes, Disp: tier.bytes * smallPanelD}), VecVirtual(nil)
 		if mins {
-			VMOVUPS(Mem{Base: codes, Disp: smallPanelM}, m)
+			m = load(Mem{Base: codes, Disp: tier.bytes * smallPanelM})
 		}
 		for j, a := range b.a {
 			t.add(total[j], dots[j], d, m, Mem{Base: a, Index: at, Scale: 1})
 		}
-		ADDQ(U32(smallPanel), codes)
+		ADDQ(U32(uint32(tier.bytes*smallPanel)), codes)
 		ADDQ(Imm(4), at)
 		DECQ(left)
 		JNZ(LabelRef(b.label("block")))
@@ -183,7 +178,7 @@ func (p *panel) nibbles(disp int, mask VecVirtual, then func(l int, low, high Ve
 // tableType is a type whose nibbles stand for values of a table.
 func tableType(name string, bytes, at int, table []uint8, scales func(p *panel) func() VecVirtual) *smallType {
 	return &smallType{name: name, bytes: bytes, begin: func(p *panel) (func() (d, m VecVirtual), func(func(int, VecVirtual))) {
-		nibble, values, d := everyByte(15), inLanes("values"+name, table...), scales(p)
+		nibble, values, d := everyByte(15), valuesOf(name, table), scales(p)
 		return func() (VecVirtual, VecVirtual) { return d(), nil }, func(quad func(int, VecVirtual)) {
 			p.nibbles(at, nibble, func(l int, low, high VecVirtual) {
 				VPSHUFB(low, values, low)
@@ -205,11 +200,19 @@ func firstHalf(p *panel) func() VecVirtual {
 func halfE8M0(p *panel) func() VecVirtual {
 	one, tiny, byte := everyWord(1), everyWord(0x00200000), everyWord(255)
 	return func() VecVirtual {
-		e, v, low := and(byte, p.firstWord(0)), ZMM(), K()
-		VPCMPUD(Imm(2), one, e, low) // at most 1
+		e, v := and(byte, p.firstWord(0)), vec()
 		VPSUBD(one, e, v)
 		VPSLLD(Imm(23), v, v)
-		VPSLLVD(e, tiny, low, v)
+		if wide() {
+			low := K()
+			VPCMPUD(Imm(2), one, e, low) // at most 1
+			VPSLLVD(e, tiny, low, v)
+		} else {
+			high, low := vec(), vec()
+			VPCMPGTD(one, e, high)
+			VPSLLVD(e, tiny, low)
+			VBLENDVPS(high, v, low, v)
+		}
 		return v
 	}
 }
@@ -218,9 +221,8 @@ func halfE8M0(p *panel) func() VecVirtual {
 func (p *panel) withFifth(fifth VecVirtual, disp int, mask VecVirtual, quad func(q int, v VecVirtual)) {
 	p.nibbles(disp, mask, func(l int, low, high VecVirtual) {
 		for i, v := range []VecVirtual{low, high} {
-			q, b := 4*i+l, ZMM()
-			VPMULTISHIFTQB(fifth, shifts("fifth", 4*q, 1), b)
-			quad(q, or(v, bits(b, 0, 1, 4)))
+			q := 4*i + l
+			quad(q, or(v, bits(eights(fifth, 4*q, 1), 0, 1, 4)))
 		}
 	})
 }
@@ -230,11 +232,13 @@ var smallTypes = []*smallType{
 	tableType("IQ4NL", 18, 2, iq4Codes, firstHalf),
 	tableType("MXFP4", 17, 1, fp4Codes, halfE8M0),
 	{name: "Q8_0", bytes: 34, begin: func(p *panel) (func() (d, m VecVirtual), func(func(int, VecVirtual))) {
-		top, d := everyByte(128), firstHalf(p)
+		d := firstHalf(p)
 		return func() (VecVirtual, VecVirtual) { return d(), nil }, func(quad func(int, VecVirtual)) {
 			for i := range 2 {
 				for l, v := range p.words(2 + 16*i) {
-					VPXORD(top, v, v)
+					if wide() {
+						VPXORD(everyByte(128), v, v)
+					}
 					quad(4*i+l, v)
 				}
 			}
@@ -253,13 +257,17 @@ var smallTypes = []*smallType{
 			}
 	}},
 	{name: "Q5_0", bytes: 22, begin: func(p *panel) (func() (d, m VecVirtual), func(func(int, VecVirtual))) {
-		nibble, add := everyByte(15), everyByte(128-16)
+		zero := uint8(128)
+		if !wide() {
+			zero = 0
+		}
+		nibble, add := everyByte(15), everyByte(zero-16)
 		var fifth VecVirtual
 		return func() (VecVirtual, VecVirtual) {
 				w := p.words(0)
-				fifth = ZMM()
+				fifth = vec()
 				VPSLLD(Imm(16), w[1], fifth)
-				VPORD(upperHalf(w[0]), fifth, fifth)
+				fifth = or(upperHalf(w[0]), fifth)
 				return halfFloats(w[0]), nil
 			}, func(quad func(int, VecVirtual)) {
 				p.withFifth(fifth, 6, nibble, func(q int, v VecVirtual) {

@@ -1,8 +1,6 @@
 package main
 
 import (
-	"fmt"
-
 	. "github.com/mmcloughlin/avo/build"
 	. "github.com/mmcloughlin/avo/operand"
 	. "github.com/mmcloughlin/avo/reg"
@@ -16,14 +14,14 @@ const (
 	superD      = 304
 )
 
-// Where the parts of a panel of unpacked weights are: codes, four columns of 16
-// rows a vector; scales; pairs of what sums of activations are multiplied with
-// (minima, or scales times the code of zero); d and m.
+// Which vectors of a panel of unpacked weights are what: codes, four columns
+// each; scales; pairs of what sums of activations are multiplied with (minima, or
+// scales times the code of zero); d and m.
 const (
-	panelScales = 4096
-	panelPairs  = panelScales + 16*64
-	panelD      = panelPairs + 8*64
-	panelM      = panelD + 64
+	panelScales = 64
+	panelPairs  = panelScales + 16
+	panelD      = panelPairs + 8
+	panelM      = panelD + 1
 )
 
 // superType says how a block of 256 weights is unpacked.
@@ -39,7 +37,7 @@ type superType struct {
 
 // heads are a block's scales.
 type heads struct {
-	d, m  VecVirtual
+	d, m  Op
 	scale func(g int) VecVirtual // of group g, as int32s
 	pair  func(g int) VecVirtual // of groups 2g and 2g+1, as int16s
 }
@@ -71,9 +69,12 @@ func (t *superType) one() {
 	Label("chunk")
 	p.prefetch(ahead, t.bytes)
 	h := head()
-	mins := zero()
-	for g := range t.groups() / 2 {
-		VPDPWSSD_BCST(Mem{Base: a, Disp: t.sumsAt(g)}, h.pair(g), mins)
+	var mins VecVirtual
+	if t.pairs() {
+		mins = zero()
+		for g := range t.groups() / 2 {
+			pairDot(Mem{Base: a, Disp: t.sumsAt(g)}, h.pair(g), mins)
+		}
 	}
 	dots, count := map[int]VecVirtual{}, map[int]int{}
 	var sum VecVirtual
@@ -82,7 +83,7 @@ func (t *superType) one() {
 		if count[g] == 0 {
 			dots[g] = zero()
 		}
-		VPDPBUSD_BCST(Mem{Base: a, Disp: 4 * q}, v, dots[g])
+		dot(Mem{Base: a, Disp: 4 * q}, ready(v, !t.mins), dots[g])
 		if count[g]++; count[g] < t.group/4 {
 			return
 		}
@@ -99,28 +100,28 @@ func (t *superType) one() {
 	ADDQ(NewParamAddr("step", 48), a)
 	DECQ(chunks)
 	JNZ(LabelRef("chunk"))
-	VMOVUPS(total, Mem{Base: dst})
-	ADDQ(Imm(64), dst)
+	store(total, Mem{Base: dst})
+	ADDQ(Imm(uint64(tier.bytes)), dst)
 	p.nextPanel(row)
 	DECQ(panels)
 	JNZ(LabelRef("panel"))
 	finish()
 }
 
+// pairs says whether there are pairs: codes with a sign need none.
+func (t *superType) pairs() bool { return wide() || t.mins }
+
 // add adds a block's sums to total.
-func (t *superType) add(total, sum, mins, d, m VecVirtual, ad Mem) {
-	scale := ZMM()
-	if !t.mins {
+func (t *superType) add(total, sum, mins VecVirtual, d, m Op, ad Mem) {
+	if wide() && !t.mins {
 		VPSUBD(mins, sum, sum)
 	}
 	VCVTDQ2PS(sum, sum)
-	VMULPS_BCST(ad, d, scale)
-	VMULPS(scale, sum, sum)
+	VMULPS(mulEvery(ad, d), sum, sum)
 	VADDPS(sum, total, total)
 	if t.mins {
 		VCVTDQ2PS(mins, mins)
-		VMULPS_BCST(ad, m, scale)
-		VMULPS(scale, mins, mins)
+		VMULPS(mulEvery(ad, m), mins, mins)
 		VSUBPS(mins, total, total)
 	}
 }
@@ -132,24 +133,26 @@ func (t *superType) fill() {
 	p := newPanel(param("w"), param("stride"))
 	head, codes := t.begin(p)
 	h := head()
-	store := func(v VecVirtual, disp int) { VMOVDQU32(v, Mem{Base: to, Disp: disp}) }
+	put := func(v Op, i int) { store(register(v), Mem{Base: to, Disp: tier.bytes * i}) }
 	for g := range t.groups() {
-		store(h.scale(g), panelScales+64*g)
+		put(h.scale(g), panelScales+g)
 	}
-	for g := range t.groups() / 2 {
-		store(h.pair(g), panelPairs+64*g)
+	if t.pairs() {
+		for g := range t.groups() / 2 {
+			put(h.pair(g), panelPairs+g)
+		}
 	}
-	store(h.d, panelD)
+	put(h.d, panelD)
 	if t.mins {
-		store(h.m, panelM)
+		put(h.m, panelM)
 	}
-	codes(func(q int, v VecVirtual) { store(v, 64*q) })
+	codes(func(q int, v VecVirtual) { put(v, q) })
 	finish()
 }
 
 // byteOf gives byte j of every word as an int32.
-func byteOf(v VecVirtual, j int, signed bool) VecVirtual {
-	r := ZMM()
+func byteOf(op Op, j int, signed bool) VecVirtual {
+	v, r := register(op), vec()
 	if signed {
 		if j < 3 {
 			VPSLLD(Imm(uint64(24-8*j)), v, r)
@@ -170,18 +173,9 @@ func byteOf(v VecVirtual, j int, signed bool) VecVirtual {
 	return r
 }
 
-// spread gives 16 bytes a place, four times.
-func spread(name string, values []uint8) Mem {
-	var all []uint8
-	for range 4 {
-		all = append(all, values...)
-	}
-	return constant(name, all...)
-}
-
 // pairOf gives bytes 2j and 2j+1 of every word as int16s: in the low bytes, or
 // in the high ones and then shifted right, with their sign.
-func pairOf(v VecVirtual, j int, high bool, shift uint64) VecVirtual {
+func pairOf(op Op, j int, high bool, shift uint64) VecVirtual {
 	name, at := "pairOf"+string(rune('0'+j)), 0
 	if high {
 		name, at = name+"High", 1
@@ -193,8 +187,8 @@ func pairOf(v VecVirtual, j int, high bool, shift uint64) VecVirtual {
 			ctrl[i] = uint8(i/4*4 + 2*j + i%4/2)
 		}
 	}
-	r := ZMM()
-	VPSHUFB(spread(name, ctrl), v, r)
+	r := vec()
+	VPSHUFB(spread(name, ctrl), register(op), r)
 	if high {
 		VPSRAW(Imm(shift), r, r)
 	}
@@ -203,18 +197,20 @@ func pairOf(v VecVirtual, j int, high bool, shift uint64) VecVirtual {
 
 // signedHeads are those of scales in bytes with a sign, zero being 1<<log.
 func signedHeads(d VecVirtual, sc []VecVirtual, log int) heads {
+	s := keep(sc...)
 	return heads{
-		d:     d,
-		scale: func(g int) VecVirtual { return byteOf(sc[g/4], g%4, true) },
-		pair:  func(g int) VecVirtual { return pairOf(sc[g/2], g%2, true, uint64(8-log)) },
+		d:     keep(d)[0],
+		scale: func(g int) VecVirtual { return byteOf(s[g/4], g%4, true) },
+		pair:  func(g int) VecVirtual { return pairOf(s[g/2], g%2, true, uint64(8-log)) },
 	}
 }
 
 // minHeads are those of scales and minima in bytes without a sign.
 func minHeads(d, m VecVirtual, sc, mn []VecVirtual) heads {
+	s := keep(sc...)
 	return heads{
-		d: d, m: m,
-		scale: func(g int) VecVirtual { return byteOf(sc[g/4], g%4, false) },
+		d: keep(d)[0], m: keep(m)[0],
+		scale: func(g int) VecVirtual { return byteOf(s[g/4], g%4, false) },
 		pair:  func(g int) VecVirtual { return pairOf(mn[g/2], g%2, false, 0) },
 	}
 }
@@ -224,7 +220,7 @@ func sixBits(p *panel, nibble VecVirtual) heads {
 	w := p.words(0)
 	low, upper := everyByte(63), everyByte(0x30)
 	shifted := func(v VecVirtual, by uint64) VecVirtual {
-		r := ZMM()
+		r := vec()
 		VPSRLD(Imm(by), v, r)
 		return r
 	}
@@ -263,10 +259,9 @@ var superTypes = []*superType{
 				w := p.words(94)
 				var s [3]VecVirtual
 				for i := range s {
-					high := ZMM()
-					s[i] = upperHalf(w[i])
+					high := vec()
 					VPSLLD(Imm(16), w[i+1], high)
-					VPORD(high, s[i], s[i])
+					s[i] = or(upperHalf(w[i]), high)
 				}
 				nibble, half := everyByte(15), everyByte(32)
 				var sc []VecVirtual
@@ -288,7 +283,7 @@ var superTypes = []*superType{
 						for l, v := range p.words(32 + 32*i + 16*part) {
 							for pair := range 4 {
 								run := 4*i + pair
-								quad(8*run+4*part+l, or(bits(v, 2*pair, 2, 0), bits(third[l], run, 1, 2)))
+								quad(8*run+4*part+l, withSign(or(bits(v, 2*pair, 2, 0), bits(third[l], run, 1, 2)), 4))
 							}
 						}
 					}
@@ -311,13 +306,13 @@ var superTypes = []*superType{
 		nibble := everyByte(15)
 		return func() heads { return sixBits(p, nibble) }, func(quad func(int, VecVirtual)) {
 			first, second := p.words(16), p.words(32)
-			fifth := append(first[:], second[:]...)
+			fifth := keep(append(first[:], second[:]...)...)
 			for i := range 8 {
 				for l, v := range p.words(48 + 16*i) {
 					l += i % 2 * 4
 					run := i / 2 * 2
-					quad(8*run+l, andOr(v, nibble, bits(fifth[l], run, 1, 4)))
-					quad(8*run+8+l, or(bits(v, 4, 4, 0), bits(fifth[l], run+1, 1, 4)))
+					quad(8*run+l, andOr(v, nibble, bits(register(fifth[l]), run, 1, 4)))
+					quad(8*run+8+l, or(bits(v, 4, 4, 0), bits(register(fifth[l]), run+1, 1, 4)))
 				}
 			}
 		}
@@ -334,8 +329,8 @@ var superTypes = []*superType{
 						for run := range 2 {
 							for l, v := range p.words(64*n + 32*run + 16*part) {
 								at := 32*n + 8*run + 4*part + l
-								quad(at, andOr(v, nibble, bits(high[l], 2*run, 2, 4)))
-								quad(at+16, or(bits(v, 4, 4, 0), bits(high[l], 2*run+4, 2, 4)))
+								quad(at, withSign(andOr(v, nibble, bits(high[l], 2*run, 2, 4)), 32))
+								quad(at+16, withSign(or(bits(v, 4, 4, 0), bits(high[l], 2*run+4, 2, 4)), 32))
 							}
 						}
 					}
@@ -344,15 +339,13 @@ var superTypes = []*superType{
 	}},
 	{name: "IQ4XS", bytes: 136, group: 32, begin: func(p *panel) (func() heads, func(func(int, VecVirtual))) {
 		nibble := everyByte(15)
-		table := inLanes("iq4Codes", iq4Codes...)
+		table := valuesOf("iq4", iq4Codes)
 		return func() heads {
 				w := p.words(0)
 				half, upper := everyByte(32), everyByte(0x30)
 				var sc []VecVirtual
 				for i := range 2 {
-					low, high := ZMM(), ZMM()
-					VPMULTISHIFTQB(w[1], shifts("iq4Low", 16*i, 4), low)
-					VPMULTISHIFTQB(w[0], shifts("iq4High", 12+8*i, 2), high)
+					low, high := eights(w[1], 16*i, 4), eights(w[0], 12+8*i, 2)
 					v := andOr(high, upper, and(nibble, low))
 					VPSUBB(half, v, v)
 					sc = append(sc, v)
@@ -378,14 +371,23 @@ var (
 	fp4Codes = []uint8{128, 129, 130, 131, 132, 134, 136, 140, 128, 127, 126, 125, 124, 122, 120, 116}
 )
 
-// shifts is the order to take, as byte j of every word, its 8 bits from bit
-// first+step*j on.
-func shifts(name string, first, step int) VecVirtual {
-	ctrl := make([]uint8, 16)
-	for i := range ctrl {
-		ctrl[i] = uint8((first + step*(i%4) + i/4%2*32) % 64)
+// valuesOf is a table for VPSHUFB of values plus 128, or with their sign.
+func valuesOf(name string, plus []uint8) VecVirtual {
+	if wide() {
+		return inLanes(name+"Codes", plus...)
 	}
-	v := ZMM()
-	VMOVDQU32(spread(fmt.Sprintf("%s%d", name, first), ctrl), v)
+	var signed []uint8
+	for _, v := range plus {
+		signed = append(signed, v^128)
+	}
+	return inLanes(name+"Values", signed...)
+}
+
+// withSign takes zero, a power of two above all low bits of codes, from codes,
+// where they have a sign.
+func withSign(v VecVirtual, zero uint8) VecVirtual {
+	if !wide() {
+		VPSUBB(everyByte(zero), v, v)
+	}
 	return v
 }
