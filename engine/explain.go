@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -71,6 +72,9 @@ func (k *Known) compare(ctx context.Context, r *resolution, todo []int, last map
 	had := map[int]cache.ActionID{}
 	for n, i := range at {
 		before[i], had[i] = entries[n], olds[n]
+		if entries[n] != nil {
+			r.noteChanged(i, entries[n].Key)
+		}
 	}
 	for _, i := range todo {
 		old, planned := had[i]
@@ -238,16 +242,61 @@ func (r *resolution) unknownInput(in *Input) string {
 	return fmt.Sprintf("source %s is not hashed yet", s.Name)
 }
 
+// noteChanged keeps which sources of an action are not what they were, where its
+// key has a component for each of them alone.
+func (r *resolution) noteChanged(i int, was []cache.Component) {
+	at := slices.IndexFunc(was, func(c cache.Component) bool { return strings.HasPrefix(c.Name, inputPrefix) })
+	if at < 0 {
+		return
+	}
+	inputs := r.plan.Actions[i].Inputs
+	for n := 0; n < len(inputs) && at < len(was); at++ {
+		m := n + 1
+		for m < len(inputs) && inputs[m].Name == inputs[n].Name {
+			m++
+		}
+		if was[at].Name != inputPrefix+inputs[n].Name {
+			return
+		}
+		in := &inputs[n]
+		if m == n+1 && in.Source >= 0 && !r.sources[in.Source].IsZero() && was[at].Value != string(r.appendInput(nil, inputs[n:m], &keyScratch{})) {
+			if r.changed == nil {
+				r.changed = map[int]bool{}
+			}
+			r.changed[in.Source] = true
+		}
+		n = m
+	}
+}
+
+// changedInput names the input that changed. Of several in one component of the
+// key those are named of which another action tells the same.
 func (r *resolution) changedInput(inputs []Input) string {
 	what := "input"
-	name := ""
-	if in := inputs[0]; in.Source >= 0 {
-		what, name = "source", r.plan.Sources[in.Source].Name
-	} else {
-		name = r.plan.Actions[in.Action].Address
+	if inputs[0].Source >= 0 {
+		what = "source"
 	}
+	changed := inputs
 	if len(inputs) > 1 {
-		return fmt.Sprintf("one of %d %ss changed (%s, …)", len(inputs), what, name)
+		changed = nil
+		for _, in := range inputs {
+			if in.Source >= 0 && r.changed[in.Source] || in.Source < 0 && r.states[in.Action].Status == Rebuild {
+				changed = append(changed, in)
+			}
+		}
 	}
-	return fmt.Sprintf("%s %s changed", what, name)
+	switch {
+	case len(changed) == 0:
+		return fmt.Sprintf("one of %d %ss changed (%s, …)", len(inputs), what, r.inputName(&inputs[0]))
+	case len(changed) == 1:
+		return fmt.Sprintf("%s %s changed", what, r.inputName(&changed[0]))
+	}
+	return fmt.Sprintf("%s %s and %d more changed", what, r.inputName(&changed[0]), len(changed)-1)
+}
+
+func (r *resolution) inputName(in *Input) string {
+	if in.Source >= 0 {
+		return r.plan.Sources[in.Source].Name
+	}
+	return r.plan.Actions[in.Action].Address
 }

@@ -32,6 +32,9 @@ type resolution struct {
 	files   []fileState
 	sources []cache.OutputID // content of Plan.Sources, zero where unknown
 	states  []State
+	// changed are sources that are not what an action of the last plan was made
+	// of, as far as misses were explained.
+	changed map[int]bool
 	// learned says that sources holds what the records may not.
 	learned bool
 	// entries of finished or cached actions, by action.

@@ -150,8 +150,8 @@ func merge(a, b []int) []int {
 func (e *execution) found(i int, id cache.ActionID, entry *cache.Entry) {
 	e.mu.Lock()
 	e.known.entries[i] = entry
-	e.known.states[i].ID = id
-	e.res.States[i] = State{Status: Cached, ID: id, Entry: entry}
+	e.known.states[i] = State{Status: Cached, ID: id, Entry: entry}
+	e.res.States[i] = e.known.states[i]
 	e.sinceEarlier(i)
 	e.mu.Unlock()
 	e.advance(i, e.plan.Actions[i].Work)
