@@ -82,7 +82,7 @@ type memoryBlob struct{ *bytes.Reader }
 func (b *memoryBlob) Close() error                    { return nil }
 func (b *memoryBlob) Extent() (*os.File, int64, bool) { return nil, 0, false }
 
-// Quarantine drops a blob and the entries that name it.
+// Quarantine drops a blob.
 func (m *Memory) Quarantine(ctx context.Context, id OutputID) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -90,9 +90,6 @@ func (m *Memory) Quarantine(ctx context.Context, id OutputID) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	delete(m.blobs, id)
-	maps.DeleteFunc(m.actions, func(_ ActionID, e *Entry) bool {
-		return slices.ContainsFunc(e.Outputs, func(o Output) bool { return o.ID == id })
-	})
 	return nil
 }
 

@@ -7,9 +7,10 @@ import (
 	"os"
 )
 
-// Quarantine takes a blob out of use: its row and those of all actions that
-// name it are removed from the index, its bytes go to tmp/quarantine. Its
-// neighbours in a pack stay.
+// Quarantine takes a blob out of use: its row is removed from the index, its
+// bytes go to tmp/quarantine. Its neighbours in a pack stay, and so do the rows
+// of the actions that name it: they count for nothing until one of them, or
+// another action, makes the blob again, and then all of them do.
 func (l *Local) Quarantine(ctx context.Context, id OutputID) error {
 	_, err := l.takeOut(ctx, map[OutputID]*location{id: nil})
 	return err
@@ -51,19 +52,17 @@ func (l *Local) takeOut(ctx context.Context, bad map[OutputID]*location) (out ta
 				return err
 			}
 		}
-		_, err := t.dropActions(func(id ActionID, e *Entry) bool {
-			drop := e == nil
-			if e != nil {
-				for _, o := range e.Outputs {
-					if _, isBad := bad[o.ID]; isBad && !out.skipped[o.ID] {
-						out.actions[o.ID] = append(out.actions[o.ID], id)
-						drop = true
-					}
+		return t.eachAction(func(id ActionID, e *Entry) error {
+			if e == nil {
+				return nil
+			}
+			for _, o := range e.Outputs {
+				if _, isBad := bad[o.ID]; isBad && !out.skipped[o.ID] {
+					out.actions[o.ID] = append(out.actions[o.ID], id)
 				}
 			}
-			return drop
+			return nil
 		})
-		return err
 	})
 	if err != nil {
 		return out, l.explain(err)

@@ -59,8 +59,8 @@ type Store interface {
 	Open(ctx context.Context, id OutputID) (Blob, error)
 
 	// Quarantine takes a blob that proved corrupt out of use: later Lookups of
-	// the actions that produced it are misses. The bytes are kept aside where
-	// the store can, and said in the log.
+	// the actions that produced it are misses until one makes it again. The
+	// bytes are kept aside where the store can, and said in the log.
 	Quarantine(ctx context.Context, id OutputID) error
 }
 

@@ -26,7 +26,7 @@ type BadBlob struct {
 	Path        string     `json:"path"`                  // where it lies, or should
 	Offset      int64      `json:"offset"`                // in that file
 	Quarantined string     `json:"quarantined,omitempty"` // where its bytes were kept
-	Actions     []ActionID `json:"actions"`               // whose entries were removed
+	Actions     []ActionID `json:"actions"`               // that made it
 }
 
 // VerifyReport is what Verify found. The lists are ordered by ID.
@@ -35,8 +35,7 @@ type VerifyReport struct {
 	Bytes   int64     `json:"bytes"`
 	Corrupt []BadBlob `json:"corrupt"` // their bytes have another hash
 	Missing []BadBlob `json:"missing"` // their file is gone or too short
-	// Dropped counts entries that named a blob of which the index knew nothing,
-	// or that could not be read.
+	// Dropped counts entries that could not be read.
 	Dropped int `json:"dropped"`
 	// Orphans are files that no blob of the index lies in; gc removes them.
 	Orphans []string `json:"orphans"`
@@ -48,32 +47,31 @@ func (r *VerifyReport) Clean() bool {
 }
 
 // Verify reads every blob and compares it with its hash. Corrupt blobs are
-// quarantined, missing ones dropped, with the entries that name them. In a
-// cache that cannot be written the report is complete, and an error says that
+// quarantined, missing ones dropped: what made them runs again. In a cache that cannot be written the report is complete, and an error says that
 // nothing was repaired.
 func (l *Local) Verify(ctx context.Context, opts VerifyOptions) (VerifyReport, error) {
 	if release, err := l.Lease(ctx); err == nil { // a cache that cannot be written needs none
 		defer release()
 	}
 	var report VerifyReport
-	blobs, orphans, dangling, err := l.listBlobs(ctx)
+	blobs, orphans, damaged, err := l.listBlobs(ctx)
 	if err != nil {
 		return report, err
 	}
 	report.Orphans = orphans
 	bad, err := l.checkBlobs(ctx, blobs, opts, &report)
-	if err == nil && (len(bad) > 0 || dangling) {
-		err = l.repair(ctx, bad, dangling, &report)
+	if err == nil && (len(bad) > 0 || damaged) {
+		err = l.repair(ctx, bad, damaged, &report)
 	}
 	return report, err
 }
 
 // listBlobs lists the blobs in the order in which they lie, and the files that
-// none of them lies in. dangling: there are entries that name others, or that
+// none of them lies in. damaged: there are entries that name others, or that
 // are damaged.
-func (l *Local) listBlobs(ctx context.Context) (blobs []placedBlob, orphans []string, dangling bool, err error) {
+func (l *Local) listBlobs(ctx context.Context) (blobs []placedBlob, orphans []string, damaged bool, err error) {
 	err = l.index.scan(ctx, func(t *tx) (err error) {
-		blobs, dangling = nil, false
+		blobs, damaged = nil, false
 		if err := t.eachBlob(func(id OutputID, at location, ok bool) error {
 			if ok {
 				blobs = append(blobs, placedBlob{id, at})
@@ -86,7 +84,7 @@ func (l *Local) listBlobs(ctx context.Context) (blobs []placedBlob, orphans []st
 			return err
 		}
 		return t.eachAction(func(_ ActionID, e *Entry) error {
-			dangling = dangling || t.isDangling(e)
+			damaged = damaged || e == nil
 			return nil
 		})
 	})
@@ -96,21 +94,7 @@ func (l *Local) listBlobs(ctx context.Context) (blobs []placedBlob, orphans []st
 		}
 		return int(min(max(a.at.offset-b.at.offset, -1), 1))
 	})
-	return blobs, orphans, dangling, err
-}
-
-// isDangling reports whether an entry is damaged or names a blob that the index
-// does not list.
-func (t *tx) isDangling(e *Entry) bool {
-	if e == nil {
-		return true
-	}
-	for _, o := range e.Outputs {
-		if _, ok := t.location(o.ID); !ok {
-			return true
-		}
-	}
-	return false
+	return blobs, orphans, damaged, err
 }
 
 func (l *Local) listOrphans(blobs []placedBlob) ([]string, error) {
@@ -212,7 +196,7 @@ func (l *Local) checkBlob(ctx context.Context, b placedBlob, buf []byte) (missin
 }
 
 // repair takes out what was found at fault and completes the report.
-func (l *Local) repair(ctx context.Context, bad map[OutputID]badBlob, dangling bool, report *VerifyReport) error {
+func (l *Local) repair(ctx context.Context, bad map[OutputID]badBlob, damaged bool, report *VerifyReport) error {
 	locations := map[OutputID]*location{}
 	for id, b := range bad {
 		at := b.at
@@ -234,11 +218,11 @@ func (l *Local) repair(ctx context.Context, bad map[OutputID]badBlob, dangling b
 	byID := func(a, b BadBlob) int { return bytes.Compare(a.ID[:], b.ID[:]) }
 	slices.SortFunc(report.Corrupt, byID)
 	slices.SortFunc(report.Missing, byID)
-	if err != nil || !dangling {
+	if err != nil || !damaged {
 		return err
 	}
 	return l.explain(l.index.update(ctx, func(t *tx) (err error) {
-		report.Dropped, err = t.dropActions(func(_ ActionID, e *Entry) bool { return t.isDangling(e) })
+		report.Dropped, err = t.dropActions(func(_ ActionID, e *Entry) bool { return e == nil })
 		return err
 	}))
 }

@@ -45,8 +45,11 @@ func TestVerify(t *testing.T) {
 	bigPath, _ := smudge(t, l, big.ID)
 	gonePath := extentPath(t, l, gone.ID)
 	require.NoError(t, os.Remove(gonePath))
-	edit(t, filepath.Join(dir, "index.db"), func(tx *bbolt.Tx) error { // an entry without its blob's row
-		return tx.Bucket([]byte("blobs")).Delete(entries[6].Outputs[0].ID[:])
+	edit(t, filepath.Join(dir, "index.db"), func(tx *bbolt.Tx) error { // an entry that nobody can read
+		if err := tx.Bucket([]byte("actions")).Put(ids[12][:], []byte("damage")); err != nil {
+			return err
+		}
+		return tx.Bucket([]byte("blobs")).Delete(entries[6].Outputs[0].ID[:]) // and a blob that is not listed
 	})
 
 	var calls int
@@ -85,7 +88,7 @@ func TestVerify(t *testing.T) {
 	entries, err = l.Lookup(t.Context(), ids)
 	require.NoError(t, err)
 	for i, e := range entries {
-		require.Equal(t, i == 5 || i == 6, e == nil)
+		require.Equal(t, i == 5 || i == 6 || i == 12, e == nil)
 	}
 
 	ctx, cancel := context.WithCancel(t.Context())

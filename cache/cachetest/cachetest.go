@@ -43,6 +43,7 @@ func Run(t *testing.T, open func(t *testing.T) cache.Store) {
 		{"Concurrency", testConcurrency},
 		{"Quarantine", testQuarantine},
 		{"QuarantineThenRemade", testRemade},
+		{"QuarantineThenRemadeForAll", testRemadeForAll},
 		{"CorruptRead", testCorrupt},
 		{"Extent", testExtent},
 		{"Cancelled", testCancelled},
@@ -438,6 +439,26 @@ func testRemade(t *testing.T, s cache.Store) {
 		require.NotNil(t, lookup(t, s, Action(i))[0])
 		requireContent(t, s, Bytes(1, size), out.ID)
 	}
+}
+
+// testRemadeForAll has a blob of several actions: one of them makes it again, and
+// none of the others has to.
+func testRemadeForAll(t *testing.T, s cache.Store) {
+	shared := Store(t, s, Action(1), Bytes(1, 6000))
+	b := begin(t, s)
+	own := Put(t, b, "own", Bytes(2, 100))
+	require.NoError(t, b.Commit(t.Context(), []cache.Commit{
+		{ID: Action(2), Entry: cache.Entry{Outputs: []cache.Output{own, {Name: "same", ID: shared.ID, Size: shared.Size}}}},
+	}))
+	require.NoError(t, s.Quarantine(t.Context(), shared.ID))
+	have := lookup(t, s, Action(1), Action(2))
+	require.Nil(t, have[0])
+	require.Nil(t, have[1])
+	Store(t, s, Action(1), Bytes(1, 6000))
+	have = lookup(t, s, Action(1), Action(2))
+	require.NotNil(t, have[0])
+	require.NotNil(t, have[1])
+	requireContent(t, s, Bytes(1, 6000), shared.ID)
 }
 
 func testCorrupt(t *testing.T, s cache.Store) {
