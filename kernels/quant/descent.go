@@ -187,8 +187,7 @@ func (j *secondJob) improveD(first, r int) {
 }
 
 // improveShared moves a scale that all runs share to what suits their codes
-// best; slope is by how much weight i
-// grows with it.
+// best; slope is by how much weight i grows with it.
 func (j *secondJob) improveShared(scale *uint16, first, r int, slope func(i int) float32) {
 	s, size := &j.block, j.t.Block
 	for i := range size {

@@ -13,7 +13,8 @@ type lattice struct {
 	codec  *gridCodec
 	scales scaleRule
 	// code tells which bits of a block are those of weight i's code. Where codes
-	// are no bits of their own, get and put read and write all of a block's; those with a codebook have neither.
+	// are no bits of their own, get and put read and write all of a block's; types
+	// with a codebook have neither.
 	code     func(i int) []codeField
 	get, put func(p *parts, block []byte)
 	// read and write are for what a block stores besides codes; write need not

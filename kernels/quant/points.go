@@ -1,6 +1,9 @@
 package quant
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // Rounding under second moments for types with a codebook: 8 or 4 neighbours are
 // chosen together, by the sum of what each of them costs once those before it
@@ -189,8 +192,10 @@ type pointFinder struct {
 	shift  float32
 	minus  bool
 	signed bool
-	even   bool // only with that many minus signs that parity is 0
-	parity int  // of the signs wanted
+	from   int  // the first column
+	flip   int  // the column whose sign is to be wrong; -1: none
+	even   bool // only what has an even number of minus signs, plus parity
+	parity int
 	v      [8]float32
 
 	best  float32
@@ -200,9 +205,9 @@ type pointFinder struct {
 	y     [8]float32
 }
 
-// search looks for the codeword of columns from on. With even, an odd number of
-// signs, parity being added, is made even: one of them is not that of the value
-// asked for.
+// search looks for the codeword of columns from on. With even, the number of
+// minus signs plus parity has to be even; where it isn't, one sign is not that of
+// the value asked for.
 func (f *pointFinder) search(from int, even bool, parity int, limit float32) {
 	f.best, f.even, f.parity = limit, false, parity
 	f.run(from, -1)
@@ -251,51 +256,95 @@ func (f *pointFinder) give(p *gridPoint, y []float32, from int) {
 }
 
 // run looks at all codewords whose cost may be below the best; flip is the
-// column whose sign is to be wrong, -1 for none. Codewords that share their
-// first half share its cost.
+// column whose sign is to be wrong, -1 for none.
 func (f *pointFinder) run(from, flip int) {
-	g := f.g
-	half, end := from+g.weights/2, from+g.weights
-	for h := range len(g.first) - 1 {
-		first, last := g.first[h], g.first[h+1]
-		if first == last {
-			continue
-		}
-		cost, signs := float32(0), uint8(0)
-		head := &g.point[first]
-		for i := from; i < half && cost < f.best; i++ {
-			cost += f.column(i, from, head[i-from], flip, &signs)
-		}
-		if !(cost < f.best) {
-			continue
-		}
-		for place := first; place < last; place++ {
-			c, s := cost, signs
-			word := &g.point[place]
-			for i := half; i < end && c < f.best; i++ {
-				c += f.column(i, from, word[i-from], flip, &s)
+	f.from, f.flip = from, flip
+	f.node(0, 0, 0, 0)
+}
+
+// node chooses the level of a column in the first half of codewords, the cheapest
+// first, so that most others need no look (as in sphere decoding, Schnorr and
+// Euchner, 1994). head are the levels before, as grid.first has them.
+func (f *pointFinder) node(depth, head int, cost float32, signs uint8) {
+	if depth == f.g.weights/2 {
+		f.tails(head, cost, signs)
+		return
+	}
+	i, count, weight := f.from+depth, 8, 1<<(4*depth)
+	if f.g.weights == 8 {
+		count, weight = 3, [4]int{1, 3, 16, 48}[depth]
+	}
+	asked := f.u.c[i]
+	for k := f.from; k < i; k++ {
+		asked -= float32(f.u.m[i][k] * f.v[k])
+	}
+	var costs, values [8]float32
+	for l := range count {
+		costs[l], values[l] = f.column(i, asked, f.g.level[l])
+		costs[l] += cost
+	}
+	for range count {
+		low := 0
+		for l := 1; l < count; l++ {
+			if costs[l] < costs[low] {
+				low = l
 			}
-			if !(c < f.best) || f.even && (bits.OnesCount8(s)+f.parity)&1 != 0 {
-				continue
+		}
+		c := costs[low]
+		if !(c < f.best) {
+			return
+		}
+		costs[low] = maxFloat
+		f.v[i] = values[low]
+		f.node(depth+1, head+low*weight, c, signs|f.sign(i, values[low], f.g.level[low]))
+	}
+}
+
+// tails looks at all codewords with a head.
+func (f *pointFinder) tails(head int, cost float32, signs uint8) {
+	g, u := f.g, f.u
+	half, end := f.from+g.weights/2, f.from+g.weights
+	rest := u.c // what is asked once the first half is known
+	for i := half; i < end; i++ {
+		for k := f.from; k < half; k++ {
+			rest[i] -= float32(u.m[i][k] * f.v[k])
+		}
+	}
+	for place := g.first[head]; place < g.first[head+1]; place++ {
+		c, s := cost, signs
+		word := g.point[place][end-half:]
+		for i := half; i < end && c < f.best; i++ {
+			asked := rest[i]
+			for k := half; k < i; k++ {
+				asked -= float32(u.m[i][k] * f.v[k])
 			}
+			level := word[i-half]
+			e, v := f.column(i, asked, level)
+			c += e
+			f.v[i] = v
+			s |= f.sign(i, v, level)
+		}
+		if c < f.best && !(f.even && (bits.OnesCount8(s)+f.parity)&1 != 0) {
 			f.best, f.at, f.signs, f.off, f.y = c, place, s, f.minus, f.v
 		}
 	}
 }
 
-// column chooses the sign of column i for a level, and gives what that costs.
-func (f *pointFinder) column(i, from int, level float32, flip int, signs *uint8) float32 {
-	u := f.u
-	t := u.c[i]
-	for k := from; k < i; k++ {
-		t -= float32(u.m[i][k] * f.v[k])
-	}
-	v := float32(f.b * (level + f.shift))
-	if f.signed && (t*v < 0) != (i == flip) {
+// column gives what a level costs in column i, which asks for a value, and the
+// level's value with its sign.
+func (f *pointFinder) column(i int, asked, level float32) (cost, v float32) {
+	v = float32(f.b * (level + f.shift))
+	if f.signed && (asked*v < 0) != (i == f.flip) {
 		v = -v
-		*signs |= 1 << i
 	}
-	f.v[i] = v
-	r := t - v
-	return float32(u.d[i] * float32(r*r))
+	r := asked - v
+	return float32(f.u.d[i] * float32(r*r)), v
+}
+
+// sign is the bit of column i where the value is that of the level, negated.
+func (f *pointFinder) sign(i int, v, level float32) uint8 {
+	if f.signed && math.Signbit(float64(v)) != math.Signbit(float64(f.b*level)) {
+		return 1 << i
+	}
+	return 0
 }

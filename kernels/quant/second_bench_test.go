@@ -8,11 +8,10 @@ import (
 // second of one core, and the error under second moments in units of that of
 // the normal effort with the moments' diagonal.
 func BenchmarkEfforts(b *testing.B) {
-	const rows, cols = 32, 2048
+	const rows, cols = 64, 2048
 	x := randomRows(90, rows, cols)
-	m := secondMoments(b, secondMatrix(91, cols, 2*cols), cols, 0.01)
-	for _, name := range []string{"q2_k", "q3_k", "q4_k", "q6_k", "q4_0", "iq4_xs", "mxfp4", "nvfp4", "mlx_affine4_g64", "iq2_xxs", "iq2_s", "iq3_xxs", "iq3_s", "iq1_s"} {
-		q, _ := Lookup(name)
+	m := secondMoments(b, secondMatrix(91, cols, cols), cols, 0.01)
+	for _, q := range latticeTypes() {
 		base := encode(b, q, x, Options{Cols: cols, Importance: m.Diagonal(), Effort: Normal})
 		reference := m.Error(x, decode(q, base, len(x)))
 		for _, how := range []struct {
