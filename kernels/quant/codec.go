@@ -20,6 +20,7 @@ type work struct {
 	super   superState
 	affine  affineState
 	grid    gridState
+	batch   gridBatch
 	columns columns
 	small   smallState
 	turned  *[superBlock]float32 // w as columns, for codecs that search these

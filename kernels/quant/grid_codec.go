@@ -7,9 +7,11 @@ type gridCodec struct {
 	signs  gridSigns
 	run    int // weights that share an integer: 32 or 16
 	unit   float32
-	most   float32 // largest n: 15 or 7
-	shifts bool    // each unit of 8 weights has its own shift, not each run
-	plans  [3]gridPlan
+	most   float32  // largest n: 15 or 7
+	shifts bool     // each unit of 8 weights has its own shift, not each run
+	plan   gridPlan // of the best effort
+	table  func() *gridTable
+	lanes  [2]gridLanePlan // by effort below the best
 }
 
 // gridPlan says what a search tries.
@@ -24,9 +26,6 @@ type gridPlan struct {
 	// reach has a number for each turn of: integers and points for d, d for
 	// them. It is how many integers are tried on each side; at most 7.
 	reach []int
-	// joint looks for codewords and the sign to be wrong, where one must be, at
-	// the same time; else the sign is chosen first.
-	joint bool
 }
 
 // gridBlock is what a block stores: d, the integers and the points.
@@ -60,7 +59,10 @@ type gridTries struct {
 
 // encode fills k.grid. It gives false where d overflows.
 func (c *gridCodec) encode(k *work) bool {
-	s, p := &k.grid, &c.plans[k.effort]
+	if k.effort < Best {
+		return c.encodeLanes(k, &c.lanes[k.effort])
+	}
+	s, p := &k.grid, &c.plan
 	s.grid = c.grid()
 	top := float32(0)
 	for j := range superBlock / c.run {

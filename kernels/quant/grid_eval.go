@@ -7,7 +7,7 @@ package quant
 func (c *gridCodec) eval(k *work, b *lanes, j int) {
 	x, w, points := c.part(k, j)
 	b.qx, b.qq = [laneCount]float32{}, [laneCount]float32{}
-	u := gridUnit{joint: c.plans[k.effort].joint}
+	var u gridUnit
 	switch {
 	case c.signs != inGrid:
 		for i := range points {

@@ -7,7 +7,6 @@ type gridUnit struct {
 	x, w, wx [8]float32 // x: magnitudes where the type stores signs
 	signs    uint8      // bits of the negative weights
 	odd      bool       // an odd number of signs where only an even one is stored
-	joint    bool       // gridPlan.joint
 }
 
 // gridPoint is what the file stores of a unit.
@@ -55,10 +54,6 @@ func (u *gridUnit) sums(q *[8]float32) (s unitSums) {
 
 // nearest finds the point at scale s. What p holds is the guess.
 func (u *gridUnit) nearest(g *grid, t *[2]gridCosts, s float32, p *gridPoint) unitSums {
-	if u.odd && !u.joint {
-		v := u.corrected(s * g.level[0])
-		return v.nearest(g, t, s, p)
-	}
 	p.signs = u.signs
 	var q [8]float32
 	if g.weights == 8 {
@@ -139,20 +134,4 @@ func (u *gridUnit) nearestShifted(g *grid, t *[2]gridCosts, s float32, p *gridPo
 		q[i] += shift
 	}
 	return u.sums(&q), cost
-}
-
-// corrected is u with the sign changed that seems to cost least, low being the
-// lowest level at the scale.
-func (u *gridUnit) corrected(low float32) gridUnit {
-	at, least := 0, float32(0)
-	for i, v := range u.x {
-		if e := u.wx[i] * max(v, low); i == 0 || e < least {
-			at, least = i, e
-		}
-	}
-	v := *u
-	v.x[at], v.wx[at] = -v.x[at], -v.wx[at]
-	v.signs ^= 1 << at
-	v.odd = false
-	return v
 }

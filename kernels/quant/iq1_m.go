@@ -36,7 +36,9 @@ var iq1MCodec = gridCodec{
 	run:    16,
 	unit:   1,
 	most:   7,
-	plans:  iq1Plans,
+	table:  ternaryTable,
+	plan:   iq1Plan,
+	lanes:  iq1Lanes,
 }
 
 func encodeIQ1M(dst []byte, k *work) bool {

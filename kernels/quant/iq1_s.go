@@ -43,17 +43,23 @@ var iq1SCodec = gridCodec{
 	run:   32,
 	unit:  1,
 	most:  7,
-	plans: iq1Plans,
+	table: ternaryTable,
+	plan:  iq1Plan,
+	lanes: iq1Lanes,
 }
 
 // ternaryGrid is that of both iq1 types.
 var ternaryGrid = lazyGrid8(packedIQ1S[:], -1, 0, 1)
 
-var iq1Plans = [3]gridPlan{
-	Fast:   {tops: span(0.1, 1, 4), steps: span(0.8, 1.1, 8), keep: 1, reach: []int{0}},
-	Normal: {tops: span(0.1, 1, 8), steps: span(0.7, 1.15, 16), keep: 1, reach: []int{1, 0}},
-	Best:   {tops: span(0.1, 1.1, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}},
+// iq1Plan is that of the best effort.
+var iq1Plan = gridPlan{tops: span(0.1, 1.1, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}}
+
+var iq1Lanes = [2]gridLanePlan{
+	Fast:   {tops: span(0.2, 1, 4), steps: span(0.8, 1.1, 8), reach: []int{0}, near: 4},
+	Normal: {tops: span(0.1, 1, 10), steps: span(0.7, 1.15, 16), reach: []int{1, 1}, near: 8, exact: true},
 }
+
+var ternaryTable = lazyTable(ternaryGrid)
 
 func encodeIQ1S(dst []byte, k *work) bool {
 	ok := iq1SCodec.encode(k)

@@ -21,13 +21,17 @@ func decodeIQ2S(dst []float32, src []byte) {
 	}
 }
 
+var iq2SGrid = lazyGrid8(packedIQ2S[:], 8, 25, 43)
+
 var iq2SCodec = gridCodec{
-	grid:  lazyGrid8(packedIQ2S[:], 8, 25, 43),
+	grid:  iq2SGrid,
+	table: lazyTable(iq2SGrid),
 	signs: anySigns,
 	run:   16,
 	unit:  0.125,
 	most:  15,
-	plans: iq2Plans,
+	plan:  iq2Plan,
+	lanes: iq2Lanes,
 }
 
 func encodeIQ2S(dst []byte, k *work) bool {

@@ -22,13 +22,17 @@ func decodeIQ2XS(dst []float32, src []byte) {
 	}
 }
 
+var iq2XSGrid = lazyGrid8(packedIQ2XS[:], 8, 25, 43)
+
 var iq2XSCodec = gridCodec{
-	grid:  lazyGrid8(packedIQ2XS[:], 8, 25, 43),
+	grid:  iq2XSGrid,
+	table: lazyTable(iq2XSGrid),
 	signs: evenCount,
 	run:   16,
 	unit:  0.125,
 	most:  15,
-	plans: iq2Plans,
+	plan:  iq2Plan,
+	lanes: iq2Lanes,
 }
 
 func encodeIQ2XS(dst []byte, k *work) bool {

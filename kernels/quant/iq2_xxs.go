@@ -25,20 +25,25 @@ func decodeIQ2XXS(dst []float32, src []byte) {
 	}
 }
 
+var iq2XXSGrid = lazyGrid8(packedIQ2XXS[:], 8, 25, 43)
+
 var iq2XXSCodec = gridCodec{
-	grid:  lazyGrid8(packedIQ2XXS[:], 8, 25, 43),
+	grid:  iq2XXSGrid,
+	table: lazyTable(iq2XXSGrid),
 	signs: evenCount,
 	run:   32,
 	unit:  0.125,
 	most:  15,
-	plans: iq2Plans,
+	plan:  iq2Plan,
+	lanes: iq2Lanes,
 }
 
-// iq2Plans are those of all iq2 types.
-var iq2Plans = [3]gridPlan{
-	Fast:   {tops: span(0.4, 1.3, 5), steps: span(0.8, 1.1, 8), keep: 1, reach: []int{0}},
-	Normal: {tops: span(0.3, 1.3, 8), steps: span(0.7, 1.15, 16), keep: 1, reach: []int{1, 0}, joint: true},
-	Best:   {tops: span(0.2, 1.45, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}, joint: true},
+// iq2Plan is that of the best effort.
+var iq2Plan = gridPlan{tops: span(0.2, 1.45, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}}
+
+var iq2Lanes = [2]gridLanePlan{
+	Fast:   {tops: span(0.4, 1.3, 4), steps: span(0.8, 1.1, 8), reach: []int{0}, near: 4},
+	Normal: {tops: span(0.3, 1.3, 12), steps: span(0.7, 1.15, 16), reach: []int{1, 1}, near: 8, exact: true},
 }
 
 func encodeIQ2XXS(dst []byte, k *work) bool {

@@ -21,13 +21,17 @@ func decodeIQ3S(dst []float32, src []byte) {
 	}
 }
 
+var iq3SGrid = lazyGrid4(packedIQ3S[:], 1, 3, 5, 7, 9, 11, 13, 15)
+
 var iq3SCodec = gridCodec{
-	grid:  lazyGrid4(packedIQ3S[:], 1, 3, 5, 7, 9, 11, 13, 15),
+	grid:  iq3SGrid,
+	table: lazyTable(iq3SGrid),
 	signs: anySigns,
 	run:   32,
 	unit:  1,
 	most:  15,
-	plans: iq3Plans,
+	plan:  iq3Plan,
+	lanes: iq3SLanes,
 }
 
 func encodeIQ3S(dst []byte, k *work) bool {

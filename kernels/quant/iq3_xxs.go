@@ -28,21 +28,35 @@ func decodeIQ3XXS(dst []float32, src []byte) {
 	}
 }
 
+var iq3XXSGrid = lazyGrid4(packedIQ3XXS[:], 4, 12, 20, 28, 36, 44, 52, 62)
+
 var iq3XXSCodec = gridCodec{
-	grid:  lazyGrid4(packedIQ3XXS[:], 4, 12, 20, 28, 36, 44, 52, 62),
+	grid:  iq3XXSGrid,
+	table: lazyTable(iq3XXSGrid),
 	signs: evenCount,
 	run:   32,
 	unit:  0.25,
 	most:  15,
-	plans: iq3Plans,
+	plan:  iq3Plan,
+	lanes: iq3XXSLanes,
 }
 
 // iq3Plans are those of all iq3 types.
-var iq3Plans = [3]gridPlan{
-	Fast:   {tops: span(0.5, 1.3, 4), steps: span(0.8, 1.1, 8), keep: 1, reach: []int{0}},
-	Normal: {tops: span(0.4, 1.3, 8), steps: span(0.7, 1.15, 16), keep: 1, reach: []int{1, 0}},
-	Best:   {tops: span(0.2, 1.45, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}, joint: true},
-}
+// iq3Plan is that of the best effort.
+var iq3Plan = gridPlan{tops: span(0.2, 1.45, 16), steps: span(0.5, 1.3, 32), keep: 2, reach: []int{2, 1, 0}}
+
+// The codewords of iq3_xxs lie further apart than those of iq3_s.
+var (
+	iq3XXSLanes = [2]gridLanePlan{
+		Fast:   {tops: span(0.5, 1.3, 4), steps: span(0.8, 1.1, 8), reach: []int{0}, near: 8},
+		Normal: iq3Normal,
+	}
+	iq3SLanes = [2]gridLanePlan{
+		Fast:   {tops: span(0.5, 1.3, 6), steps: span(0.8, 1.1, 8), reach: []int{0}, near: 4},
+		Normal: iq3Normal,
+	}
+	iq3Normal = gridLanePlan{tops: span(0.4, 1.3, 12), steps: span(0.7, 1.15, 16), reach: []int{1, 1}, near: 8, exact: true}
+)
 
 func encodeIQ3XXS(dst []byte, k *work) bool {
 	ok := iq3XXSCodec.encode(k)

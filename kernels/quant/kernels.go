@@ -39,6 +39,10 @@ type kernels struct {
 	rateScales     [columnKinds]func(c *columns, w *[superBlock]float32, v *levels)
 	level32        func(dst *[superBlock]float32, x []float32, c *columns) (most uint32)
 
+	// Codewords for all lanes of a block.
+	nearWords8 func(l *gridLanes, t *gridTable, n int, shift float32)
+	nearWords4 func(l *gridLanes, t *gridTable, n int)
+
 	// What writes blocks until one needs care, see streamQuantizer.
 	streamQ8_0, streamMXFP4 func(dst []byte, x []float32) int
 

@@ -26,6 +26,7 @@ var impls = []kernels{
 		dotLanes: dotLanesAVX512, addScaled: addScaledAVX512, takeOff: takeOffAVX512,
 		turn16: turn16AVX512, turn32: turn32AVX512, tableCodes32: tableCodes32AVX512, level32: level32AVX512,
 		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX512, columnsTable32: rateTable32AVX512},
+		nearWords8: nearWords8AVX512, nearWords4: nearWords4AVX512,
 		streamQ8_0: streamQ8_0AVX512, streamMXFP4: streamMXFP4AVX512,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX512, searchScales32AVX512, searchTable32AVX512},
 		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX512, integerScales32AVX512, integerTable32AVX512},
@@ -47,6 +48,7 @@ var impls = []kernels{
 		dotLanes: dotLanesAVX2, addScaled: addScaledAVX2, takeOff: takeOffAVX2,
 		turn16: turn16AVX2, turn32: turn32AVX2, tableCodes32: tableCodes32AVX2, level32: level32AVX2,
 		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX2, columnsTable32: rateTable32AVX2},
+		nearWords8: nearWords8AVX2, nearWords4: nearWords4AVX2,
 		streamQ8_0: streamQ8_0AVX2, streamMXFP4: streamMXFP4AVX2,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX2, searchScales32AVX2, searchTable32AVX2},
 		integerScales: [columnKinds]func(*columns, *[superBlock]float32, *levels, float32, float32, float32, int){integerScales16AVX2, integerScales32AVX2, integerTable32AVX2},
@@ -72,6 +74,9 @@ var (
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.d)-448]
 	_ = [1]byte{}[unsafe.Offsetof(choice{}.minima)-960]
 	_ = [1]byte{}[unsafe.Offsetof(levels{}.hi)-4]
+	_ = [1]byte{}[unsafe.Offsetof(gridLanes{}.scale)-3072]
+	_ = [1]byte{}[unsafe.Offsetof(gridLanes{}.word)-4096]
+	_ = [1]byte{}[unsafe.Offsetof(gridTable{}.near)-72]
 	_ = [1]byte{}[unsafe.Offsetof(levels{}.table)-8]
 	_ = [1]byte{}[unsafe.Offsetof(columns{}.b)-1024]
 	_ = [1]byte{}[unsafe.Offsetof(columns{}.gain)-1344]
@@ -308,6 +313,18 @@ func streamQ8_0AVX2(dst []byte, x []float32) int
 
 //go:noescape
 func streamMXFP4AVX2(dst []byte, x []float32) int
+
+//go:noescape
+func nearWords8AVX512(l *gridLanes, t *gridTable, n int, shift float32)
+
+//go:noescape
+func nearWords4AVX512(l *gridLanes, t *gridTable, n int)
+
+//go:noescape
+func nearWords8AVX2(l *gridLanes, t *gridTable, n int, shift float32)
+
+//go:noescape
+func nearWords4AVX2(l *gridLanes, t *gridTable, n int)
 
 //go:noescape
 func dotLanesAVX512(out *[4][rowLanes]float32, a *[4][]float32, e []float32, used int)

@@ -6942,6 +6942,305 @@ stop:
 	VZEROUPPER
 	RET
 
+// func nearWords8AVX512(l *byte, t *byte, n int, shift float32)
+// Requires: AVX, AVX512F
+TEXT ·nearWords8AVX512(SB), NOSPLIT, $0-28
+	MOVQ         l+0(FP), AX
+	MOVQ         t+8(FP), CX
+	MOVQ         72(CX), DX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	VMOVUPS      8(CX), Z2
+	VBROADCASTSS shift+24(FP), Z3
+	VADDPS       Z3, Z0, Z0
+	VADDPS       Z3, Z1, Z1
+	VADDPS       Z3, Z2, Z2
+	MOVQ         $0x00000002, CX
+
+group:
+	VMOVUPS      3072(AX), Z3
+	MOVL         $0x00000001, BX
+	VPBROADCASTD BX, Z11
+	VPXORD       Z4, Z4, Z4
+	VMULPS       Z0, Z3, Z12
+	VMULPS       Z1, Z3, Z3
+	VMOVUPS      896(AX), Z13
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      768(AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      640(AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      512(AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      384(AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      256(AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      128(AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VMOVUPS      (AX), Z13
+	VPADDD       Z4, Z4, Z14
+	VPADDD       Z14, Z4, Z4
+	VCMPPS       $0x1e, Z12, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VCMPPS       $0x1e, Z3, Z13, K1
+	VPADDD       Z11, Z4, K1, Z4
+	VPSLLD       $0x03, Z4, Z4
+	MOVL         $0x7e800000, BX
+	VPBROADCASTD BX, Z3
+	VPXORD       Z5, Z5, Z5
+	VPXORD       Z6, Z6, Z6
+	VPXORD       Z7, Z7, Z7
+	MOVQ         DX, BX
+	MOVQ         n+16(FP), SI
+
+word:
+	VPXORD     Z8, Z8, Z8
+	KXNORW     K2, K2, K2
+	VPGATHERDD (BX)(Z4*4), K2, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VMOVAPS    Z8, Z11
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2048(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1024(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2176(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1152(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2304(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1280(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2432(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1408(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2560(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1536(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2688(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1664(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z12
+	VPSRLD     $0x02, Z11, Z11
+	VMULPS     2816(AX), Z12, Z13
+	VADDPS     Z13, Z9, Z9
+	VMULPS     Z12, Z12, Z12
+	VMULPS     1792(AX), Z12, Z12
+	VADDPS     Z12, Z10, Z10
+	VPERMPS    Z2, Z11, Z11
+	VMULPS     2944(AX), Z11, Z12
+	VADDPS     Z12, Z9, Z9
+	VMULPS     Z11, Z11, Z11
+	VMULPS     1920(AX), Z11, Z11
+	VADDPS     Z11, Z10, Z10
+	VMOVUPS    3072(AX), Z11
+	VMULPS     Z10, Z11, Z12
+	VADDPS     Z9, Z9, Z13
+	VSUBPS     Z13, Z12, Z12
+	VMULPS     Z11, Z12, Z12
+	VCMPPS     $0x1e, Z12, Z3, K1
+	VMOVAPS    Z9, K1, Z5
+	VMOVAPS    Z10, K1, Z6
+	VMOVAPS    Z8, K1, Z7
+	VMOVAPS    Z12, K1, Z3
+	ADDQ       $0x04, BX
+	SUBQ       $0x01, SI
+	JNZ        word
+	VMOVUPS    Z5, 3328(AX)
+	VMOVUPS    Z6, 3584(AX)
+	VMOVUPS    Z3, 3840(AX)
+	VMOVUPS    Z7, 4096(AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x01, CX
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func nearWords4AVX512(l *byte, t *byte, n int)
+// Requires: AVX, AVX512F
+TEXT ·nearWords4AVX512(SB), NOSPLIT, $0-24
+	MOVQ         l+0(FP), AX
+	MOVQ         t+8(FP), CX
+	MOVQ         72(CX), DX
+	VBROADCASTSS (CX), Z0
+	VBROADCASTSS 4(CX), Z1
+	VMOVUPS      8(CX), Z2
+	VMULPS       Z0, Z1, Z1
+	MOVQ         $0x00000004, CX
+
+group:
+	VMOVUPS      3072(AX), Z3
+	MOVL         $0x4b400000, BX
+	VPBROADCASTD BX, Z5
+	MOVL         $0x4b400007, BX
+	VPBROADCASTD BX, Z6
+	VPXORD       Z4, Z4, Z4
+	MOVL         $0x7fffffff, BX
+	VPBROADCASTD BX, Z7
+	VPANDD       Z3, Z7, Z7
+	MOVL         $0x3f800000, BX
+	VPBROADCASTD BX, Z8
+	MOVL         $0x0d800000, BX
+	VPBROADCASTD BX, Z9
+	VPXORD       Z10, Z10, Z10
+	VCMPPS       $0x1e, Z7, Z9, K1
+	VDIVPS       Z3, Z8, Z3
+	VBLENDMPS    Z10, Z3, K1, Z11
+	VMULPS       Z0, Z11, Z3
+	VMULPS       768(AX), Z3, Z7
+	VSUBPS       Z1, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VPMAXSD      Z5, Z7, Z7
+	VPMINSD      Z6, Z7, Z7
+	VPSUBD       Z5, Z7, Z7
+	VPSLLD       $0x03, Z4, Z4
+	VPADDD       Z7, Z4, Z4
+	VMULPS       512(AX), Z3, Z7
+	VSUBPS       Z1, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VPMAXSD      Z5, Z7, Z7
+	VPMINSD      Z6, Z7, Z7
+	VPSUBD       Z5, Z7, Z7
+	VPSLLD       $0x03, Z4, Z4
+	VPADDD       Z7, Z4, Z4
+	VMULPS       256(AX), Z3, Z7
+	VSUBPS       Z1, Z7, Z7
+	VADDPS       Z5, Z7, Z7
+	VPMAXSD      Z5, Z7, Z7
+	VPMINSD      Z6, Z7, Z7
+	VPSUBD       Z5, Z7, Z7
+	VPSLLD       $0x03, Z4, Z4
+	VPADDD       Z7, Z4, Z4
+	VMULPS       (AX), Z3, Z3
+	VSUBPS       Z1, Z3, Z3
+	VADDPS       Z5, Z3, Z3
+	VPMAXSD      Z5, Z3, Z3
+	VPMINSD      Z6, Z3, Z3
+	VPSUBD       Z5, Z3, Z3
+	VPSLLD       $0x03, Z4, Z4
+	VPADDD       Z3, Z4, Z4
+	VPSLLD       $0x03, Z4, Z4
+	MOVL         $0x7e800000, BX
+	VPBROADCASTD BX, Z3
+	VPXORD       Z12, Z12, Z12
+	VPXORD       Z13, Z13, Z13
+	VPXORD       Z14, Z14, Z14
+	MOVQ         DX, BX
+	MOVQ         n+16(FP), SI
+
+word:
+	VPXORD     Z15, Z15, Z15
+	KXNORW     K2, K2, K2
+	VPGATHERDD (BX)(Z4*4), K2, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VMOVAPS    Z15, Z5
+	VPERMPS    Z2, Z5, Z6
+	VPSRLD     $0x03, Z5, Z5
+	VMULPS     2048(AX), Z6, Z7
+	VADDPS     Z7, Z16, Z16
+	VMULPS     Z6, Z6, Z6
+	VMULPS     1024(AX), Z6, Z6
+	VADDPS     Z6, Z17, Z17
+	VPERMPS    Z2, Z5, Z6
+	VPSRLD     $0x03, Z5, Z5
+	VMULPS     2304(AX), Z6, Z7
+	VADDPS     Z7, Z16, Z16
+	VMULPS     Z6, Z6, Z6
+	VMULPS     1280(AX), Z6, Z6
+	VADDPS     Z6, Z17, Z17
+	VPERMPS    Z2, Z5, Z6
+	VPSRLD     $0x03, Z5, Z5
+	VMULPS     2560(AX), Z6, Z7
+	VADDPS     Z7, Z16, Z16
+	VMULPS     Z6, Z6, Z6
+	VMULPS     1536(AX), Z6, Z6
+	VADDPS     Z6, Z17, Z17
+	VPERMPS    Z2, Z5, Z5
+	VMULPS     2816(AX), Z5, Z6
+	VADDPS     Z6, Z16, Z16
+	VMULPS     Z5, Z5, Z5
+	VMULPS     1792(AX), Z5, Z5
+	VADDPS     Z5, Z17, Z17
+	VMOVUPS    3072(AX), Z5
+	VMULPS     Z17, Z5, Z6
+	VADDPS     Z16, Z16, Z7
+	VSUBPS     Z7, Z6, Z6
+	VMULPS     Z5, Z6, Z6
+	VCMPPS     $0x1e, Z6, Z3, K1
+	VMOVAPS    Z16, K1, Z12
+	VMOVAPS    Z17, K1, Z13
+	VMOVAPS    Z15, K1, Z14
+	VMOVAPS    Z6, K1, Z3
+	ADDQ       $0x04, BX
+	SUBQ       $0x01, SI
+	JNZ        word
+	VMOVUPS    Z12, 3328(AX)
+	VMOVUPS    Z13, 3584(AX)
+	VMOVUPS    Z3, 3840(AX)
+	VMOVUPS    Z14, 4096(AX)
+	ADDQ       $0x40, AX
+	SUBQ       $0x01, CX
+	JNZ        group
+	VZEROUPPER
+	RET
+
 // func streamMXFP4AVX512(dst []byte, x []float32) int
 // Requires: AVX, AVX2, AVX512F
 TEXT ·streamMXFP4AVX512(SB), NOSPLIT, $0-56
@@ -19111,6 +19410,313 @@ DATA packOrder<>+20(SB)/4, $0x00000006
 DATA packOrder<>+24(SB)/4, $0x00000003
 DATA packOrder<>+28(SB)/4, $0x00000007
 GLOBL packOrder<>(SB), RODATA|NOPTR, $32
+
+// func nearWords8AVX2(l *byte, t *byte, n int, shift float32)
+// Requires: AVX, AVX2
+TEXT ·nearWords8AVX2(SB), NOSPLIT, $0-28
+	MOVQ         l+0(FP), AX
+	MOVQ         t+8(FP), CX
+	MOVQ         72(CX), DX
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS 4(CX), Y1
+	VMOVUPS      8(CX), Y2
+	VBROADCASTSS shift+24(FP), Y3
+	VADDPS       Y3, Y0, Y0
+	VADDPS       Y3, Y1, Y1
+	VADDPS       Y3, Y2, Y2
+	MOVQ         $0x00000004, CX
+
+group:
+	VMOVUPS      3072(AX), Y3
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y4
+	VPXOR        Y4, Y4, Y4
+	VMULPS       Y0, Y3, Y5
+	VMULPS       Y1, Y3, Y3
+	VMOVUPS      896(AX), Y6
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      768(AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      640(AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      512(AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      384(AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      256(AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      128(AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y7
+	VPSUBD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y6
+	VPSUBD       Y6, Y4, Y4
+	VMOVUPS      (AX), Y6
+	VPADDD       Y4, Y4, Y7
+	VPADDD       Y7, Y4, Y4
+	VCMPPS       $0x1e, Y5, Y6, Y5
+	VPSUBD       Y5, Y4, Y4
+	VCMPPS       $0x1e, Y3, Y6, Y3
+	VPSUBD       Y3, Y4, Y4
+	VPSLLD       $0x03, Y4, Y4
+	MOVL         $0x7e800000, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         DX, BX
+	MOVQ         n+16(FP), SI
+
+word:
+	VPXOR      Y8, Y8, Y8
+	VPCMPEQD   Y8, Y8, Y9
+	VPGATHERDD Y9, (BX)(Y4*4), Y8
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	VMOVAPS    Y8, Y9
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2048(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1024(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2176(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1152(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2304(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1280(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2432(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1408(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2560(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1536(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2688(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1664(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x02, Y9, Y9
+	VMULPS     2816(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1792(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y9
+	VMULPS     2944(AX), Y9, Y12
+	VADDPS     Y12, Y10, Y10
+	VMULPS     Y9, Y9, Y9
+	VMULPS     1920(AX), Y9, Y9
+	VADDPS     Y9, Y11, Y11
+	VMOVUPS    3072(AX), Y9
+	VMULPS     Y11, Y9, Y12
+	VADDPS     Y10, Y10, Y13
+	VSUBPS     Y13, Y12, Y12
+	VMULPS     Y9, Y12, Y12
+	VCMPPS     $0x1e, Y12, Y3, Y9
+	VBLENDVPS  Y9, Y10, Y5, Y5
+	VBLENDVPS  Y9, Y11, Y6, Y6
+	VBLENDVPS  Y9, Y8, Y7, Y7
+	VBLENDVPS  Y9, Y12, Y3, Y3
+	ADDQ       $0x04, BX
+	SUBQ       $0x01, SI
+	JNZ        word
+	VMOVUPS    Y5, 3328(AX)
+	VMOVUPS    Y6, 3584(AX)
+	VMOVUPS    Y3, 3840(AX)
+	VMOVUPS    Y7, 4096(AX)
+	ADDQ       $0x20, AX
+	SUBQ       $0x01, CX
+	JNZ        group
+	VZEROUPPER
+	RET
+
+// func nearWords4AVX2(l *byte, t *byte, n int)
+// Requires: AVX, AVX2
+TEXT ·nearWords4AVX2(SB), NOSPLIT, $0-24
+	MOVQ         l+0(FP), AX
+	MOVQ         t+8(FP), CX
+	MOVQ         72(CX), DX
+	VBROADCASTSS (CX), Y0
+	VBROADCASTSS 4(CX), Y1
+	VMOVUPS      8(CX), Y2
+	VMULPS       Y0, Y1, Y1
+	MOVQ         $0x00000008, CX
+
+group:
+	VMOVUPS      3072(AX), Y3
+	MOVL         $0x4b400000, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y5
+	MOVL         $0x4b400007, BX
+	VMOVD        BX, X4
+	VPBROADCASTD X4, Y6
+	VPXOR        Y4, Y4, Y4
+	MOVL         $0x7fffffff, BX
+	VMOVD        BX, X7
+	VPBROADCASTD X7, Y7
+	VPAND        Y3, Y7, Y7
+	MOVL         $0x3f800000, BX
+	VMOVD        BX, X8
+	VPBROADCASTD X8, Y8
+	MOVL         $0x0d800000, BX
+	VMOVD        BX, X9
+	VPBROADCASTD X9, Y9
+	VPXOR        Y10, Y10, Y10
+	VCMPPS       $0x1e, Y7, Y9, Y7
+	VDIVPS       Y3, Y8, Y3
+	VBLENDVPS    Y7, Y10, Y3, Y3
+	VMULPS       Y0, Y3, Y3
+	VMULPS       768(AX), Y3, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y6, Y7, Y7
+	VPSUBD       Y5, Y7, Y7
+	VPSLLD       $0x03, Y4, Y4
+	VPADDD       Y7, Y4, Y4
+	VMULPS       512(AX), Y3, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y6, Y7, Y7
+	VPSUBD       Y5, Y7, Y7
+	VPSLLD       $0x03, Y4, Y4
+	VPADDD       Y7, Y4, Y4
+	VMULPS       256(AX), Y3, Y7
+	VSUBPS       Y1, Y7, Y7
+	VADDPS       Y5, Y7, Y7
+	VPMAXSD      Y5, Y7, Y7
+	VPMINSD      Y6, Y7, Y7
+	VPSUBD       Y5, Y7, Y7
+	VPSLLD       $0x03, Y4, Y4
+	VPADDD       Y7, Y4, Y4
+	VMULPS       (AX), Y3, Y3
+	VSUBPS       Y1, Y3, Y3
+	VADDPS       Y5, Y3, Y3
+	VPMAXSD      Y5, Y3, Y3
+	VPMINSD      Y6, Y3, Y3
+	VPSUBD       Y5, Y3, Y3
+	VPSLLD       $0x03, Y4, Y4
+	VPADDD       Y3, Y4, Y4
+	VPSLLD       $0x03, Y4, Y4
+	MOVL         $0x7e800000, BX
+	VMOVD        BX, X3
+	VPBROADCASTD X3, Y3
+	VPXOR        Y5, Y5, Y5
+	VPXOR        Y6, Y6, Y6
+	VPXOR        Y7, Y7, Y7
+	MOVQ         DX, BX
+	MOVQ         n+16(FP), SI
+
+word:
+	VPXOR      Y8, Y8, Y8
+	VPCMPEQD   Y8, Y8, Y9
+	VPGATHERDD Y9, (BX)(Y4*4), Y8
+	VPXOR      Y10, Y10, Y10
+	VPXOR      Y11, Y11, Y11
+	VMOVAPS    Y8, Y9
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x03, Y9, Y9
+	VMULPS     2048(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1024(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x03, Y9, Y9
+	VMULPS     2304(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1280(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y12
+	VPSRLD     $0x03, Y9, Y9
+	VMULPS     2560(AX), Y12, Y13
+	VADDPS     Y13, Y10, Y10
+	VMULPS     Y12, Y12, Y12
+	VMULPS     1536(AX), Y12, Y12
+	VADDPS     Y12, Y11, Y11
+	VPERMPS    Y2, Y9, Y9
+	VMULPS     2816(AX), Y9, Y12
+	VADDPS     Y12, Y10, Y10
+	VMULPS     Y9, Y9, Y9
+	VMULPS     1792(AX), Y9, Y9
+	VADDPS     Y9, Y11, Y11
+	VMOVUPS    3072(AX), Y9
+	VMULPS     Y11, Y9, Y12
+	VADDPS     Y10, Y10, Y13
+	VSUBPS     Y13, Y12, Y12
+	VMULPS     Y9, Y12, Y12
+	VCMPPS     $0x1e, Y12, Y3, Y9
+	VBLENDVPS  Y9, Y10, Y5, Y5
+	VBLENDVPS  Y9, Y11, Y6, Y6
+	VBLENDVPS  Y9, Y8, Y7, Y7
+	VBLENDVPS  Y9, Y12, Y3, Y3
+	ADDQ       $0x04, BX
+	SUBQ       $0x01, SI
+	JNZ        word
+	VMOVUPS    Y5, 3328(AX)
+	VMOVUPS    Y6, 3584(AX)
+	VMOVUPS    Y3, 3840(AX)
+	VMOVUPS    Y7, 4096(AX)
+	ADDQ       $0x20, AX
+	SUBQ       $0x01, CX
+	JNZ        group
+	VZEROUPPER
+	RET
 
 // func streamMXFP4AVX2(dst []byte, x []float32) int
 // Requires: AVX, AVX2

@@ -10,6 +10,7 @@ var scalar = kernels{
 	fitAffine: fitAffine, rateAffine: rateAffine, rateIntegers: rateIntegers,
 	fitScale: fitScale, rateScale: rateScale,
 	fitTable: fitTable, rateTable: rateTable,
+	nearWords8: nearWords8, nearWords4: nearWords4,
 	streamQ8_0: streamQ8_0, streamMXFP4: streamMXFP4,
 	measure: measure, measureWeighted: measureWeighted,
 	dotLanes: dotLanes, addScaled: addScaled, takeOff: takeOff,
