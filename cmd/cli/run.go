@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/llama-pajamas/pj/runtime/chat"
 	"github.com/llama-pajamas/pj/runtime/infer"
 	"github.com/llama-pajamas/pj/runtime/tokenizer"
 )
@@ -32,6 +33,7 @@ type runOptions struct {
 // runResult is the JSON object of pj run.
 type runResult struct {
 	Text                  string  `json:"text"`
+	Thinking              string  `json:"thinking,omitempty"`
 	IDs                   []int32 `json:"ids"`
 	End                   string  `json:"end"`
 	PromptTokens          int     `json:"prompt_tokens"`
@@ -53,8 +55,9 @@ func (a *app) runCommand() *cobra.Command {
 terminal it chats: a line that ends in \ goes on on the next, Ctrl-C stops an answer,
 and once more leaves. With -p, -f or a pipe it answers once.
 
-The text goes through the model's chat template, --raw takes it as it is and goes on
-with it. Weights are mapped and read as they are used, so that a model larger than the
+The text goes through the model's chat template, ChatML's where it has none; --raw
+takes it as it is and goes on with it. What a model thinks, in channels or <think>,
+is shown in a terminal, and no part of the answer. Weights are mapped and read as they are used, so that a model larger than the
 memory runs too, as fast as the disk is.`,
 		Example: "  pj run model.gguf\n  pj run model.gguf -p \"What is the capital of France?\"\n  echo \"def add(a, b):\" | pj run model.gguf --raw -n 40 --temp 0",
 		Args:    takes("FILE"),
@@ -151,14 +154,20 @@ func (a *app) run(ctx context.Context, path string, o runOptions) error {
 	if !once {
 		return a.chat(ctx, t)
 	}
-	g, err := t.ask(ctx, text, a.emit(), a.emit())
-	if err == nil && !a.flags.json && !strings.HasSuffix(g.Text, "\n") {
+	g, err := t.ask(ctx, text, a.emit(), func(text string) error {
+		if !a.flags.json && isTerminal(a.stderr.under) {
+			fmt.Fprint(a.stderr, a.paint(dim, text))
+		}
+		return nil
+	})
+	if err == nil && !a.flags.json && !strings.HasSuffix(g.said, "\n") {
 		err = a.print("\n")
 	}
 	if err != nil {
 		return runError(err)
 	}
-	r := result(g)
+	r := result(g.Generation)
+	r.Text, r.Thinking = g.said, g.thought
 	r.LoadSeconds, r.KVBytes, r.PeakMemoryBytes, r.Seed = load.Seconds(), t.seq.Bytes(), peakMemory(), uint64(o.seed)
 	if a.flags.json {
 		return a.printJSON(r)
@@ -187,7 +196,7 @@ func (a *app) emit() func(string) error {
 
 func result(g *infer.Generation) runResult {
 	r := runResult{
-		Text: g.Text, IDs: g.Tokens, End: g.End, PromptTokens: g.Prompt, GeneratedTokens: len(g.Tokens),
+		IDs: g.Tokens, End: g.End, PromptTokens: g.Prompt, GeneratedTokens: len(g.Tokens),
 	}
 	if r.IDs == nil {
 		r.IDs = []int32{}
@@ -207,9 +216,6 @@ func (a *app) benchmark(r runResult) {
 		r.LoadSeconds, r.PromptTokens, r.PromptTokensPerSecond, r.GeneratedTokens, r.TokensPerSecond, bytesOf(r.KVBytes), bytesOf(r.PeakMemoryBytes))
 }
 
-// message is one of a chat.
-type message struct{ Role, Content string }
-
 // talk is a conversation with a model.
 type talk struct {
 	m        *infer.Model
@@ -218,7 +224,8 @@ type talk struct {
 	tok      *tokenizer.Tokenizer
 	sampler  *infer.Sampler
 	o        runOptions
-	messages []message
+	template *chat.Template // nil: texts are taken as they are
+	messages []chat.Message
 	known    []int32 // the sequence's tokens
 }
 
@@ -232,6 +239,11 @@ func newTalk(m *infer.Model, o runOptions, s *infer.Sampler) (*talk, error) {
 		return nil, err
 	}
 	t := &talk{m: m, c: c, seq: c.NewSequence(), tok: tok, sampler: s, o: o}
+	if !o.raw {
+		if t.template, err = chat.New(tok.Vocab()); err != nil {
+			return nil, badInput(fmt.Errorf("%s: %w; --raw does without it", m.Path(), err))
+		}
+	}
 	t.clear()
 	return t, nil
 }
@@ -240,14 +252,20 @@ func newTalk(m *infer.Model, o runOptions, s *infer.Sampler) (*talk, error) {
 func (t *talk) clear() {
 	t.messages = nil
 	if t.o.system != "" {
-		t.messages = append(t.messages, message{"system", t.o.system})
+		t.messages = append(t.messages, chat.Message{Role: "system", Content: t.o.system})
 	}
 }
 
-// ask lets the model answer a text. What it thinks goes to aside, what it says
-// to emit.
-func (t *talk) ask(ctx context.Context, text string, emit, aside func(string) error) (*infer.Generation, error) {
-	prompt, err := t.prompt(text)
+// answer is what a model made of a text.
+type answer struct {
+	*infer.Generation
+	said, thought string
+}
+
+// ask lets the model answer a text. What it says goes to say, what it thinks
+// to think.
+func (t *talk) ask(ctx context.Context, text string, say, think func(string) error) (*answer, error) {
+	prompt, err := t.prompt(ctx, text)
 	if err != nil {
 		return nil, badInput(err)
 	}
@@ -262,18 +280,40 @@ func (t *talk) ask(ctx context.Context, text string, emit, aside func(string) er
 			return nil, err
 		}
 	}
-	o := infer.GenerateOptions{Max: t.o.max, Stop: t.o.stop, Decode: tokenizer.DecodeOptions{SkipSpecial: true}}
+	c := &channels{say: say, think: think}
+	o := infer.GenerateOptions{Max: t.o.max, Stop: t.o.stop}
+	emit := c.push
+	if t.template == nil {
+		o.Decode.SkipSpecial = true
+		emit = say
+	}
 	g, err := infer.Generate(ctx, t.seq, prompt[same:], t.tok, t.sampler, o, emit)
 	t.known = append(append(t.known[:0], prompt...), g.Tokens...)
 	t.known = t.known[:min(len(t.known), t.seq.Len())]
-	return g, err
+	a := &answer{g, g.Text, ""}
+	if t.template != nil {
+		err = errors.Join(err, c.flush())
+		a.said, a.thought = c.said.String(), c.thought.String()
+		if len(g.Tokens) > 0 {
+			t.messages = append(t.messages, chat.Message{Role: "user", Content: text}, chat.Message{Role: "assistant", Content: a.said})
+		}
+	}
+	return a, err
 }
 
 // prompt are the tokens of the conversation so far and of a text.
-func (t *talk) prompt(text string) ([]int32, error) {
-	tokens := t.tok.Encode(nil, text, tokenizer.EncodeOptions{Around: true})
-	if len(tokens) == 0 {
+func (t *talk) prompt(ctx context.Context, text string) ([]int32, error) {
+	if text == "" {
 		return nil, errors.New("the prompt is empty: write something")
 	}
-	return tokens, nil
+	if t.template == nil {
+		return t.tok.Encode(nil, text, tokenizer.EncodeOptions{Around: true}), nil
+	}
+	rendered, err := t.template.Render(ctx, &chat.Request{
+		Messages: append(t.messages[:len(t.messages):len(t.messages)], chat.Message{Role: "user", Content: text}), AddGenerationPrompt: true, Now: time.Now(),
+	})
+	if err != nil {
+		return nil, err
+	}
+	return t.tok.Encode(nil, rendered, tokenizer.EncodeOptions{}), nil
 }
