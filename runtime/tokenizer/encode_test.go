@@ -373,3 +373,28 @@ func FuzzRoundTrip(f *testing.F) {
 		}
 	})
 }
+
+// Long words are joined by other means than short ones, with the same outcome.
+func TestFewAndMany(t *testing.T) {
+	tok, err := Open(t.Context(), nano(t, "nano-qwen3moe"), Options{})
+	require.NoError(t, err)
+	for _, m := range []*merger{&tok.merger, &newKVs(t, spm()).merger} {
+		var a, b workspace
+		state := uint32(7)
+		for _, letters := range []string{"a", "ab", "abc ", "the andin", "\n ", "é中a"} {
+			for n := 1; n < 400; n += 13 {
+				var word strings.Builder
+				rs := []rune(letters)
+				for range n {
+					state = state*1664525 + 1013904223
+					word.WriteRune(rs[int(state>>16)%len(rs)])
+				}
+				m.cut(word.String(), &a)
+				m.joinFew(word.String(), &a)
+				m.cut(word.String(), &b)
+				m.joinMany(word.String(), &b)
+				require.Equal(t, m.collect(nil, word.String(), &a), m.collect(nil, word.String(), &b), "%q", word.String())
+			}
+		}
+	}
+}

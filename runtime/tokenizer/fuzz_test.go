@@ -14,7 +14,17 @@ func FuzzTokenizerJSON(f *testing.F) {
 	f.Add(`{"model":{"type":"BPE","byte_fallback":true,"vocab":{"<0x0A>":0},"merges":[]},"decoder":{"type":"Sequence"}}`, `{"added_tokens_decoder":{"1":{"content":"x"}}}`)
 	f.Add(`{"model":{"vocab":{"a":1},"merges":[["a","b"]]},"post_processor":`+twoTemp+`}`, `{"chat_template":[{"name":"a","template":"b"}]}`)
 	f.Add("{}", "{}")
+	f.Add(`{"normalizer":{"type":"Sequence","normalizers":[{"type":"Prepend","prepend":"▁"},{"type":"NFC"}]},"pre_tokenizer":{"type":"Metaspace","replacement":"▁"},"added_tokens":[{"id":2,"content":"ab","lstrip":true,"single_word":true}],"decoder":{"type":"Sequence"},"model":{"type":"BPE","byte_fallback":true,"unk_token":"a","vocab":{"a":0,"▁a":1},"merges":["▁ a"]}}`, `{}`)
 	f.Fuzz(func(t *testing.T, text, config string) {
+		if tok, err := Open(context.Background(), folder{"tokenizer.json": text, "tokenizer_config.json": config}, Options{}); err == nil {
+			for _, s := range []string{"", "a ab  é\n\xff", text[:min(len(text), 300)]} {
+				for _, id := range tok.Encode(nil, s, EncodeOptions{Around: true}) {
+					if id < 0 || int(id) >= tok.VocabSize() {
+						t.Fatalf("the id %d of %d", id, tok.VocabSize())
+					}
+				}
+			}
+		}
 		for _, form := range forms {
 			v, err := Load(context.Background(), folder{"tokenizer.json": text, "tokenizer_config.json": config}, Options{Form: form})
 			if err == nil {

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"runtime"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/llama-pajamas/pj/runtime/gguf"
 	"github.com/llama-pajamas/pj/runtime/tokenizer/pattern"
@@ -244,21 +246,45 @@ func (t *Tokenizer) rank() {
 
 // readMerges reads the merges. One of tokens that are not there is never used.
 func (t *Tokenizer) readMerges() {
-	t.pairs = newPairTable(len(t.v.Merges))
-	var joined []byte
-	for rank, m := range t.v.Merges {
-		space := strings.IndexByte(m[min(1, len(m)):], ' ') + 1
-		if space == 0 {
-			continue
-		}
-		left, ok1 := t.ids[m[:space]]
-		right, ok2 := t.ids[m[space+1:]]
-		joined = append(append(joined[:0], m[:space]...), m[space+1:]...)
-		id, ok3 := t.ids[string(joined)]
-		if ok1 && ok2 && ok3 {
-			t.pairs.put(left, right, uint32(rank), id)
+	merges := t.v.Merges
+	// Looking the tokens up takes the time, and waits for memory.
+	found := make([][3]int32, len(merges))
+	var work sync.WaitGroup
+	size := max(len(merges)/runtime.GOMAXPROCS(0)+1, 4096)
+	for from := 0; from < len(merges); from += size {
+		part, out := merges[from:min(from+size, len(merges))], found[from:]
+		work.Go(func() {
+			var joined []byte
+			for i, m := range part {
+				joined = t.lookUp(&out[i], m, joined)
+			}
+		})
+	}
+	work.Wait()
+	t.pairs = newPairTable(len(merges))
+	for rank, f := range found {
+		if f[2] != none {
+			t.pairs.put(f[0], f[1], uint32(rank), f[2])
 		}
 	}
+}
+
+// lookUp finds the two tokens of a merge and the one that it makes; none for
+// the latter where one is missing. joined is memory to use again.
+func (t *Tokenizer) lookUp(out *[3]int32, m string, joined []byte) []byte {
+	out[2] = none
+	space := strings.IndexByte(m[min(1, len(m)):], ' ') + 1
+	if space == 0 {
+		return joined
+	}
+	left, ok1 := t.ids[m[:space]]
+	right, ok2 := t.ids[m[space+1:]]
+	joined = append(append(joined[:0], m[:space]...), m[space+1:]...)
+	id, ok3 := t.ids[string(joined)]
+	if ok1 && ok2 && ok3 {
+		*out = [3]int32{left, right, id}
+	}
+	return joined
 }
 
 // crosses says that a token goes over the beginning of a word, so that words

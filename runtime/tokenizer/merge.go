@@ -1,7 +1,9 @@
 package tokenizer
 
 import (
+	"cmp"
 	"math/bits"
+	"slices"
 	"unicode/utf8"
 )
 
@@ -87,7 +89,7 @@ type candidate struct {
 type workspace struct {
 	symbols []symbol
 	ranks   []uint32
-	heap    []candidate
+	agenda  agenda
 	letters []byte
 }
 
@@ -225,20 +227,19 @@ func (m *merger) joinFew(word string, w *workspace) {
 // joinMany joins the parts of a long word in O(n log n).
 func (m *merger) joinMany(word string, w *workspace) {
 	s := w.symbols
-	h := w.heap[:0]
+	q := &w.agenda
+	q.reset()
 	for i := range len(s) - 1 {
 		if rank, _, ok := m.pair(word, &s[i], &s[i+1]); ok {
-			h = append(h, candidate{uint64(rank)<<32 | uint64(i), s[i].size + s[i+1].size})
+			q.first = append(q.first, candidate{uint64(rank)<<32 | uint64(i), s[i].size + s[i+1].size})
 		}
 	}
-	for i := len(h)/4 + 1; i >= 0; i-- {
-		sink(h, i)
-	}
-	for len(h) > 0 {
-		top := h[0]
-		h[0] = h[len(h)-1]
-		h = h[:len(h)-1]
-		sink(h, 0)
+	slices.SortFunc(q.first, func(a, b candidate) int { return cmp.Compare(a.key, b.key) })
+	for {
+		top, ok := q.pop()
+		if !ok {
+			break
+		}
 		i := int32(uint32(top.key))
 		a := &s[i]
 		if a.size == 0 || a.next < 0 {
@@ -253,17 +254,18 @@ func (m *merger) joinMany(word string, w *workspace) {
 		b.size = 0
 		if a.next = b.next; a.next >= 0 {
 			s[a.next].prev = i
-			if rank, _, ok := m.pair(word, a, &s[a.next]); ok {
-				h = push(h, candidate{uint64(rank)<<32 | uint64(i), a.size + s[a.next].size})
-			}
 		}
 		if a.prev >= 0 {
 			if rank, _, ok := m.pair(word, &s[a.prev], a); ok {
-				h = push(h, candidate{uint64(rank)<<32 | uint64(a.prev), s[a.prev].size + a.size})
+				q.push(candidate{uint64(rank)<<32 | uint64(a.prev), s[a.prev].size + a.size})
+			}
+		}
+		if a.next >= 0 {
+			if rank, _, ok := m.pair(word, a, &s[a.next]); ok {
+				q.push(candidate{uint64(rank)<<32 | uint64(i), a.size + s[a.next].size})
 			}
 		}
 	}
-	w.heap = h
 	left := s[:0]
 	for i := int32(0); i >= 0; {
 		next := s[i].next
@@ -271,6 +273,51 @@ func (m *merger) joinMany(word string, w *workspace) {
 		i = next
 	}
 	w.symbols = left
+}
+
+// agenda gives candidates in the order of their keys. Most come in that order,
+// those of a word of one letter all: they wait in lists, the others in a heap.
+type agenda struct {
+	first, later []candidate // in order
+	f, l         int         // how many of them are done
+	heap         []candidate
+}
+
+func (q *agenda) reset() {
+	q.first, q.later, q.heap, q.f, q.l = q.first[:0], q.later[:0], q.heap[:0], 0, 0
+}
+
+func (q *agenda) push(c candidate) {
+	if n := len(q.later); n == q.l || q.later[n-1].key <= c.key {
+		q.later = append(q.later, c)
+		return
+	}
+	q.heap = push(q.heap, c)
+}
+
+func (q *agenda) pop() (c candidate, ok bool) {
+	from := 0
+	if q.f < len(q.first) {
+		c, from = q.first[q.f], 1
+	}
+	if q.l < len(q.later) && (from == 0 || q.later[q.l].key < c.key) {
+		c, from = q.later[q.l], 2
+	}
+	if len(q.heap) > 0 && (from == 0 || q.heap[0].key < c.key) {
+		c, from = q.heap[0], 3
+	}
+	switch from {
+	case 1:
+		q.f++
+	case 2:
+		q.l++
+	case 3:
+		last := len(q.heap) - 1
+		q.heap[0] = q.heap[last]
+		q.heap = q.heap[:last]
+		sink(q.heap, 0)
+	}
+	return c, from > 0
 }
 
 // The heap has four children a node: fewer levels, and siblings lie together.
