@@ -29,7 +29,7 @@ type unit struct {
 	d, m   float32
 }
 
-// kind numbers the types that have kernels of their own.
+// kind numbers the types that may have kernels of their own.
 type kind int
 
 const (
@@ -42,6 +42,15 @@ const (
 	kindQ5K
 	kindQ6K
 	kindIQ4XS
+	kindIQ1S
+	kindIQ1M
+	kindIQ2XXS
+	kindIQ2XS
+	kindIQ2S
+	kindIQ3XXS
+	kindIQ3S
+	kindTQ1
+	kindTQ2
 	kindQ4_0
 	kindQ4_1
 	kindQ5_0
@@ -64,6 +73,16 @@ var layouts = map[string]*layout{
 	"q5_k":   {form: superForm, kind: kindQ5K, group: 32, mins: true, unpack: unpackQ5K},
 	"q6_k":   {form: superForm, kind: kindQ6K, group: 16, zero: 32, unpack: unpackQ6K},
 	"iq4_xs": {form: superForm, kind: kindIQ4XS, group: 32, zero: 128, unpack: unpackIQ4XS},
+
+	"iq1_s":   {form: superForm, kind: kindIQ1S, group: 32, zero: iqZero, unpack: unpackIQ1S},
+	"iq1_m":   {form: superForm, kind: kindIQ1M, group: 16, zero: iqZero, unpack: unpackIQ1M},
+	"iq2_xxs": {form: superForm, kind: kindIQ2XXS, group: 32, zero: iqZero, unpack: unpackIQ2XXS},
+	"iq2_xs":  {form: superForm, kind: kindIQ2XS, group: 16, zero: iqZero, unpack: unpackIQ2XS},
+	"iq2_s":   {form: superForm, kind: kindIQ2S, group: 16, zero: iqZero, unpack: unpackIQ2S},
+	"iq3_xxs": {form: superForm, kind: kindIQ3XXS, group: 32, zero: iqZero, unpack: unpackIQ3XXS},
+	"iq3_s":   {form: superForm, kind: kindIQ3S, group: 32, zero: iqZero, unpack: unpackIQ3S},
+	"tq1_0":   {form: superForm, kind: kindTQ1, group: 32, zero: 1, unpack: unpackTQ1},
+	"tq2_0":   {form: superForm, kind: kindTQ2, group: 32, zero: 1, unpack: unpackTQ2},
 
 	"q4_0":   {form: smallForm, kind: kindQ4_0, zero: 8, unpack: unpackQ4_0},
 	"q4_1":   {form: smallForm, kind: kindQ4_1, mins: true, unpack: unpackQ4_1},

@@ -113,7 +113,7 @@ func (p *product) records() (first *byte, apart, step, unit int) {
 // rows multiplies panels, of which the first rows count, with all
 // vectors.
 func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
-	if p.n <= fewVectors && !p.dequantize && rows == k.height {
+	if p.n <= fewVectors && !p.dequantize && rows == k.height && k.one[p.l.kind] != nil {
 		for i := range p.n {
 			k.oneVector(p, w, dst[i*p.stride:], count, p.vector(i))
 		}
@@ -163,7 +163,11 @@ func (k *panels) vectors(p *product, w []byte, n int) {
 		}
 		k.prefetch(next, k.height*p.bytes/p.in.cols*unit*units)
 		next += uintptr(k.height * p.bytes / p.in.cols * unit * units)
-		fill(&p.panel, from, stride, units)
+		if fill == nil {
+			p.fillUnits(w[col/p.t.Block*p.t.Bytes:], k.height)
+		} else {
+			fill(&p.panel, from, stride, units)
+		}
 		recs := (*byte)(unsafe.Add(unsafe.Pointer(first), col/chunk*step))
 		product(&p.sums[0][0], &p.panel, recs, &p.offsets[0], n, units)
 	}
