@@ -244,3 +244,33 @@ func productSmallMinsAVX512(sums *float32, from *panel, recs *byte, offsets *int
 
 //go:noescape
 func productSmallMinsAVX2(sums *float32, from *panel, recs *byte, offsets *int, n, units int)
+
+//go:noescape
+func oneIQ2XXSAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ2XXSAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneIQ2XSAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ2XSAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneIQ2SAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ2SAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneIQ3XXSAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ3XXSAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneIQ3SAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ3SAVX512(to *panel, w *byte, stride, units int)

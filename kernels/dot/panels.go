@@ -64,7 +64,7 @@ const (
 	// their records stay in the second cache while panels pass.
 	manyVectors = 128
 	// callBytes is about what a call of a kernel, which can't be interrupted,
-	// may read.
+	// may read; and what the second cache keeps for the next vector.
 	callBytes = 1 << 19
 )
 
@@ -114,8 +114,13 @@ func (p *product) records() (first *byte, apart, step, unit int) {
 // vectors.
 func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
 	if p.n <= fewVectors && !p.dequantize && rows == k.height && k.one[p.l.kind] != nil {
-		for i := range p.n {
-			k.oneVector(p, w, dst[i*p.stride:], count, p.vector(i))
+		most := max(1, callBytes/(k.height*p.bytes))
+		for at := 0; at < count; at += most {
+			now := min(most, count-at)
+			for i := range p.n {
+				to := dst[i*p.stride+at*k.height:][:now*k.height]
+				k.oneVector(p, w[at*k.height*p.bytes:], to, now, p.vector(i))
+			}
 		}
 		return
 	}
@@ -139,12 +144,7 @@ func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
 func (k *panels) oneVector(p *product, w []byte, dst []float32, count, vector int) {
 	first, apart, step, unit := p.records()
 	rec := (*byte)(unsafe.Add(unsafe.Pointer(first), vector*apart))
-	most := max(1, callBytes/(k.height*p.bytes))
-	for at := 0; at < count; at += most {
-		now := min(most, count-at)
-		to := dst[at*k.height:][:now*k.height]
-		k.one[p.l.kind](&to[0], &w[at*k.height*p.bytes], p.bytes, now, p.in.cols/unit, rec, step)
-	}
+	k.one[p.l.kind](&dst[0], &w[0], p.bytes, count, p.in.cols/unit, rec, step)
 }
 
 // vectors leaves in sums the products of a panel with the n vectors at offsets.

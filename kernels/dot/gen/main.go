@@ -3,15 +3,27 @@
 package main
 
 import (
+	"fmt"
+	"os"
+
 	. "github.com/mmcloughlin/avo/build"
 )
 
 func main() {
+	books, err := codebooks("../../quant/iq_grids.go")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "gen:", err)
+		os.Exit(1)
+	}
 	ConstraintExpr("!noasm")
 	prefetch()
 	roundSuper()
 	roundSmall()
 	products()
+	for _, t := range iqTypes(books) {
+		t.one()
+		t.fill()
+	}
 	tier.name, tier.bytes = "AVX2", 32
 	products()
 	Generate()

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/binary"
 	"fmt"
 
 	. "github.com/mmcloughlin/avo/build"
@@ -291,8 +292,12 @@ func constant(name string, values ...uint8) Mem {
 		return m
 	}
 	m := GLOBL(name, RODATA|NOPTR)
-	for i, v := range values {
-		DATA(i, U8(v))
+	at := 0
+	for ; at+8 <= len(values); at += 8 {
+		DATA(at, U64(binary.LittleEndian.Uint64(values[at:])))
+	}
+	for ; at < len(values); at++ {
+		DATA(at, U8(values[at]))
 	}
 	constants[name] = m
 	return m
