@@ -26,6 +26,7 @@ type Env struct {
 	progress func(int64)
 	scratch  func() (string, error)
 	workers  *semaphore.Weighted
+	scraps   *sync.Pool
 
 	mu      sync.Mutex
 	outputs []cache.Output
@@ -82,6 +83,22 @@ func (e *Env) Create(name string, sizeHint int64) (cache.BlobWriter, error) {
 	out := &envWriter{BlobWriter: w, env: e, name: name}
 	e.writing[out] = true
 	return out, nil
+}
+
+// Scrap is something that an earlier action of the build left by Leave, whatever
+// its stage, nil where there is nothing: memory that need not be made anew.
+func (e *Env) Scrap() any {
+	if e.scraps == nil {
+		return nil
+	}
+	return e.scraps.Get()
+}
+
+// Leave gives memory to later actions. The caller must not use it any more.
+func (e *Env) Leave(v any) {
+	if e.scraps != nil {
+		e.scraps.Put(v)
+	}
 }
 
 // Write makes an output of bytes that are at hand.

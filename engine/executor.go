@@ -190,6 +190,9 @@ type execution struct {
 	reading map[int]chan struct{} // sources that are being hashed; closed when they are
 	// advanced is how much of each action's work is done.
 	advanced []atomic.Int64
+	// buffers and scraps are memory that one action leaves to the next: of sources
+	// that are held, and of stages.
+	buffers, scraps sync.Pool
 	// remaking is held while an action runs again whose output was lost.
 	remaking sync.Mutex
 }

@@ -235,13 +235,18 @@ func (e *execution) performOnce(ctx context.Context, i int, batch cache.Batch) (
 		}
 		if entries[0] != nil {
 			e.found(i, id, entries[0])
+			e.giveBack(held)
 			return nil, nil
 		}
 		if err := e.explain(ctx, i); err != nil {
 			return nil, err
 		}
 	}
-	return e.execute(ctx, i, batch, held, id, components)
+	commit, err := e.execute(ctx, i, batch, held, id, components)
+	if err == nil { // else somebody may be at it yet
+		e.giveBack(held)
+	}
+	return commit, err
 }
 
 // explain says anew why an action runs, now that its inputs are known.

@@ -103,11 +103,26 @@ func (e *execution) readSource(ctx context.Context, source int, keep bool) ([]by
 		return nil, cache.OutputID{}, err
 	}
 	defer r.Close()
-	content := make([]byte, size)
+	content := e.buffer(size)
 	if _, err := io.ReadFull(r, content); err != nil {
 		return nil, cache.OutputID{}, err
 	}
 	return content, blake3.Sum256(content), nil
+}
+
+// buffer gives memory for a source that is held.
+func (e *execution) buffer(size int64) []byte {
+	if b, ok := e.buffers.Get().(*[]byte); ok && int64(cap(*b)) >= size {
+		return (*b)[:size]
+	}
+	return make([]byte, size)
+}
+
+// giveBack ends the use of sources that were held.
+func (e *execution) giveBack(held map[int][]byte) {
+	for _, b := range held {
+		e.buffers.Put(&b)
+	}
 }
 
 // fetch is a file that is being brought here, or was.
@@ -181,7 +196,7 @@ func (l *lostInput) Unwrap() error { return l.err }
 func (e *execution) newWork(i int, id cache.ActionID, batch cache.Batch, held map[int][]byte) *work {
 	a := e.plan.Actions[i]
 	w := &work{e: e, action: i, log: newActionLog(e.x.LogDir, id)}
-	env := &Env{Params: a.Params, Inputs: make([]EnvInput, len(a.Inputs)), Log: w.log.Logger, workers: e.workers, scratch: w.makeScratch}
+	env := &Env{Params: a.Params, Inputs: make([]EnvInput, len(a.Inputs)), Log: w.log.Logger, workers: e.workers, scraps: &e.scraps, scratch: w.makeScratch}
 	e.mu.Lock()
 	for n, in := range a.Inputs {
 		env.Inputs[n] = EnvInput{Name: in.Name, ID: e.known.content(&in)}

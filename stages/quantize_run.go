@@ -45,6 +45,10 @@ const chunkWeights = 256 << 10
 // batchChunks is how many chunks are read ahead together.
 const batchChunks = 4
 
+// measuredWeights is about how many weights are decoded again at a time to be
+// measured: as many as fit the processor's nearest caches with their originals.
+const measuredWeights = 16 << 10
+
 // sliceMemory is what an action needs at its peak: two batches of chunks as
 // floats and blocks, the reader's buffers, and the source where it was hashed.
 func sliceMemory(l model.Layout, source int64) int64 {
@@ -195,7 +199,7 @@ type chunk struct {
 	x      []float32
 	blocks []byte
 	sum    []quant.ErrorSum // by row
-	back   []float32
+	back   []float32        // of some rows, decoded again
 }
 
 // batch is what the reader hands over at a time.
@@ -205,18 +209,33 @@ type batch struct {
 	err    error
 }
 
+// newBatch makes a batch, or one that an earlier action left fit for this one.
 func (j *sliceJob) newBatch() *batch {
 	n, cols := chunkRows(j.layout), j.layout.Cols
-	count := min(batchChunks, (j.layout.Rows+n-1)/n)
-	b := &batch{chunks: make([]chunk, count)}
+	b, _ := j.env.Scrap().(*batch)
+	if b == nil {
+		b = &batch{}
+	}
+	b.n, b.err = 0, nil
+	b.chunks = fit(b.chunks, int(min(batchChunks, (j.layout.Rows+n-1)/n)))
 	for i := range b.chunks {
-		b.chunks[i] = chunk{
-			x: make([]float32, n*cols), back: make([]float32, n*cols),
-			blocks: make([]byte, n*j.typ.RowBytes(cols)), sum: make([]quant.ErrorSum, n),
-		}
+		c := &b.chunks[i]
+		c.x, c.back = fit(c.x, int(n*cols)), fit(c.back, j.measuredRows()*int(cols))
+		c.blocks, c.sum = fit(c.blocks, int(n*j.typ.RowBytes(cols))), fit(c.sum, int(n))
 	}
 	return b
 }
+
+// fit is s with n elements, whatever they are: made anew where s is too small.
+func fit[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// measuredRows is how many rows are measured at a time.
+func (j *sliceJob) measuredRows() int { return max(1, measuredWeights/j.options.Cols) }
 
 // quantize reads, quantizes and writes side by side.
 func (j *sliceJob) quantize(ctx context.Context) error {
@@ -225,8 +244,9 @@ func (j *sliceJob) quantize(ctx context.Context) error {
 	stopped := make(chan struct{})
 	// The reader must be gone before the sources are closed.
 	defer func() { cancel(); <-stopped }()
-	free <- j.newBatch()
-	free <- j.newBatch()
+	first, second := j.newBatch(), j.newBatch()
+	free <- first
+	free <- second
 	go func() {
 		defer close(stopped)
 		j.read(ctx, free, full)
@@ -252,6 +272,9 @@ func (j *sliceJob) quantize(ctx context.Context) error {
 	if j.done != j.layout.Rows {
 		return fmt.Errorf("%s: %d rows where %d should be", j.name, j.done, j.layout.Rows)
 	}
+	<-stopped
+	j.env.Leave(first)
+	j.env.Leave(second)
 	return nil
 }
 
@@ -270,7 +293,7 @@ func (j *sliceJob) read(ctx context.Context, free, full chan *batch) {
 		ended := false
 		for b.n < len(b.chunks) && !ended {
 			c := &b.chunks[b.n]
-			n, err := j.rows.Read(c.x[:cap(c.x)])
+			n, err := j.rows.Read(c.x)
 			c.first, c.rows = row, n
 			row += int64(n)
 			switch {
@@ -305,10 +328,14 @@ func (j *sliceJob) encode(c *chunk) error {
 	if err != nil {
 		return j.place(err, c.first)
 	}
-	back := c.back[:len(x)]
-	j.typ.Dequantize(back, blocks)
-	for r := range c.rows {
-		c.sum[r] = quant.Measure(x[r*cols:(r+1)*cols], back[r*cols:(r+1)*cols], j.options.Importance, cols)
+	rowBytes := int(j.typ.RowBytes(j.layout.Cols))
+	for from, step := 0, j.measuredRows(); from < c.rows; from += step {
+		to := min(c.rows, from+step)
+		back := c.back[:(to-from)*cols]
+		j.typ.Dequantize(back, blocks[from*rowBytes:to*rowBytes])
+		for r := from; r < to; r++ {
+			c.sum[r] = quant.Measure(x[r*cols:(r+1)*cols], back[(r-from)*cols:(r-from+1)*cols], j.options.Importance, cols)
+		}
 	}
 	return nil
 }
