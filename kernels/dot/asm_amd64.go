@@ -274,3 +274,15 @@ func oneIQ3SAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, s
 
 //go:noescape
 func fillIQ3SAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneIQ1SAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ1SAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneIQ1MAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillIQ1MAVX512(to *panel, w *byte, stride, units int)

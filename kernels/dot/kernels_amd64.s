@@ -13345,6 +13345,8147 @@ done:
 	VZEROUPPER
 	RET
 
+// func oneIQ1SAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
+TEXT ·oneIQ1SAVX512(SB), NOSPLIT, $16-56
+	MOVQ  w+8(FP), AX
+	MOVQ  stride+16(FP), CX
+	MOVQ  dst+0(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  AX, 8(SP)
+	LEAQ  (CX)(CX*2), BX
+	LEAQ  (AX)(CX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(CX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(CX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  CX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0   (R9)
+	ADDQ         $0x40, R9
+	CMPQ         R9, R10
+	JLT          first
+	MOVL         $0x03030303, R9
+	VPBROADCASTD R9, Z0
+	VMOVUPS      iq1sShifted<>+0(SB), Z1
+
+panel:
+	VPXORD Z31, Z31, Z2
+	MOVQ   rec+40(FP), R9
+	MOVQ   units+32(FP), R10
+	MOVQ   CX, R11
+	SHLQ   $0x04, R11
+	ADDQ   8(SP), R11
+
+chunk:
+	VBROADCASTI32X4     34(AX), Z3
+	VBROADCASTI32X4     34(SI), K1, Z3
+	VBROADCASTI32X4     34(DI), K2, Z3
+	VBROADCASTI32X4     34(R8), K3, Z3
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     34(AX)(CX*1), Z4
+	VBROADCASTI32X4     34(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     34(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     34(R8)(CX*1), K3, Z4
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     34(AX)(CX*2), Z5
+	VBROADCASTI32X4     34(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     34(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     34(R8)(CX*2), K3, Z5
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     34(AX)(BX*1), Z6
+	VBROADCASTI32X4     34(SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     34(DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     34(R8)(BX*1), K3, Z6
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z4, Z3, Z7
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z6, Z5, Z3
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLQDQ         Z3, Z7, Z5
+	VPUNPCKHQDQ         Z3, Z7, Z3
+	VPUNPCKLQDQ         Z6, Z4, Z7
+	VPUNPCKHQDQ         Z6, Z4, Z4
+	MOVL                $0x00000707, R12
+	VPBROADCASTD        R12, Z6
+	VMOVDQU32           eights12_16<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VPANDD              Z6, Z8, Z8
+	VMOVDQU32           eights12_16<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPANDD              Z6, Z9, Z9
+	VPSLLD              $0x10, Z9, Z9
+	VPORD               Z8, Z9, Z9
+	VPADDB              Z9, Z9, Z9
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPADDB              Z8, Z9, Z9
+	VMOVDQU32           eights12_16<>+0(SB), Z8
+	VPMULTISHIFTQB      Z7, Z8, Z8
+	VPANDD              Z6, Z8, Z8
+	VMOVDQU32           eights12_16<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPANDD              Z6, Z10, Z6
+	VPSLLD              $0x10, Z6, Z6
+	VPORD               Z8, Z6, Z6
+	VPADDB              Z6, Z6, Z6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPADDB              Z8, Z6, Z6
+	VBROADCASTI32X4     (AX), Z8
+	VBROADCASTI32X4     (SI), K1, Z8
+	VBROADCASTI32X4     (DI), K2, Z8
+	VBROADCASTI32X4     (R8), K3, Z8
+	PREFETCHT0          256(R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z10
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z10
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z10
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z10
+	PREFETCHT0          320(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z11
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z11
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z11
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z11
+	PREFETCHT0          384(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z12
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z12
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z12
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z12
+	PREFETCHT0          448(R11)
+	VPUNPCKLDQ          Z10, Z8, Z8
+	VPUNPCKLDQ          Z12, Z11, Z10
+	VPUNPCKLQDQ         Z10, Z8, Z8
+	VPMOVDW             Z8, Y8
+	VCVTPH2PS           Y8, Z8
+	MOVL                $0x3e000000, R12
+	VPBROADCASTD        R12, Z10
+	VMULPS              Z10, Z8, Z8
+	VPXORD              Z31, Z31, Z10
+	VPSHUFB             pairOf0High<>+0(SB), Z9, Z11
+	VPSRAW              $0x02, Z11, Z11
+	VPDPWSSD.BCST       288(R9), Z11, Z10
+	VPSHUFB             pairOf1High<>+0(SB), Z9, Z11
+	VPSRAW              $0x02, Z11, Z11
+	VPDPWSSD.BCST       292(R9), Z11, Z10
+	VPSHUFB             pairOf0High<>+0(SB), Z6, Z11
+	VPSRAW              $0x02, Z11, Z11
+	VPDPWSSD.BCST       296(R9), Z11, Z10
+	VPSHUFB             pairOf1High<>+0(SB), Z6, Z11
+	VPSRAW              $0x02, Z11, Z11
+	VPDPWSSD.BCST       300(R9), Z11, Z10
+	VBROADCASTI32X4     2(AX), Z11
+	VBROADCASTI32X4     2(SI), K1, Z11
+	VBROADCASTI32X4     2(DI), K2, Z11
+	VBROADCASTI32X4     2(R8), K3, Z11
+	PREFETCHT0          512(R11)
+	VBROADCASTI32X4     2(AX)(CX*1), Z12
+	VBROADCASTI32X4     2(SI)(CX*1), K1, Z12
+	VBROADCASTI32X4     2(DI)(CX*1), K2, Z12
+	VBROADCASTI32X4     2(R8)(CX*1), K3, Z12
+	PREFETCHT0          576(R11)
+	VBROADCASTI32X4     2(AX)(CX*2), Z13
+	VBROADCASTI32X4     2(SI)(CX*2), K1, Z13
+	VBROADCASTI32X4     2(DI)(CX*2), K2, Z13
+	VBROADCASTI32X4     2(R8)(CX*2), K3, Z13
+	PREFETCHT0          640(R11)
+	VBROADCASTI32X4     2(AX)(BX*1), Z14
+	VBROADCASTI32X4     2(SI)(BX*1), K1, Z14
+	VBROADCASTI32X4     2(DI)(BX*1), K2, Z14
+	VBROADCASTI32X4     2(R8)(BX*1), K3, Z14
+	PREFETCHT0          704(R11)
+	VPUNPCKLDQ          Z12, Z11, Z15
+	VPUNPCKHDQ          Z12, Z11, Z12
+	VPUNPCKLDQ          Z14, Z13, Z11
+	VPUNPCKHDQ          Z14, Z13, Z14
+	VPUNPCKLQDQ         Z11, Z15, Z13
+	VPUNPCKHQDQ         Z11, Z15, Z11
+	VPUNPCKLQDQ         Z14, Z12, Z15
+	VPUNPCKHQDQ         Z14, Z12, Z12
+	VPSLLD              $0x10, Z5, Z14
+	VPSRAD              $0x1f, Z14, Z14
+	VMOVDQU32           eights0_3<>+0(SB), Z16
+	VPMULTISHIFTQB      Z5, Z16, Z16
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z16, Z17
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z16, Z18
+	VPMOVB2M            Z13, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z19
+	VPTESTMB            Z19, Z16, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z19
+	VPTESTMB            Z19, Z17, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z19
+	VPTESTMB            Z19, Z18, K7
+	VMOVDQU64           Z13, Z19
+	VMOVUPS             iq1s_0_0<>+0(SB), Z20
+	VPERMI2B            iq1s_0_1<>+0(SB), Z20, Z19
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_0_2<>+0(SB), Z21
+	VPERMI2B            iq1s_0_3<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_0_4<>+0(SB), Z21
+	VPERMI2B            iq1s_0_5<>+0(SB), Z21, Z20
+	VMOVDQU64           Z13, Z21
+	VMOVUPS             iq1s_0_6<>+0(SB), Z22
+	VPERMI2B            iq1s_0_7<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z19
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_0_8<>+0(SB), Z21
+	VPERMI2B            iq1s_0_9<>+0(SB), Z21, Z20
+	VMOVDQU64           Z13, Z21
+	VMOVUPS             iq1s_0_10<>+0(SB), Z22
+	VPERMI2B            iq1s_0_11<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z13, Z21
+	VMOVUPS             iq1s_0_12<>+0(SB), Z22
+	VPERMI2B            iq1s_0_13<>+0(SB), Z22, Z21
+	VMOVDQU64           Z13, Z22
+	VMOVUPS             iq1s_0_14<>+0(SB), Z23
+	VPERMI2B            iq1s_0_15<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU8            Z20, K6, Z19
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_0_16<>+0(SB), Z21
+	VPERMI2B            iq1s_0_17<>+0(SB), Z21, Z20
+	VMOVDQU64           Z13, Z21
+	VMOVUPS             iq1s_0_18<>+0(SB), Z22
+	VPERMI2B            iq1s_0_19<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z13, Z21
+	VMOVUPS             iq1s_0_20<>+0(SB), Z22
+	VPERMI2B            iq1s_0_21<>+0(SB), Z22, Z21
+	VMOVDQU64           Z13, Z22
+	VMOVUPS             iq1s_0_22<>+0(SB), Z23
+	VPERMI2B            iq1s_0_23<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU64           Z13, Z21
+	VMOVUPS             iq1s_0_24<>+0(SB), Z22
+	VPERMI2B            iq1s_0_25<>+0(SB), Z22, Z21
+	VMOVDQU64           Z13, Z22
+	VMOVUPS             iq1s_0_26<>+0(SB), Z23
+	VPERMI2B            iq1s_0_27<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU64           Z13, Z22
+	VMOVUPS             iq1s_0_28<>+0(SB), Z23
+	VPERMI2B            iq1s_0_29<>+0(SB), Z23, Z22
+	VMOVDQU64           Z13, Z23
+	VMOVUPS             iq1s_0_30<>+0(SB), Z24
+	VPERMI2B            iq1s_0_31<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU8            Z21, K6, Z20
+	VMOVDQU8            Z20, K7, Z19
+	VPMOVB2M            Z13, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z20
+	VPTESTMB            Z20, Z16, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z17, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z18, K7
+	VMOVDQU64           Z13, Z16
+	VMOVUPS             iq1s_1_0<>+0(SB), Z17
+	VPERMI2B            iq1s_1_1<>+0(SB), Z17, Z16
+	VMOVDQU64           Z13, Z17
+	VMOVUPS             iq1s_1_2<>+0(SB), Z18
+	VPERMI2B            iq1s_1_3<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU64           Z13, Z17
+	VMOVUPS             iq1s_1_4<>+0(SB), Z18
+	VPERMI2B            iq1s_1_5<>+0(SB), Z18, Z17
+	VMOVDQU64           Z13, Z18
+	VMOVUPS             iq1s_1_6<>+0(SB), Z20
+	VPERMI2B            iq1s_1_7<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z16
+	VMOVDQU64           Z13, Z17
+	VMOVUPS             iq1s_1_8<>+0(SB), Z18
+	VPERMI2B            iq1s_1_9<>+0(SB), Z18, Z17
+	VMOVDQU64           Z13, Z18
+	VMOVUPS             iq1s_1_10<>+0(SB), Z20
+	VPERMI2B            iq1s_1_11<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU64           Z13, Z18
+	VMOVUPS             iq1s_1_12<>+0(SB), Z20
+	VPERMI2B            iq1s_1_13<>+0(SB), Z20, Z18
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_1_14<>+0(SB), Z21
+	VPERMI2B            iq1s_1_15<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU8            Z18, K5, Z17
+	VMOVDQU8            Z17, K6, Z16
+	VMOVDQU64           Z13, Z17
+	VMOVUPS             iq1s_1_16<>+0(SB), Z18
+	VPERMI2B            iq1s_1_17<>+0(SB), Z18, Z17
+	VMOVDQU64           Z13, Z18
+	VMOVUPS             iq1s_1_18<>+0(SB), Z20
+	VPERMI2B            iq1s_1_19<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU64           Z13, Z18
+	VMOVUPS             iq1s_1_20<>+0(SB), Z20
+	VPERMI2B            iq1s_1_21<>+0(SB), Z20, Z18
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_1_22<>+0(SB), Z21
+	VPERMI2B            iq1s_1_23<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU8            Z18, K5, Z17
+	VMOVDQU64           Z13, Z18
+	VMOVUPS             iq1s_1_24<>+0(SB), Z20
+	VPERMI2B            iq1s_1_25<>+0(SB), Z20, Z18
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_1_26<>+0(SB), Z21
+	VPERMI2B            iq1s_1_27<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU64           Z13, Z20
+	VMOVUPS             iq1s_1_28<>+0(SB), Z21
+	VPERMI2B            iq1s_1_29<>+0(SB), Z21, Z20
+	VMOVDQU64           Z13, Z13
+	VMOVUPS             iq1s_1_30<>+0(SB), Z21
+	VPERMI2B            iq1s_1_31<>+0(SB), Z21, Z13
+	VMOVDQU8            Z13, K4, Z20
+	VMOVDQU8            Z20, K5, Z18
+	VMOVDQU8            Z18, K6, Z17
+	VMOVDQU8            Z17, K7, Z16
+	VMOVDQU32           eights0_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z19, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPXORD              Z31, Z31, Z17
+	VPDPBUSD.BCST       (R9), Z13, Z17
+	VMOVDQU32           eights0_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       4(R9), Z13, Z17
+	VMOVDQU32           eights8_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z19, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       8(R9), Z13, Z17
+	VMOVDQU32           eights8_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       12(R9), Z13, Z17
+	VMOVDQU32           eights16_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z19, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       16(R9), Z13, Z17
+	VMOVDQU32           eights16_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       20(R9), Z13, Z17
+	VMOVDQU32           eights24_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z19, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       24(R9), Z13, Z17
+	VMOVDQU32           eights24_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z14, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       28(R9), Z13, Z17
+	VPSLLD              $0x18, Z9, Z13
+	VPSRAD              $0x18, Z13, Z13
+	VPMULLD             Z13, Z17, Z17
+	VPSLLD              $0x00, Z5, Z13
+	VPSRAD              $0x1f, Z13, Z13
+	VMOVDQU32           eights16_3<>+0(SB), Z14
+	VPMULTISHIFTQB      Z5, Z14, Z14
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z14, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z14, Z16
+	VPMOVB2M            Z11, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z14, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z5, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z16, K7
+	VMOVDQU64           Z11, Z18
+	VMOVUPS             iq1s_0_0<>+0(SB), Z19
+	VPERMI2B            iq1s_0_1<>+0(SB), Z19, Z18
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_0_2<>+0(SB), Z20
+	VPERMI2B            iq1s_0_3<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_0_4<>+0(SB), Z20
+	VPERMI2B            iq1s_0_5<>+0(SB), Z20, Z19
+	VMOVDQU64           Z11, Z20
+	VMOVUPS             iq1s_0_6<>+0(SB), Z21
+	VPERMI2B            iq1s_0_7<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_0_8<>+0(SB), Z20
+	VPERMI2B            iq1s_0_9<>+0(SB), Z20, Z19
+	VMOVDQU64           Z11, Z20
+	VMOVUPS             iq1s_0_10<>+0(SB), Z21
+	VPERMI2B            iq1s_0_11<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU64           Z11, Z20
+	VMOVUPS             iq1s_0_12<>+0(SB), Z21
+	VPERMI2B            iq1s_0_13<>+0(SB), Z21, Z20
+	VMOVDQU64           Z11, Z21
+	VMOVUPS             iq1s_0_14<>+0(SB), Z22
+	VPERMI2B            iq1s_0_15<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z19
+	VMOVDQU8            Z19, K6, Z18
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_0_16<>+0(SB), Z20
+	VPERMI2B            iq1s_0_17<>+0(SB), Z20, Z19
+	VMOVDQU64           Z11, Z20
+	VMOVUPS             iq1s_0_18<>+0(SB), Z21
+	VPERMI2B            iq1s_0_19<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU64           Z11, Z20
+	VMOVUPS             iq1s_0_20<>+0(SB), Z21
+	VPERMI2B            iq1s_0_21<>+0(SB), Z21, Z20
+	VMOVDQU64           Z11, Z21
+	VMOVUPS             iq1s_0_22<>+0(SB), Z22
+	VPERMI2B            iq1s_0_23<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z19
+	VMOVDQU64           Z11, Z20
+	VMOVUPS             iq1s_0_24<>+0(SB), Z21
+	VPERMI2B            iq1s_0_25<>+0(SB), Z21, Z20
+	VMOVDQU64           Z11, Z21
+	VMOVUPS             iq1s_0_26<>+0(SB), Z22
+	VPERMI2B            iq1s_0_27<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z11, Z21
+	VMOVUPS             iq1s_0_28<>+0(SB), Z22
+	VPERMI2B            iq1s_0_29<>+0(SB), Z22, Z21
+	VMOVDQU64           Z11, Z22
+	VMOVUPS             iq1s_0_30<>+0(SB), Z23
+	VPERMI2B            iq1s_0_31<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU8            Z20, K6, Z19
+	VMOVDQU8            Z19, K7, Z18
+	VPMOVB2M            Z11, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z19
+	VPTESTMB            Z19, Z14, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z5, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z5
+	VPTESTMB            Z5, Z16, K7
+	VMOVDQU64           Z11, Z5
+	VMOVUPS             iq1s_1_0<>+0(SB), Z14
+	VPERMI2B            iq1s_1_1<>+0(SB), Z14, Z5
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq1s_1_2<>+0(SB), Z16
+	VPERMI2B            iq1s_1_3<>+0(SB), Z16, Z14
+	VMOVDQU8            Z14, K4, Z5
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq1s_1_4<>+0(SB), Z16
+	VPERMI2B            iq1s_1_5<>+0(SB), Z16, Z14
+	VMOVDQU64           Z11, Z16
+	VMOVUPS             iq1s_1_6<>+0(SB), Z19
+	VPERMI2B            iq1s_1_7<>+0(SB), Z19, Z16
+	VMOVDQU8            Z16, K4, Z14
+	VMOVDQU8            Z14, K5, Z5
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq1s_1_8<>+0(SB), Z16
+	VPERMI2B            iq1s_1_9<>+0(SB), Z16, Z14
+	VMOVDQU64           Z11, Z16
+	VMOVUPS             iq1s_1_10<>+0(SB), Z19
+	VPERMI2B            iq1s_1_11<>+0(SB), Z19, Z16
+	VMOVDQU8            Z16, K4, Z14
+	VMOVDQU64           Z11, Z16
+	VMOVUPS             iq1s_1_12<>+0(SB), Z19
+	VPERMI2B            iq1s_1_13<>+0(SB), Z19, Z16
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_1_14<>+0(SB), Z20
+	VPERMI2B            iq1s_1_15<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z16
+	VMOVDQU8            Z16, K5, Z14
+	VMOVDQU8            Z14, K6, Z5
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq1s_1_16<>+0(SB), Z16
+	VPERMI2B            iq1s_1_17<>+0(SB), Z16, Z14
+	VMOVDQU64           Z11, Z16
+	VMOVUPS             iq1s_1_18<>+0(SB), Z19
+	VPERMI2B            iq1s_1_19<>+0(SB), Z19, Z16
+	VMOVDQU8            Z16, K4, Z14
+	VMOVDQU64           Z11, Z16
+	VMOVUPS             iq1s_1_20<>+0(SB), Z19
+	VPERMI2B            iq1s_1_21<>+0(SB), Z19, Z16
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_1_22<>+0(SB), Z20
+	VPERMI2B            iq1s_1_23<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z16
+	VMOVDQU8            Z16, K5, Z14
+	VMOVDQU64           Z11, Z16
+	VMOVUPS             iq1s_1_24<>+0(SB), Z19
+	VPERMI2B            iq1s_1_25<>+0(SB), Z19, Z16
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_1_26<>+0(SB), Z20
+	VPERMI2B            iq1s_1_27<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z16
+	VMOVDQU64           Z11, Z19
+	VMOVUPS             iq1s_1_28<>+0(SB), Z20
+	VPERMI2B            iq1s_1_29<>+0(SB), Z20, Z19
+	VMOVDQU64           Z11, Z11
+	VMOVUPS             iq1s_1_30<>+0(SB), Z20
+	VPERMI2B            iq1s_1_31<>+0(SB), Z20, Z11
+	VMOVDQU8            Z11, K4, Z19
+	VMOVDQU8            Z19, K5, Z16
+	VMOVDQU8            Z16, K6, Z14
+	VMOVDQU8            Z14, K7, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z18, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       32(R9), Z11, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z5, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       36(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z18, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       40(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z5, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       44(R9), Z11, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z18, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       48(R9), Z11, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z5, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       52(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z18, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       56(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z5, Z11, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       60(R9), Z11, Z14
+	VPSLLD              $0x10, Z9, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z14, Z14
+	VPADDD              Z14, Z17, Z17
+	VPSLLD              $0x10, Z3, Z5
+	VPSRAD              $0x1f, Z5, Z5
+	VMOVDQU32           eights0_3<>+0(SB), Z11
+	VPMULTISHIFTQB      Z3, Z11, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z11, Z13
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z11, Z14
+	VPMOVB2M            Z15, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z13, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z14, K7
+	VMOVDQU64           Z15, Z16
+	VMOVUPS             iq1s_0_0<>+0(SB), Z18
+	VPERMI2B            iq1s_0_1<>+0(SB), Z18, Z16
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_0_2<>+0(SB), Z19
+	VPERMI2B            iq1s_0_3<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_0_4<>+0(SB), Z19
+	VPERMI2B            iq1s_0_5<>+0(SB), Z19, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_0_6<>+0(SB), Z20
+	VPERMI2B            iq1s_0_7<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_0_8<>+0(SB), Z19
+	VPERMI2B            iq1s_0_9<>+0(SB), Z19, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_0_10<>+0(SB), Z20
+	VPERMI2B            iq1s_0_11<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_0_12<>+0(SB), Z20
+	VPERMI2B            iq1s_0_13<>+0(SB), Z20, Z19
+	VMOVDQU64           Z15, Z20
+	VMOVUPS             iq1s_0_14<>+0(SB), Z21
+	VPERMI2B            iq1s_0_15<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU8            Z18, K6, Z16
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_0_16<>+0(SB), Z19
+	VPERMI2B            iq1s_0_17<>+0(SB), Z19, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_0_18<>+0(SB), Z20
+	VPERMI2B            iq1s_0_19<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_0_20<>+0(SB), Z20
+	VPERMI2B            iq1s_0_21<>+0(SB), Z20, Z19
+	VMOVDQU64           Z15, Z20
+	VMOVUPS             iq1s_0_22<>+0(SB), Z21
+	VPERMI2B            iq1s_0_23<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_0_24<>+0(SB), Z20
+	VPERMI2B            iq1s_0_25<>+0(SB), Z20, Z19
+	VMOVDQU64           Z15, Z20
+	VMOVUPS             iq1s_0_26<>+0(SB), Z21
+	VPERMI2B            iq1s_0_27<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU64           Z15, Z20
+	VMOVUPS             iq1s_0_28<>+0(SB), Z21
+	VPERMI2B            iq1s_0_29<>+0(SB), Z21, Z20
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_0_30<>+0(SB), Z22
+	VPERMI2B            iq1s_0_31<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z19
+	VMOVDQU8            Z19, K6, Z18
+	VMOVDQU8            Z18, K7, Z16
+	VPMOVB2M            Z15, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z13, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z14, K7
+	VMOVDQU64           Z15, Z11
+	VMOVUPS             iq1s_1_0<>+0(SB), Z13
+	VPERMI2B            iq1s_1_1<>+0(SB), Z13, Z11
+	VMOVDQU64           Z15, Z13
+	VMOVUPS             iq1s_1_2<>+0(SB), Z14
+	VPERMI2B            iq1s_1_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z15, Z13
+	VMOVUPS             iq1s_1_4<>+0(SB), Z14
+	VPERMI2B            iq1s_1_5<>+0(SB), Z14, Z13
+	VMOVDQU64           Z15, Z14
+	VMOVUPS             iq1s_1_6<>+0(SB), Z18
+	VPERMI2B            iq1s_1_7<>+0(SB), Z18, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z15, Z13
+	VMOVUPS             iq1s_1_8<>+0(SB), Z14
+	VPERMI2B            iq1s_1_9<>+0(SB), Z14, Z13
+	VMOVDQU64           Z15, Z14
+	VMOVUPS             iq1s_1_10<>+0(SB), Z18
+	VPERMI2B            iq1s_1_11<>+0(SB), Z18, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z15, Z14
+	VMOVUPS             iq1s_1_12<>+0(SB), Z18
+	VPERMI2B            iq1s_1_13<>+0(SB), Z18, Z14
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_1_14<>+0(SB), Z19
+	VPERMI2B            iq1s_1_15<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VMOVDQU64           Z15, Z13
+	VMOVUPS             iq1s_1_16<>+0(SB), Z14
+	VPERMI2B            iq1s_1_17<>+0(SB), Z14, Z13
+	VMOVDQU64           Z15, Z14
+	VMOVUPS             iq1s_1_18<>+0(SB), Z18
+	VPERMI2B            iq1s_1_19<>+0(SB), Z18, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z15, Z14
+	VMOVUPS             iq1s_1_20<>+0(SB), Z18
+	VPERMI2B            iq1s_1_21<>+0(SB), Z18, Z14
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_1_22<>+0(SB), Z19
+	VPERMI2B            iq1s_1_23<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z15, Z14
+	VMOVUPS             iq1s_1_24<>+0(SB), Z18
+	VPERMI2B            iq1s_1_25<>+0(SB), Z18, Z14
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_1_26<>+0(SB), Z19
+	VPERMI2B            iq1s_1_27<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z14
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_1_28<>+0(SB), Z19
+	VPERMI2B            iq1s_1_29<>+0(SB), Z19, Z18
+	VMOVDQU64           Z15, Z15
+	VMOVUPS             iq1s_1_30<>+0(SB), Z19
+	VPERMI2B            iq1s_1_31<>+0(SB), Z19, Z15
+	VMOVDQU8            Z15, K4, Z18
+	VMOVDQU8            Z18, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VMOVDQU8            Z13, K7, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       64(R9), Z13, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z11, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       68(R9), Z13, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       72(R9), Z13, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z11, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       76(R9), Z13, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       80(R9), Z13, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z11, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       84(R9), Z13, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z16, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       88(R9), Z13, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z13
+	VPMULTISHIFTQB      Z11, Z13, Z13
+	VPTERNLOGD          $0xe2, Z5, Z0, Z13
+	VPERMB              Z1, Z13, Z13
+	VPDPBUSD.BCST       92(R9), Z13, Z14
+	VPSLLD              $0x08, Z9, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z14, Z14
+	VPADDD              Z14, Z17, Z17
+	VPSLLD              $0x00, Z3, Z5
+	VPSRAD              $0x1f, Z5, Z5
+	VMOVDQU32           eights16_3<>+0(SB), Z11
+	VPMULTISHIFTQB      Z3, Z11, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z11, Z3
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z11, Z13
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z3, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z13, K7
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_0<>+0(SB), Z15
+	VPERMI2B            iq1s_0_1<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_2<>+0(SB), Z16
+	VPERMI2B            iq1s_0_3<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_4<>+0(SB), Z16
+	VPERMI2B            iq1s_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_6<>+0(SB), Z18
+	VPERMI2B            iq1s_0_7<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_8<>+0(SB), Z16
+	VPERMI2B            iq1s_0_9<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_10<>+0(SB), Z18
+	VPERMI2B            iq1s_0_11<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_12<>+0(SB), Z18
+	VPERMI2B            iq1s_0_13<>+0(SB), Z18, Z16
+	VMOVDQU64           Z12, Z18
+	VMOVUPS             iq1s_0_14<>+0(SB), Z19
+	VPERMI2B            iq1s_0_15<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_16<>+0(SB), Z16
+	VPERMI2B            iq1s_0_17<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_18<>+0(SB), Z18
+	VPERMI2B            iq1s_0_19<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_20<>+0(SB), Z18
+	VPERMI2B            iq1s_0_21<>+0(SB), Z18, Z16
+	VMOVDQU64           Z12, Z18
+	VMOVUPS             iq1s_0_22<>+0(SB), Z19
+	VPERMI2B            iq1s_0_23<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_24<>+0(SB), Z18
+	VPERMI2B            iq1s_0_25<>+0(SB), Z18, Z16
+	VMOVDQU64           Z12, Z18
+	VMOVUPS             iq1s_0_26<>+0(SB), Z19
+	VPERMI2B            iq1s_0_27<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z12, Z18
+	VMOVUPS             iq1s_0_28<>+0(SB), Z19
+	VPERMI2B            iq1s_0_29<>+0(SB), Z19, Z18
+	VMOVDQU64           Z12, Z19
+	VMOVUPS             iq1s_0_30<>+0(SB), Z20
+	VPERMI2B            iq1s_0_31<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU8            Z16, K6, Z15
+	VMOVDQU8            Z15, K7, Z14
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z3, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z3
+	VPTESTMB            Z3, Z13, K7
+	VMOVDQU64           Z12, Z3
+	VMOVUPS             iq1s_1_0<>+0(SB), Z11
+	VPERMI2B            iq1s_1_1<>+0(SB), Z11, Z3
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_2<>+0(SB), Z13
+	VPERMI2B            iq1s_1_3<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K4, Z3
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_4<>+0(SB), Z13
+	VPERMI2B            iq1s_1_5<>+0(SB), Z13, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_6<>+0(SB), Z15
+	VPERMI2B            iq1s_1_7<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU8            Z11, K5, Z3
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_8<>+0(SB), Z13
+	VPERMI2B            iq1s_1_9<>+0(SB), Z13, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_10<>+0(SB), Z15
+	VPERMI2B            iq1s_1_11<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_12<>+0(SB), Z15
+	VPERMI2B            iq1s_1_13<>+0(SB), Z15, Z13
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_1_14<>+0(SB), Z16
+	VPERMI2B            iq1s_1_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU8            Z11, K6, Z3
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_16<>+0(SB), Z13
+	VPERMI2B            iq1s_1_17<>+0(SB), Z13, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_18<>+0(SB), Z15
+	VPERMI2B            iq1s_1_19<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_20<>+0(SB), Z15
+	VPERMI2B            iq1s_1_21<>+0(SB), Z15, Z13
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_1_22<>+0(SB), Z16
+	VPERMI2B            iq1s_1_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_24<>+0(SB), Z15
+	VPERMI2B            iq1s_1_25<>+0(SB), Z15, Z13
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_1_26<>+0(SB), Z16
+	VPERMI2B            iq1s_1_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_1_28<>+0(SB), Z16
+	VPERMI2B            iq1s_1_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z12
+	VMOVUPS             iq1s_1_30<>+0(SB), Z16
+	VPERMI2B            iq1s_1_31<>+0(SB), Z16, Z12
+	VMOVDQU8            Z12, K4, Z15
+	VMOVDQU8            Z15, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VMOVDQU8            Z11, K7, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       96(R9), Z11, Z12
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z3, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       100(R9), Z11, Z12
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       104(R9), Z11, Z12
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z3, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       108(R9), Z11, Z12
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       112(R9), Z11, Z12
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z3, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       116(R9), Z11, Z12
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       120(R9), Z11, Z12
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z3, Z11, Z11
+	VPTERNLOGD          $0xe2, Z5, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       124(R9), Z11, Z12
+	VPSRAD              $0x18, Z9, Z3
+	VPMULLD             Z3, Z12, Z12
+	VPADDD              Z12, Z17, Z17
+	VBROADCASTI32X4     18(AX), Z3
+	VBROADCASTI32X4     18(SI), K1, Z3
+	VBROADCASTI32X4     18(DI), K2, Z3
+	VBROADCASTI32X4     18(R8), K3, Z3
+	PREFETCHT0          768(R11)
+	VBROADCASTI32X4     18(AX)(CX*1), Z5
+	VBROADCASTI32X4     18(SI)(CX*1), K1, Z5
+	VBROADCASTI32X4     18(DI)(CX*1), K2, Z5
+	VBROADCASTI32X4     18(R8)(CX*1), K3, Z5
+	VBROADCASTI32X4     18(AX)(CX*2), Z9
+	VBROADCASTI32X4     18(SI)(CX*2), K1, Z9
+	VBROADCASTI32X4     18(DI)(CX*2), K2, Z9
+	VBROADCASTI32X4     18(R8)(CX*2), K3, Z9
+	VBROADCASTI32X4     18(AX)(BX*1), Z11
+	VBROADCASTI32X4     18(SI)(BX*1), K1, Z11
+	VBROADCASTI32X4     18(DI)(BX*1), K2, Z11
+	VBROADCASTI32X4     18(R8)(BX*1), K3, Z11
+	VPUNPCKLDQ          Z5, Z3, Z12
+	VPUNPCKHDQ          Z5, Z3, Z5
+	VPUNPCKLDQ          Z11, Z9, Z3
+	VPUNPCKHDQ          Z11, Z9, Z11
+	VPUNPCKLQDQ         Z3, Z12, Z9
+	VPUNPCKHQDQ         Z3, Z12, Z3
+	VPUNPCKLQDQ         Z11, Z5, Z12
+	VPUNPCKHQDQ         Z11, Z5, Z5
+	VPSLLD              $0x10, Z7, Z11
+	VPSRAD              $0x1f, Z11, Z11
+	VMOVDQU32           eights0_3<>+0(SB), Z13
+	VPMULTISHIFTQB      Z7, Z13, Z13
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z13, Z14
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z13, Z15
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z13, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z14, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z15, K7
+	VMOVDQU64           Z9, Z16
+	VMOVUPS             iq1s_0_0<>+0(SB), Z18
+	VPERMI2B            iq1s_0_1<>+0(SB), Z18, Z16
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_2<>+0(SB), Z19
+	VPERMI2B            iq1s_0_3<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_4<>+0(SB), Z19
+	VPERMI2B            iq1s_0_5<>+0(SB), Z19, Z18
+	VMOVDQU64           Z9, Z19
+	VMOVUPS             iq1s_0_6<>+0(SB), Z20
+	VPERMI2B            iq1s_0_7<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_8<>+0(SB), Z19
+	VPERMI2B            iq1s_0_9<>+0(SB), Z19, Z18
+	VMOVDQU64           Z9, Z19
+	VMOVUPS             iq1s_0_10<>+0(SB), Z20
+	VPERMI2B            iq1s_0_11<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z9, Z19
+	VMOVUPS             iq1s_0_12<>+0(SB), Z20
+	VPERMI2B            iq1s_0_13<>+0(SB), Z20, Z19
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_14<>+0(SB), Z21
+	VPERMI2B            iq1s_0_15<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU8            Z18, K6, Z16
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_16<>+0(SB), Z19
+	VPERMI2B            iq1s_0_17<>+0(SB), Z19, Z18
+	VMOVDQU64           Z9, Z19
+	VMOVUPS             iq1s_0_18<>+0(SB), Z20
+	VPERMI2B            iq1s_0_19<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z9, Z19
+	VMOVUPS             iq1s_0_20<>+0(SB), Z20
+	VPERMI2B            iq1s_0_21<>+0(SB), Z20, Z19
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_22<>+0(SB), Z21
+	VPERMI2B            iq1s_0_23<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU64           Z9, Z19
+	VMOVUPS             iq1s_0_24<>+0(SB), Z20
+	VPERMI2B            iq1s_0_25<>+0(SB), Z20, Z19
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_26<>+0(SB), Z21
+	VPERMI2B            iq1s_0_27<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_28<>+0(SB), Z21
+	VPERMI2B            iq1s_0_29<>+0(SB), Z21, Z20
+	VMOVDQU64           Z9, Z21
+	VMOVUPS             iq1s_0_30<>+0(SB), Z22
+	VPERMI2B            iq1s_0_31<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z19
+	VMOVDQU8            Z19, K6, Z18
+	VMOVDQU8            Z18, K7, Z16
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z13, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z14, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z15, K7
+	VMOVDQU64           Z9, Z13
+	VMOVUPS             iq1s_1_0<>+0(SB), Z14
+	VPERMI2B            iq1s_1_1<>+0(SB), Z14, Z13
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq1s_1_2<>+0(SB), Z15
+	VPERMI2B            iq1s_1_3<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq1s_1_4<>+0(SB), Z15
+	VPERMI2B            iq1s_1_5<>+0(SB), Z15, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_6<>+0(SB), Z18
+	VPERMI2B            iq1s_1_7<>+0(SB), Z18, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq1s_1_8<>+0(SB), Z15
+	VPERMI2B            iq1s_1_9<>+0(SB), Z15, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_10<>+0(SB), Z18
+	VPERMI2B            iq1s_1_11<>+0(SB), Z18, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_12<>+0(SB), Z18
+	VPERMI2B            iq1s_1_13<>+0(SB), Z18, Z15
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_14<>+0(SB), Z19
+	VPERMI2B            iq1s_1_15<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq1s_1_16<>+0(SB), Z15
+	VPERMI2B            iq1s_1_17<>+0(SB), Z15, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_18<>+0(SB), Z18
+	VPERMI2B            iq1s_1_19<>+0(SB), Z18, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_20<>+0(SB), Z18
+	VPERMI2B            iq1s_1_21<>+0(SB), Z18, Z15
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_22<>+0(SB), Z19
+	VPERMI2B            iq1s_1_23<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_24<>+0(SB), Z18
+	VPERMI2B            iq1s_1_25<>+0(SB), Z18, Z15
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_26<>+0(SB), Z19
+	VPERMI2B            iq1s_1_27<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z15
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_28<>+0(SB), Z19
+	VPERMI2B            iq1s_1_29<>+0(SB), Z19, Z18
+	VMOVDQU64           Z9, Z9
+	VMOVUPS             iq1s_1_30<>+0(SB), Z19
+	VPERMI2B            iq1s_1_31<>+0(SB), Z19, Z9
+	VMOVDQU8            Z9, K4, Z18
+	VMOVDQU8            Z18, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU8            Z14, K7, Z13
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       128(R9), Z9, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       132(R9), Z9, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       136(R9), Z9, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       140(R9), Z9, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       144(R9), Z9, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       148(R9), Z9, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       152(R9), Z9, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       156(R9), Z9, Z14
+	VPSLLD              $0x18, Z6, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VPMULLD             Z9, Z14, Z14
+	VPADDD              Z14, Z17, Z17
+	VPSLLD              $0x00, Z7, Z9
+	VPSRAD              $0x1f, Z9, Z9
+	VMOVDQU32           eights16_3<>+0(SB), Z11
+	VPMULTISHIFTQB      Z7, Z11, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z11, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z11, Z13
+	VPMOVB2M            Z3, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z7, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z13, K7
+	VMOVDQU64           Z3, Z14
+	VMOVUPS             iq1s_0_0<>+0(SB), Z15
+	VPERMI2B            iq1s_0_1<>+0(SB), Z15, Z14
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_0_2<>+0(SB), Z16
+	VPERMI2B            iq1s_0_3<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_0_4<>+0(SB), Z16
+	VPERMI2B            iq1s_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z3, Z16
+	VMOVUPS             iq1s_0_6<>+0(SB), Z18
+	VPERMI2B            iq1s_0_7<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_0_8<>+0(SB), Z16
+	VPERMI2B            iq1s_0_9<>+0(SB), Z16, Z15
+	VMOVDQU64           Z3, Z16
+	VMOVUPS             iq1s_0_10<>+0(SB), Z18
+	VPERMI2B            iq1s_0_11<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z3, Z16
+	VMOVUPS             iq1s_0_12<>+0(SB), Z18
+	VPERMI2B            iq1s_0_13<>+0(SB), Z18, Z16
+	VMOVDQU64           Z3, Z18
+	VMOVUPS             iq1s_0_14<>+0(SB), Z19
+	VPERMI2B            iq1s_0_15<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_0_16<>+0(SB), Z16
+	VPERMI2B            iq1s_0_17<>+0(SB), Z16, Z15
+	VMOVDQU64           Z3, Z16
+	VMOVUPS             iq1s_0_18<>+0(SB), Z18
+	VPERMI2B            iq1s_0_19<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z3, Z16
+	VMOVUPS             iq1s_0_20<>+0(SB), Z18
+	VPERMI2B            iq1s_0_21<>+0(SB), Z18, Z16
+	VMOVDQU64           Z3, Z18
+	VMOVUPS             iq1s_0_22<>+0(SB), Z19
+	VPERMI2B            iq1s_0_23<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU64           Z3, Z16
+	VMOVUPS             iq1s_0_24<>+0(SB), Z18
+	VPERMI2B            iq1s_0_25<>+0(SB), Z18, Z16
+	VMOVDQU64           Z3, Z18
+	VMOVUPS             iq1s_0_26<>+0(SB), Z19
+	VPERMI2B            iq1s_0_27<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z3, Z18
+	VMOVUPS             iq1s_0_28<>+0(SB), Z19
+	VPERMI2B            iq1s_0_29<>+0(SB), Z19, Z18
+	VMOVDQU64           Z3, Z19
+	VMOVUPS             iq1s_0_30<>+0(SB), Z20
+	VPERMI2B            iq1s_0_31<>+0(SB), Z20, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU8            Z16, K6, Z15
+	VMOVDQU8            Z15, K7, Z14
+	VPMOVB2M            Z3, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z7, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z7
+	VPTESTMB            Z7, Z13, K7
+	VMOVDQU64           Z3, Z7
+	VMOVUPS             iq1s_1_0<>+0(SB), Z11
+	VPERMI2B            iq1s_1_1<>+0(SB), Z11, Z7
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq1s_1_2<>+0(SB), Z13
+	VPERMI2B            iq1s_1_3<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K4, Z7
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq1s_1_4<>+0(SB), Z13
+	VPERMI2B            iq1s_1_5<>+0(SB), Z13, Z11
+	VMOVDQU64           Z3, Z13
+	VMOVUPS             iq1s_1_6<>+0(SB), Z15
+	VPERMI2B            iq1s_1_7<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU8            Z11, K5, Z7
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq1s_1_8<>+0(SB), Z13
+	VPERMI2B            iq1s_1_9<>+0(SB), Z13, Z11
+	VMOVDQU64           Z3, Z13
+	VMOVUPS             iq1s_1_10<>+0(SB), Z15
+	VPERMI2B            iq1s_1_11<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z3, Z13
+	VMOVUPS             iq1s_1_12<>+0(SB), Z15
+	VPERMI2B            iq1s_1_13<>+0(SB), Z15, Z13
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_1_14<>+0(SB), Z16
+	VPERMI2B            iq1s_1_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU8            Z11, K6, Z7
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq1s_1_16<>+0(SB), Z13
+	VPERMI2B            iq1s_1_17<>+0(SB), Z13, Z11
+	VMOVDQU64           Z3, Z13
+	VMOVUPS             iq1s_1_18<>+0(SB), Z15
+	VPERMI2B            iq1s_1_19<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z3, Z13
+	VMOVUPS             iq1s_1_20<>+0(SB), Z15
+	VPERMI2B            iq1s_1_21<>+0(SB), Z15, Z13
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_1_22<>+0(SB), Z16
+	VPERMI2B            iq1s_1_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z3, Z13
+	VMOVUPS             iq1s_1_24<>+0(SB), Z15
+	VPERMI2B            iq1s_1_25<>+0(SB), Z15, Z13
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_1_26<>+0(SB), Z16
+	VPERMI2B            iq1s_1_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU64           Z3, Z15
+	VMOVUPS             iq1s_1_28<>+0(SB), Z16
+	VPERMI2B            iq1s_1_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z3, Z3
+	VMOVUPS             iq1s_1_30<>+0(SB), Z16
+	VPERMI2B            iq1s_1_31<>+0(SB), Z16, Z3
+	VMOVDQU8            Z3, K4, Z15
+	VMOVDQU8            Z15, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VMOVDQU8            Z11, K7, Z7
+	VMOVDQU32           eights0_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z14, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       160(R9), Z3, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       164(R9), Z3, Z11
+	VMOVDQU32           eights8_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z14, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       168(R9), Z3, Z11
+	VMOVDQU32           eights8_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       172(R9), Z3, Z11
+	VMOVDQU32           eights16_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z14, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       176(R9), Z3, Z11
+	VMOVDQU32           eights16_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       180(R9), Z3, Z11
+	VMOVDQU32           eights24_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z14, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       184(R9), Z3, Z11
+	VMOVDQU32           eights24_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VPDPBUSD.BCST       188(R9), Z3, Z11
+	VPSLLD              $0x10, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VPMULLD             Z3, Z11, Z11
+	VPADDD              Z11, Z17, Z17
+	VPSLLD              $0x10, Z4, Z3
+	VPSRAD              $0x1f, Z3, Z3
+	VMOVDQU32           eights0_3<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z7, Z11
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z7, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z9, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z11, K7
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_0_0<>+0(SB), Z14
+	VPERMI2B            iq1s_0_1<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_2<>+0(SB), Z15
+	VPERMI2B            iq1s_0_3<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_4<>+0(SB), Z15
+	VPERMI2B            iq1s_0_5<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_6<>+0(SB), Z16
+	VPERMI2B            iq1s_0_7<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_8<>+0(SB), Z15
+	VPERMI2B            iq1s_0_9<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_10<>+0(SB), Z16
+	VPERMI2B            iq1s_0_11<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_12<>+0(SB), Z16
+	VPERMI2B            iq1s_0_13<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_14<>+0(SB), Z18
+	VPERMI2B            iq1s_0_15<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_16<>+0(SB), Z15
+	VPERMI2B            iq1s_0_17<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_18<>+0(SB), Z16
+	VPERMI2B            iq1s_0_19<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_20<>+0(SB), Z16
+	VPERMI2B            iq1s_0_21<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_22<>+0(SB), Z18
+	VPERMI2B            iq1s_0_23<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_24<>+0(SB), Z16
+	VPERMI2B            iq1s_0_25<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_26<>+0(SB), Z18
+	VPERMI2B            iq1s_0_27<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_28<>+0(SB), Z18
+	VPERMI2B            iq1s_0_29<>+0(SB), Z18, Z16
+	VMOVDQU64           Z12, Z18
+	VMOVUPS             iq1s_0_30<>+0(SB), Z19
+	VPERMI2B            iq1s_0_31<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU8            Z14, K7, Z13
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z7, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z7
+	VPTESTMB            Z7, Z9, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z7
+	VPTESTMB            Z7, Z11, K7
+	VMOVDQU64           Z12, Z7
+	VMOVUPS             iq1s_1_0<>+0(SB), Z9
+	VPERMI2B            iq1s_1_1<>+0(SB), Z9, Z7
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_2<>+0(SB), Z11
+	VPERMI2B            iq1s_1_3<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K4, Z7
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_4<>+0(SB), Z11
+	VPERMI2B            iq1s_1_5<>+0(SB), Z11, Z9
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_6<>+0(SB), Z14
+	VPERMI2B            iq1s_1_7<>+0(SB), Z14, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU8            Z9, K5, Z7
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_8<>+0(SB), Z11
+	VPERMI2B            iq1s_1_9<>+0(SB), Z11, Z9
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_10<>+0(SB), Z14
+	VPERMI2B            iq1s_1_11<>+0(SB), Z14, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_12<>+0(SB), Z14
+	VPERMI2B            iq1s_1_13<>+0(SB), Z14, Z11
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_14<>+0(SB), Z15
+	VPERMI2B            iq1s_1_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU8            Z9, K6, Z7
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_16<>+0(SB), Z11
+	VPERMI2B            iq1s_1_17<>+0(SB), Z11, Z9
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_18<>+0(SB), Z14
+	VPERMI2B            iq1s_1_19<>+0(SB), Z14, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_20<>+0(SB), Z14
+	VPERMI2B            iq1s_1_21<>+0(SB), Z14, Z11
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_22<>+0(SB), Z15
+	VPERMI2B            iq1s_1_23<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_24<>+0(SB), Z14
+	VPERMI2B            iq1s_1_25<>+0(SB), Z14, Z11
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_26<>+0(SB), Z15
+	VPERMI2B            iq1s_1_27<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_28<>+0(SB), Z15
+	VPERMI2B            iq1s_1_29<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z12
+	VMOVUPS             iq1s_1_30<>+0(SB), Z15
+	VPERMI2B            iq1s_1_31<>+0(SB), Z15, Z12
+	VMOVDQU8            Z12, K4, Z14
+	VMOVDQU8            Z14, K5, Z11
+	VMOVDQU8            Z11, K6, Z9
+	VMOVDQU8            Z9, K7, Z7
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       192(R9), Z9, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       196(R9), Z9, Z11
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       200(R9), Z9, Z11
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       204(R9), Z9, Z11
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       208(R9), Z9, Z11
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       212(R9), Z9, Z11
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       216(R9), Z9, Z11
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z3, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       220(R9), Z9, Z11
+	VPSLLD              $0x08, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VPMULLD             Z3, Z11, Z11
+	VPADDD              Z11, Z17, Z17
+	VPSLLD              $0x00, Z4, Z3
+	VPSRAD              $0x1f, Z3, Z3
+	VMOVDQU32           eights16_3<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z7, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z7, Z9
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z7, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z4, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z9, K7
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_0_0<>+0(SB), Z12
+	VPERMI2B            iq1s_0_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_2<>+0(SB), Z13
+	VPERMI2B            iq1s_0_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_4<>+0(SB), Z13
+	VPERMI2B            iq1s_0_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_6<>+0(SB), Z14
+	VPERMI2B            iq1s_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_8<>+0(SB), Z13
+	VPERMI2B            iq1s_0_9<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_10<>+0(SB), Z14
+	VPERMI2B            iq1s_0_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_12<>+0(SB), Z14
+	VPERMI2B            iq1s_0_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_14<>+0(SB), Z15
+	VPERMI2B            iq1s_0_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_16<>+0(SB), Z13
+	VPERMI2B            iq1s_0_17<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_18<>+0(SB), Z14
+	VPERMI2B            iq1s_0_19<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_20<>+0(SB), Z14
+	VPERMI2B            iq1s_0_21<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_22<>+0(SB), Z15
+	VPERMI2B            iq1s_0_23<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_24<>+0(SB), Z14
+	VPERMI2B            iq1s_0_25<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_26<>+0(SB), Z15
+	VPERMI2B            iq1s_0_27<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_28<>+0(SB), Z15
+	VPERMI2B            iq1s_0_29<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_30<>+0(SB), Z16
+	VPERMI2B            iq1s_0_31<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z12
+	VMOVDQU8            Z12, K7, Z11
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z7, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z7
+	VPTESTMB            Z7, Z4, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z4
+	VPTESTMB            Z4, Z9, K7
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq1s_1_0<>+0(SB), Z7
+	VPERMI2B            iq1s_1_1<>+0(SB), Z7, Z4
+	VMOVDQU64           Z5, Z7
+	VMOVUPS             iq1s_1_2<>+0(SB), Z9
+	VPERMI2B            iq1s_1_3<>+0(SB), Z9, Z7
+	VMOVDQU8            Z7, K4, Z4
+	VMOVDQU64           Z5, Z7
+	VMOVUPS             iq1s_1_4<>+0(SB), Z9
+	VPERMI2B            iq1s_1_5<>+0(SB), Z9, Z7
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_6<>+0(SB), Z12
+	VPERMI2B            iq1s_1_7<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z7
+	VMOVDQU8            Z7, K5, Z4
+	VMOVDQU64           Z5, Z7
+	VMOVUPS             iq1s_1_8<>+0(SB), Z9
+	VPERMI2B            iq1s_1_9<>+0(SB), Z9, Z7
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_10<>+0(SB), Z12
+	VPERMI2B            iq1s_1_11<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z7
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_12<>+0(SB), Z12
+	VPERMI2B            iq1s_1_13<>+0(SB), Z12, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_14<>+0(SB), Z13
+	VPERMI2B            iq1s_1_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU8            Z9, K5, Z7
+	VMOVDQU8            Z7, K6, Z4
+	VMOVDQU64           Z5, Z7
+	VMOVUPS             iq1s_1_16<>+0(SB), Z9
+	VPERMI2B            iq1s_1_17<>+0(SB), Z9, Z7
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_18<>+0(SB), Z12
+	VPERMI2B            iq1s_1_19<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z7
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_20<>+0(SB), Z12
+	VPERMI2B            iq1s_1_21<>+0(SB), Z12, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_22<>+0(SB), Z13
+	VPERMI2B            iq1s_1_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU8            Z9, K5, Z7
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_24<>+0(SB), Z12
+	VPERMI2B            iq1s_1_25<>+0(SB), Z12, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_26<>+0(SB), Z13
+	VPERMI2B            iq1s_1_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_28<>+0(SB), Z13
+	VPERMI2B            iq1s_1_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq1s_1_30<>+0(SB), Z13
+	VPERMI2B            iq1s_1_31<>+0(SB), Z13, Z5
+	VMOVDQU8            Z5, K4, Z12
+	VMOVDQU8            Z12, K5, Z9
+	VMOVDQU8            Z9, K6, Z7
+	VMOVDQU8            Z7, K7, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPXORD              Z31, Z31, Z7
+	VPDPBUSD.BCST       224(R9), Z5, Z7
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       228(R9), Z5, Z7
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       232(R9), Z5, Z7
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       236(R9), Z5, Z7
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       240(R9), Z5, Z7
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       244(R9), Z5, Z7
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       248(R9), Z5, Z7
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       252(R9), Z5, Z7
+	VPSRAD              $0x18, Z6, Z3
+	VPMULLD             Z3, Z7, Z7
+	VPADDD              Z7, Z17, Z17
+	VPSUBD              Z10, Z17, Z17
+	VCVTDQ2PS           Z17, Z17
+	VMULPS.BCST         304(R9), Z8, Z3
+	VMULPS              Z3, Z17, Z17
+	VADDPS              Z17, Z2, Z2
+	ADDQ                $0x00000320, R11
+	ADDQ                $0x00000032, AX
+	ADDQ                $0x00000032, SI
+	ADDQ                $0x00000032, DI
+	ADDQ                $0x00000032, R8
+	ADDQ                step+48(FP), R9
+	DECQ                R10
+	JNZ                 chunk
+	VMOVUPS             Z2, (DX)
+	ADDQ                $0x40, DX
+	MOVQ                CX, AX
+	SHLQ                $0x04, AX
+	ADDQ                8(SP), AX
+	MOVQ                AX, 8(SP)
+	LEAQ                (AX)(CX*4), SI
+	LEAQ                (SI)(CX*4), DI
+	LEAQ                (DI)(CX*4), R8
+	DECQ                (SP)
+	JNZ                 panel
+	VZEROUPPER
+	RET
+
+DATA iq1sShifted<>+0(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+8(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+16(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+24(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+32(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+40(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+48(SB)/8, $0x47473f3749494139
+DATA iq1sShifted<>+56(SB)/8, $0x47473f3749494139
+GLOBL iq1sShifted<>(SB), RODATA|NOPTR, $64
+
+DATA eights12_16<>+0(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+8(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+16(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+24(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+32(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+40(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+48(SB)/8, $0x1c0c3c2c3c2c1c0c
+DATA eights12_16<>+56(SB)/8, $0x1c0c3c2c3c2c1c0c
+GLOBL eights12_16<>(SB), RODATA|NOPTR, $64
+
+DATA eights0_3<>+0(SB)/8, $0x2926232009060300
+DATA eights0_3<>+8(SB)/8, $0x2926232009060300
+DATA eights0_3<>+16(SB)/8, $0x2926232009060300
+DATA eights0_3<>+24(SB)/8, $0x2926232009060300
+DATA eights0_3<>+32(SB)/8, $0x2926232009060300
+DATA eights0_3<>+40(SB)/8, $0x2926232009060300
+DATA eights0_3<>+48(SB)/8, $0x2926232009060300
+DATA eights0_3<>+56(SB)/8, $0x2926232009060300
+GLOBL eights0_3<>(SB), RODATA|NOPTR, $64
+
+DATA bits1_1_0<>+0(SB)/8, $0x0200000000000000
+GLOBL bits1_1_0<>(SB), RODATA|NOPTR, $8
+
+DATA bits2_1_0<>+0(SB)/8, $0x0400000000000000
+GLOBL bits2_1_0<>(SB), RODATA|NOPTR, $8
+
+DATA iq1s_0_1<>+0(SB)/8, $0xa8a2a09995918a88
+DATA iq1s_0_1<>+8(SB)/8, $0x55494125161411aa
+DATA iq1s_0_1<>+16(SB)/8, $0x0401a5999165645a
+DATA iq1s_0_1<>+24(SB)/8, $0x4540291a18150605
+DATA iq1s_0_1<>+32(SB)/8, $0x605956555451504a
+DATA iq1s_0_1<>+40(SB)/8, $0x989591816a686562
+DATA iq1s_0_1<>+48(SB)/8, $0x1914a9a6a5a4a19a
+DATA iq1s_0_1<>+56(SB)/8, $0x6160585552504441
+GLOBL iq1s_0_1<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_0<>+0(SB)/8, $0x2015110a08050200
+DATA iq1s_0_0<>+8(SB)/8, $0x65565451452a2822
+DATA iq1s_0_0<>+16(SB)/8, $0xa8a2a0958a888280
+DATA iq1s_0_0<>+24(SB)/8, $0x1a191614110504aa
+DATA iq1s_0_0<>+32(SB)/8, $0x615a555249464125
+DATA iq1s_0_0<>+40(SB)/8, $0xa596949185686664
+DATA iq1s_0_0<>+48(SB)/8, $0x282220150a080200
+DATA iq1s_0_0<>+56(SB)/8, $0x828069645951452a
+GLOBL iq1s_0_0<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_3<>+0(SB)/8, $0x1110aaa8a2a0958a
+DATA iq1s_0_3<>+8(SB)/8, $0x5550444125241914
+DATA iq1s_0_3<>+16(SB)/8, $0x9694916965646158
+DATA iq1s_0_3<>+24(SB)/8, $0x121009060401a5a1
+DATA iq1s_0_3<>+32(SB)/8, $0x504a452924211815
+DATA iq1s_0_3<>+40(SB)/8, $0x6560595655545251
+DATA iq1s_0_3<>+48(SB)/8, $0x161411a4a1959284
+DATA iq1s_0_3<>+56(SB)/8, $0x5a58555249464025
+GLOBL iq1s_0_3<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_2<>+0(SB)/8, $0x0200999491856966
+DATA iq1s_0_2<>+8(SB)/8, $0x452a282220150a08
+DATA iq1s_0_2<>+16(SB)/8, $0x958a888280655651
+DATA iq1s_0_2<>+24(SB)/8, $0x19141105aaa8a2a0
+DATA iq1s_0_2<>+32(SB)/8, $0x6461555150412524
+DATA iq1s_0_2<>+40(SB)/8, $0x0200a59996949169
+DATA iq1s_0_2<>+48(SB)/8, $0x452a282220150a08
+DATA iq1s_0_2<>+56(SB)/8, $0x8885828065615951
+GLOBL iq1s_0_2<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_5<>+0(SB)/8, $0x828069666564615a
+DATA iq1s_0_5<>+8(SB)/8, $0x959491908a888584
+DATA iq1s_0_5<>+16(SB)/8, $0x0401a5a2a09a9996
+DATA iq1s_0_5<>+24(SB)/8, $0x26211a1816150605
+DATA iq1s_0_5<>+32(SB)/8, $0x55514a4845444240
+DATA iq1s_0_5<>+40(SB)/8, $0x6968656461595856
+DATA iq1s_0_5<>+48(SB)/8, $0x11a9a495928a866a
+DATA iq1s_0_5<>+56(SB)/8, $0x5550494644412516
+GLOBL iq1s_0_5<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_4<>+0(SB)/8, $0x01a5969491856664
+DATA iq1s_0_4<>+8(SB)/8, $0x2621191815140906
+DATA iq1s_0_4<>+16(SB)/8, $0x5554514a48464541
+DATA iq1s_0_4<>+24(SB)/8, $0x9089846865625956
+DATA iq1s_0_4<>+32(SB)/8, $0xa5a4a19a99989594
+DATA iq1s_0_4<>+40(SB)/8, $0x161514110a0502a9
+DATA iq1s_0_4<>+48(SB)/8, $0x44412a2825222019
+DATA iq1s_0_4<>+56(SB)/8, $0x5956555452514645
+GLOBL iq1s_0_4<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_7<>+0(SB)/8, $0x8065615951452a28
+DATA iq1s_0_7<>+8(SB)/8, $0xa8a5a2a0958a8882
+DATA iq1s_0_7<>+16(SB)/8, $0x44422519141105aa
+DATA iq1s_0_7<>+24(SB)/8, $0x666564615a585549
+DATA iq1s_0_7<>+32(SB)/8, $0x0a0801a599969085
+DATA iq1s_0_7<>+40(SB)/8, $0x51452a2822201511
+DATA iq1s_0_7<>+48(SB)/8, $0x95918a8881655956
+DATA iq1s_0_7<>+56(SB)/8, $0x19161405aaa8a2a0
+GLOBL iq1s_0_7<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_6<>+0(SB)/8, $0x8569666461605a58
+DATA iq1s_0_6<>+8(SB)/8, $0x211a151210a59491
+DATA iq1s_0_6<>+16(SB)/8, $0x5554514845444225
+DATA iq1s_0_6<>+24(SB)/8, $0x91896a65605a5956
+DATA iq1s_0_6<>+32(SB)/8, $0x1609a9a6a1989592
+DATA iq1s_0_6<>+40(SB)/8, $0x5552504946442624
+DATA iq1s_0_6<>+48(SB)/8, $0x9a96918569666158
+DATA iq1s_0_6<>+56(SB)/8, $0x252220150a080200
+GLOBL iq1s_0_6<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_9<>+0(SB)/8, $0x8a88828065545145
+DATA iq1s_0_9<>+8(SB)/8, $0x19141109aaa8a2a0
+DATA iq1s_0_9<>+16(SB)/8, $0x6664615552494625
+DATA iq1s_0_9<>+24(SB)/8, $0x00a5a49996908569
+DATA iq1s_0_9<>+32(SB)/8, $0x452a2822200a0802
+DATA iq1s_0_9<>+40(SB)/8, $0x8a88828065595651
+DATA iq1s_0_9<>+48(SB)/8, $0x161105aaa8a2a095
+DATA iq1s_0_9<>+56(SB)/8, $0x64615a5855524925
+GLOBL iq1s_0_9<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_8<>+0(SB)/8, $0x5855524946454425
+DATA iq1s_0_8<>+8(SB)/8, $0xa5a199949185665a
+DATA iq1s_0_8<>+16(SB)/8, $0x5148454029211509
+DATA iq1s_0_8<>+24(SB)/8, $0x9089686562595554
+DATA iq1s_0_8<>+32(SB)/8, $0xa9a6a4a19a989594
+DATA iq1s_0_8<>+40(SB)/8, $0x5549412519121005
+DATA iq1s_0_8<>+48(SB)/8, $0x009a908684696160
+DATA iq1s_0_8<>+56(SB)/8, $0x2a282220150a0802
+GLOBL iq1s_0_8<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_11<>+0(SB)/8, $0x8986816a68656261
+DATA iq1s_0_11<>+8(SB)/8, $0x0201a9a1a0959290
+DATA iq1s_0_11<>+16(SB)/8, $0x2019161514110a05
+DATA iq1s_0_11<>+24(SB)/8, $0x5049464544412a25
+DATA iq1s_0_11<>+32(SB)/8, $0x6461595856555451
+DATA iq1s_0_11<>+40(SB)/8, $0x9188858482696665
+DATA iq1s_0_11<>+48(SB)/8, $0xaaa8a59a99969594
+DATA iq1s_0_11<>+56(SB)/8, $0x211a181514090501
+GLOBL iq1s_0_11<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_10<>+0(SB)/8, $0x040100a6a1999466
+DATA iq1s_0_10<>+8(SB)/8, $0x211a181615120906
+DATA iq1s_0_10<>+16(SB)/8, $0x5554514a48452926
+DATA iq1s_0_10<>+24(SB)/8, $0x84816a68655a5956
+DATA iq1s_0_10<>+32(SB)/8, $0x05a2a1a095929086
+DATA iq1s_0_10<>+40(SB)/8, $0x5a55524125161411
+DATA iq1s_0_10<>+48(SB)/8, $0x191501a594896964
+DATA iq1s_0_10<>+56(SB)/8, $0x565554514a484529
+GLOBL iq1s_0_10<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_13<>+0(SB)/8, $0x959289866a666562
+DATA iq1s_0_13<>+8(SB)/8, $0x4416a9a6a4a19896
+DATA iq1s_0_13<>+16(SB)/8, $0x9469645a58554946
+DATA iq1s_0_13<>+24(SB)/8, $0x15120906050401a5
+DATA iq1s_0_13<>+32(SB)/8, $0x514845402924211a
+DATA iq1s_0_13<>+40(SB)/8, $0x8986686559565554
+DATA iq1s_0_13<>+48(SB)/8, $0x0805a9a6a1a09895
+DATA iq1s_0_13<>+56(SB)/8, $0x1918161514110a09
+GLOBL iq1s_0_13<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_12<>+0(SB)/8, $0x5150484542402924
+DATA iq1s_0_12<>+8(SB)/8, $0x8168656259565552
+DATA iq1s_0_12<>+16(SB)/8, $0x05a6a4a195948a85
+DATA iq1s_0_12<>+24(SB)/8, $0x55504942251a1511
+DATA iq1s_0_12<>+32(SB)/8, $0x9491856966646158
+DATA iq1s_0_12<>+40(SB)/8, $0x100a060501a59996
+DATA iq1s_0_12<>+48(SB)/8, $0x4540262421181514
+DATA iq1s_0_12<>+56(SB)/8, $0x605956555452514a
+GLOBL iq1s_0_12<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_15<>+0(SB)/8, $0x44412a2825211918
+DATA iq1s_0_15<>+8(SB)/8, $0x555451504a494645
+DATA iq1s_0_15<>+16(SB)/8, $0x656462615a595856
+DATA iq1s_0_15<>+24(SB)/8, $0x9594918a88806966
+DATA iq1s_0_15<>+32(SB)/8, $0x0201aaa5a4a19996
+DATA iq1s_0_15<>+40(SB)/8, $0x1412111009060504
+DATA iq1s_0_15<>+48(SB)/8, $0x262524211a191615
+DATA iq1s_0_15<>+56(SB)/8, $0x4846454442414029
+GLOBL iq1s_0_15<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_14<>+0(SB)/8, $0x4544412a28262520
+DATA iq1s_0_14<>+8(SB)/8, $0x5655545251504946
+DATA iq1s_0_14<>+16(SB)/8, $0x69666564615a5958
+DATA iq1s_0_14<>+24(SB)/8, $0xa099969594918582
+DATA iq1s_0_14<>+32(SB)/8, $0x211a15120601aaa5
+DATA iq1s_0_14<>+40(SB)/8, $0x565554514a454224
+DATA iq1s_0_14<>+48(SB)/8, $0x9995929085656259
+DATA iq1s_0_14<>+56(SB)/8, $0x161514110504a49a
+GLOBL iq1s_0_14<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_17<>+0(SB)/8, $0x64615a5958565554
+DATA iq1s_0_17<>+8(SB)/8, $0x8a89888685826965
+DATA iq1s_0_17<>+16(SB)/8, $0xa9a8a6a5a29a9591
+DATA iq1s_0_17<>+24(SB)/8, $0x2118151009060504
+DATA iq1s_0_17<>+32(SB)/8, $0x565554514a48452a
+DATA iq1s_0_17<>+40(SB)/8, $0x8982656462605958
+DATA iq1s_0_17<>+48(SB)/8, $0x0201a9a198959290
+DATA iq1s_0_17<>+56(SB)/8, $0x2519161514110a05
+GLOBL iq1s_0_17<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_16<>+0(SB)/8, $0x5856555452515049
+DATA iq1s_0_16<>+8(SB)/8, $0x6866656461605a59
+DATA iq1s_0_16<>+16(SB)/8, $0x908a898584816a69
+DATA iq1s_0_16<>+24(SB)/8, $0xa4a1999896959491
+DATA iq1s_0_16<>+32(SB)/8, $0x0604020100a9a6a5
+DATA iq1s_0_16<>+40(SB)/8, $0x2019181514110908
+DATA iq1s_0_16<>+48(SB)/8, $0x4129282625242221
+DATA iq1s_0_16<>+56(SB)/8, $0x5251504a49484645
+GLOBL iq1s_0_16<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_19<>+0(SB)/8, $0x696664615a585655
+DATA iq1s_0_19<>+8(SB)/8, $0x1209060401a59681
+DATA iq1s_0_19<>+16(SB)/8, $0x5149452926222115
+DATA iq1s_0_19<>+24(SB)/8, $0x8a846a6665595655
+DATA iq1s_0_19<>+32(SB)/8, $0x191611a9a6a19592
+DATA iq1s_0_19<>+40(SB)/8, $0x8560585655464140
+DATA iq1s_0_19<>+48(SB)/8, $0x1a16151211a59691
+DATA iq1s_0_19<>+56(SB)/8, $0x4a48454240292621
+GLOBL iq1s_0_19<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_18<>+0(SB)/8, $0x5251504946454441
+DATA iq1s_0_18<>+8(SB)/8, $0x64615a5958565554
+DATA iq1s_0_18<>+16(SB)/8, $0x9491898581696665
+DATA iq1s_0_18<>+24(SB)/8, $0x150804a599989695
+DATA iq1s_0_18<>+32(SB)/8, $0x494845292625201a
+DATA iq1s_0_18<>+40(SB)/8, $0x6865625958565551
+DATA iq1s_0_18<>+48(SB)/8, $0x9a989695928a816a
+DATA iq1s_0_18<>+56(SB)/8, $0x50442519161405a1
+GLOBL iq1s_0_18<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_21<>+0(SB)/8, $0x58565554514a4845
+DATA iq1s_0_21<>+8(SB)/8, $0x8a8582806865605a
+DATA iq1s_0_21<>+16(SB)/8, $0xaaa6a4a099989694
+DATA iq1s_0_21<>+24(SB)/8, $0x615a555241251916
+DATA iq1s_0_21<>+32(SB)/8, $0x100401a698918569
+DATA iq1s_0_21<>+40(SB)/8, $0x4541402926242115
+DATA iq1s_0_21<>+48(SB)/8, $0x6059565554514846
+DATA iq1s_0_21<>+56(SB)/8, $0xa4a1958a84826a65
+GLOBL iq1s_0_21<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_20<>+0(SB)/8, $0x62605a5956555451
+DATA iq1s_0_20<>+8(SB)/8, $0x9594929089858465
+DATA iq1s_0_20<>+16(SB)/8, $0x0805a9a4a19a9896
+DATA iq1s_0_20<>+24(SB)/8, $0x464544191615110a
+DATA iq1s_0_20<>+32(SB)/8, $0x6159565554515049
+DATA iq1s_0_20<>+40(SB)/8, $0x918a898669666564
+DATA iq1s_0_20<>+48(SB)/8, $0xa8a6a5a29a999695
+DATA iq1s_0_20<>+56(SB)/8, $0x4029282620150902
+GLOBL iq1s_0_20<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_23<>+0(SB)/8, $0x0a080200a5999694
+DATA iq1s_0_23<>+8(SB)/8, $0x5954512a28222015
+DATA iq1s_0_23<>+16(SB)/8, $0xa2a0958a88828065
+DATA iq1s_0_23<>+24(SB)/8, $0x555144411914aaa8
+DATA iq1s_0_23<>+32(SB)/8, $0x090199946964615a
+DATA iq1s_0_23<>+40(SB)/8, $0x45414029261a1512
+DATA iq1s_0_23<>+48(SB)/8, $0x655a595655545148
+DATA iq1s_0_23<>+56(SB)/8, $0x90898684816a6866
+GLOBL iq1s_0_23<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_22<>+0(SB)/8, $0x494441181611a9a5
+DATA iq1s_0_22<>+8(SB)/8, $0x866965645a585550
+DATA iq1s_0_22<>+16(SB)/8, $0x0a080200a69a9894
+DATA iq1s_0_22<>+24(SB)/8, $0x545150452a282220
+DATA iq1s_0_22<>+32(SB)/8, $0x958a888280655956
+DATA iq1s_0_22<>+40(SB)/8, $0x16141105aaa8a2a0
+DATA iq1s_0_22<>+48(SB)/8, $0x5552504944412519
+DATA iq1s_0_22<>+56(SB)/8, $0x8985696664595856
+GLOBL iq1s_0_22<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_25<>+0(SB)/8, $0x0a080200a5999685
+DATA iq1s_0_25<>+8(SB)/8, $0x5451452a28222015
+DATA iq1s_0_25<>+16(SB)/8, $0xa2a0958a88828056
+DATA iq1s_0_25<>+24(SB)/8, $0x251918161105aaa8
+DATA iq1s_0_25<>+32(SB)/8, $0x6a695a5855494641
+DATA iq1s_0_25<>+40(SB)/8, $0x0401a59996949185
+DATA iq1s_0_25<>+48(SB)/8, $0x24211a1815100906
+DATA iq1s_0_25<>+56(SB)/8, $0x5554515045402926
+GLOBL iq1s_0_25<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_24<>+0(SB)/8, $0x25191611a6989592
+DATA iq1s_0_24<>+8(SB)/8, $0x5a5955504a494441
+DATA iq1s_0_24<>+16(SB)/8, $0x00a49a91856a6661
+DATA iq1s_0_24<>+24(SB)/8, $0x2a282220150a0802
+DATA iq1s_0_24<>+32(SB)/8, $0x8069655954514541
+DATA iq1s_0_24<>+40(SB)/8, $0xaaa8a2a0958a8882
+DATA iq1s_0_24<>+48(SB)/8, $0x4441251614110605
+DATA iq1s_0_24<>+56(SB)/8, $0x64615a5552504946
+GLOBL iq1s_0_24<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_27<>+0(SB)/8, $0x2a29252119161514
+DATA iq1s_0_27<>+8(SB)/8, $0x5251504946454441
+DATA iq1s_0_27<>+16(SB)/8, $0x64615a5958565554
+DATA iq1s_0_27<>+24(SB)/8, $0x9291888581696665
+DATA iq1s_0_27<>+32(SB)/8, $0xa5a2a09a99969594
+DATA iq1s_0_27<>+40(SB)/8, $0x201915100401aaa8
+DATA iq1s_0_27<>+48(SB)/8, $0x5552514948452926
+DATA iq1s_0_27<>+56(SB)/8, $0x8a89848268655956
+GLOBL iq1s_0_27<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_26<>+0(SB)/8, $0x9592868465625956
+DATA iq1s_0_26<>+8(SB)/8, $0x141105a9a6a4a198
+DATA iq1s_0_26<>+16(SB)/8, $0x5552504946442519
+DATA iq1s_0_26<>+24(SB)/8, $0x01a9969485696658
+DATA iq1s_0_26<>+32(SB)/8, $0x4a40261815100604
+DATA iq1s_0_26<>+40(SB)/8, $0x6160595856555451
+DATA iq1s_0_26<>+48(SB)/8, $0x9895949286846562
+DATA iq1s_0_26<>+56(SB)/8, $0x11100a080500a9a1
+GLOBL iq1s_0_26<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_29<>+0(SB)/8, $0x9594918561585550
+DATA iq1s_0_29<>+8(SB)/8, $0x2220150a08020096
+DATA iq1s_0_29<>+16(SB)/8, $0x8059565451452a28
+DATA iq1s_0_29<>+24(SB)/8, $0xaaa8a2a0958a8882
+DATA iq1s_0_29<>+32(SB)/8, $0x461a191614110905
+DATA iq1s_0_29<>+40(SB)/8, $0x8564615a58555149
+DATA iq1s_0_29<>+48(SB)/8, $0x100a080299969290
+DATA iq1s_0_29<>+56(SB)/8, $0x595651452a282219
+GLOBL iq1s_0_29<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_28<>+0(SB)/8, $0x1605a9a6a4959492
+DATA iq1s_0_28<>+8(SB)/8, $0x5655525046412519
+DATA iq1s_0_28<>+16(SB)/8, $0xa59996918565645a
+DATA iq1s_0_28<>+24(SB)/8, $0x1a18151210090604
+DATA iq1s_0_28<>+32(SB)/8, $0x4845424026242120
+DATA iq1s_0_28<>+40(SB)/8, $0x656259565554514a
+DATA iq1s_0_28<>+48(SB)/8, $0x9a95929084816a66
+DATA iq1s_0_28<>+56(SB)/8, $0x494644251505a6a1
+GLOBL iq1s_0_28<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_31<>+0(SB)/8, $0xa4a1999695908662
+DATA iq1s_0_31<>+8(SB)/8, $0x2822200a080200a6
+DATA iq1s_0_31<>+16(SB)/8, $0x888280595654512a
+DATA iq1s_0_31<>+24(SB)/8, $0x1405aaa8a2a0958a
+DATA iq1s_0_31<>+32(SB)/8, $0x615a555041252119
+DATA iq1s_0_31<>+40(SB)/8, $0x0a08020096906966
+DATA iq1s_0_31<>+48(SB)/8, $0x805654512a282220
+DATA iq1s_0_31<>+56(SB)/8, $0xaaa8a2a0958a8882
+GLOBL iq1s_0_31<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_0_30<>+0(SB)/8, $0xa2a0958a88828065
+DATA iq1s_0_30<>+8(SB)/8, $0x545044412519aaa8
+DATA iq1s_0_30<>+16(SB)/8, $0x69686665615a5855
+DATA iq1s_0_30<>+24(SB)/8, $0x2618151210090685
+DATA iq1s_0_30<>+32(SB)/8, $0x5956555451454229
+DATA iq1s_0_30<>+40(SB)/8, $0x9289868584816a65
+DATA iq1s_0_30<>+48(SB)/8, $0x25211a1611059895
+DATA iq1s_0_30<>+56(SB)/8, $0x60585655524a4644
+GLOBL iq1s_0_30<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_1<>+0(SB)/8, $0x0202020202020202
+DATA iq1s_1_1<>+8(SB)/8, $0x0404040404040402
+DATA iq1s_1_1<>+16(SB)/8, $0x0505040404040404
+DATA iq1s_1_1<>+24(SB)/8, $0x0505050505050505
+DATA iq1s_1_1<>+32(SB)/8, $0x0505050505050505
+DATA iq1s_1_1<>+40(SB)/8, $0x0505050505050505
+DATA iq1s_1_1<>+48(SB)/8, $0x0606050505050505
+DATA iq1s_1_1<>+56(SB)/8, $0x0606060606060606
+GLOBL iq1s_1_1<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_0<>+0(SB)/8, $0x0000000000000000
+DATA iq1s_1_0<>+8(SB)/8, $0x0000000000000000
+DATA iq1s_1_0<>+16(SB)/8, $0x0000000000000000
+DATA iq1s_1_0<>+24(SB)/8, $0x0101010101010100
+DATA iq1s_1_0<>+32(SB)/8, $0x0101010101010101
+DATA iq1s_1_0<>+40(SB)/8, $0x0101010101010101
+DATA iq1s_1_0<>+48(SB)/8, $0x0202020202020202
+DATA iq1s_1_0<>+56(SB)/8, $0x0202020202020202
+GLOBL iq1s_1_0<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_3<>+0(SB)/8, $0x10100a0a0a0a0a0a
+DATA iq1s_1_3<>+8(SB)/8, $0x1010101010101010
+DATA iq1s_1_3<>+16(SB)/8, $0x1010101010101010
+DATA iq1s_1_3<>+24(SB)/8, $0x1111111111111010
+DATA iq1s_1_3<>+32(SB)/8, $0x1111111111111111
+DATA iq1s_1_3<>+40(SB)/8, $0x1111111111111111
+DATA iq1s_1_3<>+48(SB)/8, $0x1212121111111111
+DATA iq1s_1_3<>+56(SB)/8, $0x1212121212121212
+GLOBL iq1s_1_3<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_2<>+0(SB)/8, $0x0808060606060606
+DATA iq1s_1_2<>+8(SB)/8, $0x0808080808080808
+DATA iq1s_1_2<>+16(SB)/8, $0x0808080808080808
+DATA iq1s_1_2<>+24(SB)/8, $0x0909090908080808
+DATA iq1s_1_2<>+32(SB)/8, $0x0909090909090909
+DATA iq1s_1_2<>+40(SB)/8, $0x0a0a090909090909
+DATA iq1s_1_2<>+48(SB)/8, $0x0a0a0a0a0a0a0a0a
+DATA iq1s_1_2<>+56(SB)/8, $0x0a0a0a0a0a0a0a0a
+GLOBL iq1s_1_2<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_5<>+0(SB)/8, $0x1515151515151515
+DATA iq1s_1_5<>+8(SB)/8, $0x1515151515151515
+DATA iq1s_1_5<>+16(SB)/8, $0x1616151515151515
+DATA iq1s_1_5<>+24(SB)/8, $0x1616161616161616
+DATA iq1s_1_5<>+32(SB)/8, $0x1616161616161616
+DATA iq1s_1_5<>+40(SB)/8, $0x1616161616161616
+DATA iq1s_1_5<>+48(SB)/8, $0x1816161616161616
+DATA iq1s_1_5<>+56(SB)/8, $0x1818181818181818
+GLOBL iq1s_1_5<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_4<>+0(SB)/8, $0x1412121212121212
+DATA iq1s_1_4<>+8(SB)/8, $0x1414141414141414
+DATA iq1s_1_4<>+16(SB)/8, $0x1414141414141414
+DATA iq1s_1_4<>+24(SB)/8, $0x1414141414141414
+DATA iq1s_1_4<>+32(SB)/8, $0x1414141414141414
+DATA iq1s_1_4<>+40(SB)/8, $0x1515151515151514
+DATA iq1s_1_4<>+48(SB)/8, $0x1515151515151515
+DATA iq1s_1_4<>+56(SB)/8, $0x1515151515151515
+GLOBL iq1s_1_4<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_7<>+0(SB)/8, $0x2020202020202020
+DATA iq1s_1_7<>+8(SB)/8, $0x2020202020202020
+DATA iq1s_1_7<>+16(SB)/8, $0x2121212121212120
+DATA iq1s_1_7<>+24(SB)/8, $0x2121212121212121
+DATA iq1s_1_7<>+32(SB)/8, $0x2222222121212121
+DATA iq1s_1_7<>+40(SB)/8, $0x2222222222222222
+DATA iq1s_1_7<>+48(SB)/8, $0x2222222222222222
+DATA iq1s_1_7<>+56(SB)/8, $0x2424242422222222
+GLOBL iq1s_1_7<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_6<>+0(SB)/8, $0x1818181818181818
+DATA iq1s_1_6<>+8(SB)/8, $0x1919191919181818
+DATA iq1s_1_6<>+16(SB)/8, $0x1919191919191919
+DATA iq1s_1_6<>+24(SB)/8, $0x1919191919191919
+DATA iq1s_1_6<>+32(SB)/8, $0x1a1a191919191919
+DATA iq1s_1_6<>+40(SB)/8, $0x1a1a1a1a1a1a1a1a
+DATA iq1s_1_6<>+48(SB)/8, $0x1a1a1a1a1a1a1a1a
+DATA iq1s_1_6<>+56(SB)/8, $0x2020202020202020
+GLOBL iq1s_1_6<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_9<>+0(SB)/8, $0x2828282828282828
+DATA iq1s_1_9<>+8(SB)/8, $0x2929292928282828
+DATA iq1s_1_9<>+16(SB)/8, $0x2929292929292929
+DATA iq1s_1_9<>+24(SB)/8, $0x2a29292929292929
+DATA iq1s_1_9<>+32(SB)/8, $0x2a2a2a2a2a2a2a2a
+DATA iq1s_1_9<>+40(SB)/8, $0x2a2a2a2a2a2a2a2a
+DATA iq1s_1_9<>+48(SB)/8, $0x4040402a2a2a2a2a
+DATA iq1s_1_9<>+56(SB)/8, $0x4040404040404040
+GLOBL iq1s_1_9<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_8<>+0(SB)/8, $0x2424242424242424
+DATA iq1s_1_8<>+8(SB)/8, $0x2424242424242424
+DATA iq1s_1_8<>+16(SB)/8, $0x2525252525252525
+DATA iq1s_1_8<>+24(SB)/8, $0x2525252525252525
+DATA iq1s_1_8<>+32(SB)/8, $0x2525252525252525
+DATA iq1s_1_8<>+40(SB)/8, $0x2626262626262626
+DATA iq1s_1_8<>+48(SB)/8, $0x2826262626262626
+DATA iq1s_1_8<>+56(SB)/8, $0x2828282828282828
+GLOBL iq1s_1_8<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_11<>+0(SB)/8, $0x4444444444444444
+DATA iq1s_1_11<>+8(SB)/8, $0x4545444444444444
+DATA iq1s_1_11<>+16(SB)/8, $0x4545454545454545
+DATA iq1s_1_11<>+24(SB)/8, $0x4545454545454545
+DATA iq1s_1_11<>+32(SB)/8, $0x4545454545454545
+DATA iq1s_1_11<>+40(SB)/8, $0x4545454545454545
+DATA iq1s_1_11<>+48(SB)/8, $0x4545454545454545
+DATA iq1s_1_11<>+56(SB)/8, $0x4646464646464646
+GLOBL iq1s_1_11<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_10<>+0(SB)/8, $0x4141414040404040
+DATA iq1s_1_10<>+8(SB)/8, $0x4141414141414141
+DATA iq1s_1_10<>+16(SB)/8, $0x4141414141414141
+DATA iq1s_1_10<>+24(SB)/8, $0x4141414141414141
+DATA iq1s_1_10<>+32(SB)/8, $0x4241414141414141
+DATA iq1s_1_10<>+40(SB)/8, $0x4242424242424242
+DATA iq1s_1_10<>+48(SB)/8, $0x4444444242424242
+DATA iq1s_1_10<>+56(SB)/8, $0x4444444444444444
+GLOBL iq1s_1_10<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_13<>+0(SB)/8, $0x4949494949494949
+DATA iq1s_1_13<>+8(SB)/8, $0x4a4a494949494949
+DATA iq1s_1_13<>+16(SB)/8, $0x4a4a4a4a4a4a4a4a
+DATA iq1s_1_13<>+24(SB)/8, $0x505050505050504a
+DATA iq1s_1_13<>+32(SB)/8, $0x5050505050505050
+DATA iq1s_1_13<>+40(SB)/8, $0x5050505050505050
+DATA iq1s_1_13<>+48(SB)/8, $0x5151505050505050
+DATA iq1s_1_13<>+56(SB)/8, $0x5151515151515151
+GLOBL iq1s_1_13<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_12<>+0(SB)/8, $0x4646464646464646
+DATA iq1s_1_12<>+8(SB)/8, $0x4646464646464646
+DATA iq1s_1_12<>+16(SB)/8, $0x4846464646464646
+DATA iq1s_1_12<>+24(SB)/8, $0x4848484848484848
+DATA iq1s_1_12<>+32(SB)/8, $0x4848484848484848
+DATA iq1s_1_12<>+40(SB)/8, $0x4949494949484848
+DATA iq1s_1_12<>+48(SB)/8, $0x4949494949494949
+DATA iq1s_1_12<>+56(SB)/8, $0x4949494949494949
+GLOBL iq1s_1_12<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_15<>+0(SB)/8, $0x5454545454545454
+DATA iq1s_1_15<>+8(SB)/8, $0x5454545454545454
+DATA iq1s_1_15<>+16(SB)/8, $0x5454545454545454
+DATA iq1s_1_15<>+24(SB)/8, $0x5454545454545454
+DATA iq1s_1_15<>+32(SB)/8, $0x5555545454545454
+DATA iq1s_1_15<>+40(SB)/8, $0x5555555555555555
+DATA iq1s_1_15<>+48(SB)/8, $0x5555555555555555
+DATA iq1s_1_15<>+56(SB)/8, $0x5555555555555555
+GLOBL iq1s_1_15<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_14<>+0(SB)/8, $0x5151515151515151
+DATA iq1s_1_14<>+8(SB)/8, $0x5151515151515151
+DATA iq1s_1_14<>+16(SB)/8, $0x5151515151515151
+DATA iq1s_1_14<>+24(SB)/8, $0x5151515151515151
+DATA iq1s_1_14<>+32(SB)/8, $0x5252525252525151
+DATA iq1s_1_14<>+40(SB)/8, $0x5252525252525252
+DATA iq1s_1_14<>+48(SB)/8, $0x5252525252525252
+DATA iq1s_1_14<>+56(SB)/8, $0x5454545454545252
+GLOBL iq1s_1_14<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_17<>+0(SB)/8, $0x5656565656565656
+DATA iq1s_1_17<>+8(SB)/8, $0x5656565656565656
+DATA iq1s_1_17<>+16(SB)/8, $0x5656565656565656
+DATA iq1s_1_17<>+24(SB)/8, $0x5858585858585858
+DATA iq1s_1_17<>+32(SB)/8, $0x5858585858585858
+DATA iq1s_1_17<>+40(SB)/8, $0x5858585858585858
+DATA iq1s_1_17<>+48(SB)/8, $0x5959585858585858
+DATA iq1s_1_17<>+56(SB)/8, $0x5959595959595959
+GLOBL iq1s_1_17<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_16<>+0(SB)/8, $0x5555555555555555
+DATA iq1s_1_16<>+8(SB)/8, $0x5555555555555555
+DATA iq1s_1_16<>+16(SB)/8, $0x5555555555555555
+DATA iq1s_1_16<>+24(SB)/8, $0x5555555555555555
+DATA iq1s_1_16<>+32(SB)/8, $0x5656565656555555
+DATA iq1s_1_16<>+40(SB)/8, $0x5656565656565656
+DATA iq1s_1_16<>+48(SB)/8, $0x5656565656565656
+DATA iq1s_1_16<>+56(SB)/8, $0x5656565656565656
+GLOBL iq1s_1_16<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_19<>+0(SB)/8, $0x6060606060606060
+DATA iq1s_1_19<>+8(SB)/8, $0x6161616161606060
+DATA iq1s_1_19<>+16(SB)/8, $0x6161616161616161
+DATA iq1s_1_19<>+24(SB)/8, $0x6161616161616161
+DATA iq1s_1_19<>+32(SB)/8, $0x6262626161616161
+DATA iq1s_1_19<>+40(SB)/8, $0x6262626262626262
+DATA iq1s_1_19<>+48(SB)/8, $0x6464646464626262
+DATA iq1s_1_19<>+56(SB)/8, $0x6464646464646464
+GLOBL iq1s_1_19<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_18<>+0(SB)/8, $0x5959595959595959
+DATA iq1s_1_18<>+8(SB)/8, $0x5959595959595959
+DATA iq1s_1_18<>+16(SB)/8, $0x5959595959595959
+DATA iq1s_1_18<>+24(SB)/8, $0x5a5a5a5959595959
+DATA iq1s_1_18<>+32(SB)/8, $0x5a5a5a5a5a5a5a5a
+DATA iq1s_1_18<>+40(SB)/8, $0x5a5a5a5a5a5a5a5a
+DATA iq1s_1_18<>+48(SB)/8, $0x5a5a5a5a5a5a5a5a
+DATA iq1s_1_18<>+56(SB)/8, $0x606060606060605a
+GLOBL iq1s_1_18<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_21<>+0(SB)/8, $0x6666666666666666
+DATA iq1s_1_21<>+8(SB)/8, $0x6666666666666666
+DATA iq1s_1_21<>+16(SB)/8, $0x6666666666666666
+DATA iq1s_1_21<>+24(SB)/8, $0x6868686868686868
+DATA iq1s_1_21<>+32(SB)/8, $0x6969696868686868
+DATA iq1s_1_21<>+40(SB)/8, $0x6969696969696969
+DATA iq1s_1_21<>+48(SB)/8, $0x6969696969696969
+DATA iq1s_1_21<>+56(SB)/8, $0x6969696969696969
+GLOBL iq1s_1_21<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_20<>+0(SB)/8, $0x6464646464646464
+DATA iq1s_1_20<>+8(SB)/8, $0x6464646464646464
+DATA iq1s_1_20<>+16(SB)/8, $0x6565646464646464
+DATA iq1s_1_20<>+24(SB)/8, $0x6565656565656565
+DATA iq1s_1_20<>+32(SB)/8, $0x6565656565656565
+DATA iq1s_1_20<>+40(SB)/8, $0x6565656565656565
+DATA iq1s_1_20<>+48(SB)/8, $0x6565656565656565
+DATA iq1s_1_20<>+56(SB)/8, $0x6666666666666666
+GLOBL iq1s_1_20<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_23<>+0(SB)/8, $0x8282828281818181
+DATA iq1s_1_23<>+8(SB)/8, $0x8282828282828282
+DATA iq1s_1_23<>+16(SB)/8, $0x8282828282828282
+DATA iq1s_1_23<>+24(SB)/8, $0x8484848484848282
+DATA iq1s_1_23<>+32(SB)/8, $0x8585848484848484
+DATA iq1s_1_23<>+40(SB)/8, $0x8585858585858585
+DATA iq1s_1_23<>+48(SB)/8, $0x8585858585858585
+DATA iq1s_1_23<>+56(SB)/8, $0x8585858585858585
+GLOBL iq1s_1_23<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_22<>+0(SB)/8, $0x6a6a6a6a6a6a6969
+DATA iq1s_1_22<>+8(SB)/8, $0x6a6a6a6a6a6a6a6a
+DATA iq1s_1_22<>+16(SB)/8, $0x808080806a6a6a6a
+DATA iq1s_1_22<>+24(SB)/8, $0x8080808080808080
+DATA iq1s_1_22<>+32(SB)/8, $0x8080808080808080
+DATA iq1s_1_22<>+40(SB)/8, $0x8181818180808080
+DATA iq1s_1_22<>+48(SB)/8, $0x8181818181818181
+DATA iq1s_1_22<>+56(SB)/8, $0x8181818181818181
+GLOBL iq1s_1_22<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_25<>+0(SB)/8, $0x8a8a8a8a89898989
+DATA iq1s_1_25<>+8(SB)/8, $0x8a8a8a8a8a8a8a8a
+DATA iq1s_1_25<>+16(SB)/8, $0x8a8a8a8a8a8a8a8a
+DATA iq1s_1_25<>+24(SB)/8, $0x9090909090908a8a
+DATA iq1s_1_25<>+32(SB)/8, $0x9090909090909090
+DATA iq1s_1_25<>+40(SB)/8, $0x9191909090909090
+DATA iq1s_1_25<>+48(SB)/8, $0x9191919191919191
+DATA iq1s_1_25<>+56(SB)/8, $0x9191919191919191
+GLOBL iq1s_1_25<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_24<>+0(SB)/8, $0x8686868685858585
+DATA iq1s_1_24<>+8(SB)/8, $0x8686868686868686
+DATA iq1s_1_24<>+16(SB)/8, $0x8886868686868686
+DATA iq1s_1_24<>+24(SB)/8, $0x8888888888888888
+DATA iq1s_1_24<>+32(SB)/8, $0x8888888888888888
+DATA iq1s_1_24<>+40(SB)/8, $0x8888888888888888
+DATA iq1s_1_24<>+48(SB)/8, $0x8989898989898989
+DATA iq1s_1_24<>+56(SB)/8, $0x8989898989898989
+GLOBL iq1s_1_24<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_27<>+0(SB)/8, $0x9595959595959595
+DATA iq1s_1_27<>+8(SB)/8, $0x9595959595959595
+DATA iq1s_1_27<>+16(SB)/8, $0x9595959595959595
+DATA iq1s_1_27<>+24(SB)/8, $0x9595959595959595
+DATA iq1s_1_27<>+32(SB)/8, $0x9595959595959595
+DATA iq1s_1_27<>+40(SB)/8, $0x9696969696969595
+DATA iq1s_1_27<>+48(SB)/8, $0x9696969696969696
+DATA iq1s_1_27<>+56(SB)/8, $0x9696969696969696
+GLOBL iq1s_1_27<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_26<>+0(SB)/8, $0x9191919191919191
+DATA iq1s_1_26<>+8(SB)/8, $0x9292929191919191
+DATA iq1s_1_26<>+16(SB)/8, $0x9292929292929292
+DATA iq1s_1_26<>+24(SB)/8, $0x9492929292929292
+DATA iq1s_1_26<>+32(SB)/8, $0x9494949494949494
+DATA iq1s_1_26<>+40(SB)/8, $0x9494949494949494
+DATA iq1s_1_26<>+48(SB)/8, $0x9494949494949494
+DATA iq1s_1_26<>+56(SB)/8, $0x9595959595959494
+GLOBL iq1s_1_26<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_29<>+0(SB)/8, $0x9a9a9a9a9a9a9a9a
+DATA iq1s_1_29<>+8(SB)/8, $0xa0a0a0a0a0a0a09a
+DATA iq1s_1_29<>+16(SB)/8, $0xa0a0a0a0a0a0a0a0
+DATA iq1s_1_29<>+24(SB)/8, $0xa0a0a0a0a0a0a0a0
+DATA iq1s_1_29<>+32(SB)/8, $0xa1a1a1a1a1a1a1a1
+DATA iq1s_1_29<>+40(SB)/8, $0xa1a1a1a1a1a1a1a1
+DATA iq1s_1_29<>+48(SB)/8, $0xa2a2a2a2a1a1a1a1
+DATA iq1s_1_29<>+56(SB)/8, $0xa2a2a2a2a2a2a2a2
+GLOBL iq1s_1_29<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_28<>+0(SB)/8, $0x9898969696969696
+DATA iq1s_1_28<>+8(SB)/8, $0x9898989898989898
+DATA iq1s_1_28<>+16(SB)/8, $0x9898989898989898
+DATA iq1s_1_28<>+24(SB)/8, $0x9999999999999999
+DATA iq1s_1_28<>+32(SB)/8, $0x9999999999999999
+DATA iq1s_1_28<>+40(SB)/8, $0x9999999999999999
+DATA iq1s_1_28<>+48(SB)/8, $0x9999999999999999
+DATA iq1s_1_28<>+56(SB)/8, $0x9a9a9a9a9a9a9999
+GLOBL iq1s_1_28<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_31<>+0(SB)/8, $0xa6a6a6a6a6a6a6a6
+DATA iq1s_1_31<>+8(SB)/8, $0xa8a8a8a8a8a8a8a6
+DATA iq1s_1_31<>+16(SB)/8, $0xa8a8a8a8a8a8a8a8
+DATA iq1s_1_31<>+24(SB)/8, $0xa9a9a8a8a8a8a8a8
+DATA iq1s_1_31<>+32(SB)/8, $0xa9a9a9a9a9a9a9a9
+DATA iq1s_1_31<>+40(SB)/8, $0xaaaaaaaaa9a9a9a9
+DATA iq1s_1_31<>+48(SB)/8, $0xaaaaaaaaaaaaaaaa
+DATA iq1s_1_31<>+56(SB)/8, $0xaaaaaaaaaaaaaaaa
+GLOBL iq1s_1_31<>(SB), RODATA|NOPTR, $64
+
+DATA iq1s_1_30<>+0(SB)/8, $0xa2a2a2a2a2a2a2a2
+DATA iq1s_1_30<>+8(SB)/8, $0xa4a4a4a4a4a4a2a2
+DATA iq1s_1_30<>+16(SB)/8, $0xa4a4a4a4a4a4a4a4
+DATA iq1s_1_30<>+24(SB)/8, $0xa5a5a5a5a5a5a5a4
+DATA iq1s_1_30<>+32(SB)/8, $0xa5a5a5a5a5a5a5a5
+DATA iq1s_1_30<>+40(SB)/8, $0xa5a5a5a5a5a5a5a5
+DATA iq1s_1_30<>+48(SB)/8, $0xa6a6a6a6a6a6a5a5
+DATA iq1s_1_30<>+56(SB)/8, $0xa6a6a6a6a6a6a6a6
+GLOBL iq1s_1_30<>(SB), RODATA|NOPTR, $64
+
+DATA eights0_2<>+0(SB)/8, $0x2624222006040200
+DATA eights0_2<>+8(SB)/8, $0x2624222006040200
+DATA eights0_2<>+16(SB)/8, $0x2624222006040200
+DATA eights0_2<>+24(SB)/8, $0x2624222006040200
+DATA eights0_2<>+32(SB)/8, $0x2624222006040200
+DATA eights0_2<>+40(SB)/8, $0x2624222006040200
+DATA eights0_2<>+48(SB)/8, $0x2624222006040200
+DATA eights0_2<>+56(SB)/8, $0x2624222006040200
+GLOBL eights0_2<>(SB), RODATA|NOPTR, $64
+
+DATA eights8_2<>+0(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+8(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+16(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+24(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+32(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+40(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+48(SB)/8, $0x2e2c2a280e0c0a08
+DATA eights8_2<>+56(SB)/8, $0x2e2c2a280e0c0a08
+GLOBL eights8_2<>(SB), RODATA|NOPTR, $64
+
+DATA eights16_2<>+0(SB)/8, $0x3634323016141210
+DATA eights16_2<>+8(SB)/8, $0x3634323016141210
+DATA eights16_2<>+16(SB)/8, $0x3634323016141210
+DATA eights16_2<>+24(SB)/8, $0x3634323016141210
+DATA eights16_2<>+32(SB)/8, $0x3634323016141210
+DATA eights16_2<>+40(SB)/8, $0x3634323016141210
+DATA eights16_2<>+48(SB)/8, $0x3634323016141210
+DATA eights16_2<>+56(SB)/8, $0x3634323016141210
+GLOBL eights16_2<>(SB), RODATA|NOPTR, $64
+
+DATA eights24_2<>+0(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+8(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+16(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+24(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+32(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+40(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+48(SB)/8, $0x3e3c3a381e1c1a18
+DATA eights24_2<>+56(SB)/8, $0x3e3c3a381e1c1a18
+GLOBL eights24_2<>(SB), RODATA|NOPTR, $64
+
+DATA eights16_3<>+0(SB)/8, $0x3936333019161310
+DATA eights16_3<>+8(SB)/8, $0x3936333019161310
+DATA eights16_3<>+16(SB)/8, $0x3936333019161310
+DATA eights16_3<>+24(SB)/8, $0x3936333019161310
+DATA eights16_3<>+32(SB)/8, $0x3936333019161310
+DATA eights16_3<>+40(SB)/8, $0x3936333019161310
+DATA eights16_3<>+48(SB)/8, $0x3936333019161310
+DATA eights16_3<>+56(SB)/8, $0x3936333019161310
+GLOBL eights16_3<>(SB), RODATA|NOPTR, $64
+
+// func fillIQ1SAVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
+TEXT ·fillIQ1SAVX512(SB), NOSPLIT, $0-32
+	MOVQ                to+0(FP), AX
+	MOVQ                w+8(FP), CX
+	MOVQ                stride+16(FP), DX
+	LEAQ                (DX)(DX*2), BX
+	LEAQ                (CX)(DX*4), SI
+	MOVL                $0x000000f0, DI
+	KMOVW               DI, K1
+	LEAQ                (SI)(DX*4), DI
+	MOVL                $0x00000f00, R8
+	KMOVW               R8, K2
+	LEAQ                (DI)(DX*4), R8
+	MOVL                $0x0000f000, R9
+	KMOVW               R9, K3
+	MOVL                $0x03030303, R9
+	VPBROADCASTD        R9, Z0
+	VMOVUPS             iq1sShifted<>+0(SB), Z1
+	VBROADCASTI32X4     34(CX), Z2
+	VBROADCASTI32X4     34(SI), K1, Z2
+	VBROADCASTI32X4     34(DI), K2, Z2
+	VBROADCASTI32X4     34(R8), K3, Z2
+	VBROADCASTI32X4     34(CX)(DX*1), Z3
+	VBROADCASTI32X4     34(SI)(DX*1), K1, Z3
+	VBROADCASTI32X4     34(DI)(DX*1), K2, Z3
+	VBROADCASTI32X4     34(R8)(DX*1), K3, Z3
+	VBROADCASTI32X4     34(CX)(DX*2), Z4
+	VBROADCASTI32X4     34(SI)(DX*2), K1, Z4
+	VBROADCASTI32X4     34(DI)(DX*2), K2, Z4
+	VBROADCASTI32X4     34(R8)(DX*2), K3, Z4
+	VBROADCASTI32X4     34(CX)(BX*1), Z5
+	VBROADCASTI32X4     34(SI)(BX*1), K1, Z5
+	VBROADCASTI32X4     34(DI)(BX*1), K2, Z5
+	VBROADCASTI32X4     34(R8)(BX*1), K3, Z5
+	VPUNPCKLDQ          Z3, Z2, Z6
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLDQ          Z5, Z4, Z2
+	VPUNPCKHDQ          Z5, Z4, Z5
+	VPUNPCKLQDQ         Z2, Z6, Z4
+	VPUNPCKHQDQ         Z2, Z6, Z2
+	VPUNPCKLQDQ         Z5, Z3, Z6
+	VPUNPCKHQDQ         Z5, Z3, Z3
+	MOVL                $0x00000707, R9
+	VPBROADCASTD        R9, Z5
+	VMOVDQU32           eights12_16<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPANDD              Z5, Z7, Z7
+	VMOVDQU32           eights12_16<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPANDD              Z5, Z8, Z8
+	VPSLLD              $0x10, Z8, Z8
+	VPORD               Z7, Z8, Z8
+	VPADDB              Z8, Z8, Z8
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPADDB              Z7, Z8, Z8
+	VMOVDQU32           eights12_16<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VPANDD              Z5, Z7, Z7
+	VMOVDQU32           eights12_16<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPANDD              Z5, Z9, Z5
+	VPSLLD              $0x10, Z5, Z5
+	VPORD               Z7, Z5, Z5
+	VPADDB              Z5, Z5, Z5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPADDB              Z7, Z5, Z5
+	VBROADCASTI32X4     (CX), Z7
+	VBROADCASTI32X4     (SI), K1, Z7
+	VBROADCASTI32X4     (DI), K2, Z7
+	VBROADCASTI32X4     (R8), K3, Z7
+	VBROADCASTI32X4     (CX)(DX*1), Z9
+	VBROADCASTI32X4     (SI)(DX*1), K1, Z9
+	VBROADCASTI32X4     (DI)(DX*1), K2, Z9
+	VBROADCASTI32X4     (R8)(DX*1), K3, Z9
+	VBROADCASTI32X4     (CX)(DX*2), Z10
+	VBROADCASTI32X4     (SI)(DX*2), K1, Z10
+	VBROADCASTI32X4     (DI)(DX*2), K2, Z10
+	VBROADCASTI32X4     (R8)(DX*2), K3, Z10
+	VBROADCASTI32X4     (CX)(BX*1), Z11
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z11
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z11
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z11
+	VPUNPCKLDQ          Z9, Z7, Z7
+	VPUNPCKLDQ          Z11, Z10, Z9
+	VPUNPCKLQDQ         Z9, Z7, Z7
+	VPMOVDW             Z7, Y7
+	VCVTPH2PS           Y7, Z7
+	MOVL                $0x3e000000, R9
+	VPBROADCASTD        R9, Z9
+	VMULPS              Z9, Z7, Z7
+	VPSLLD              $0x18, Z8, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VMOVUPS             Z9, 4096(AX)
+	VPSLLD              $0x10, Z8, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VMOVUPS             Z9, 4160(AX)
+	VPSLLD              $0x08, Z8, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VMOVUPS             Z9, 4224(AX)
+	VPSRAD              $0x18, Z8, Z9
+	VMOVUPS             Z9, 4288(AX)
+	VPSLLD              $0x18, Z5, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VMOVUPS             Z9, 4352(AX)
+	VPSLLD              $0x10, Z5, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VMOVUPS             Z9, 4416(AX)
+	VPSLLD              $0x08, Z5, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VMOVUPS             Z9, 4480(AX)
+	VPSRAD              $0x18, Z5, Z9
+	VMOVUPS             Z9, 4544(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z8, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VMOVUPS             Z9, 5120(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z8, Z8
+	VPSRAW              $0x02, Z8, Z8
+	VMOVUPS             Z8, 5184(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z5, Z8
+	VPSRAW              $0x02, Z8, Z8
+	VMOVUPS             Z8, 5248(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z5, Z5
+	VPSRAW              $0x02, Z5, Z5
+	VMOVUPS             Z5, 5312(AX)
+	VMOVUPS             Z7, 5632(AX)
+	VBROADCASTI32X4     2(CX), Z5
+	VBROADCASTI32X4     2(SI), K1, Z5
+	VBROADCASTI32X4     2(DI), K2, Z5
+	VBROADCASTI32X4     2(R8), K3, Z5
+	VBROADCASTI32X4     2(CX)(DX*1), Z7
+	VBROADCASTI32X4     2(SI)(DX*1), K1, Z7
+	VBROADCASTI32X4     2(DI)(DX*1), K2, Z7
+	VBROADCASTI32X4     2(R8)(DX*1), K3, Z7
+	VBROADCASTI32X4     2(CX)(DX*2), Z8
+	VBROADCASTI32X4     2(SI)(DX*2), K1, Z8
+	VBROADCASTI32X4     2(DI)(DX*2), K2, Z8
+	VBROADCASTI32X4     2(R8)(DX*2), K3, Z8
+	VBROADCASTI32X4     2(CX)(BX*1), Z9
+	VBROADCASTI32X4     2(SI)(BX*1), K1, Z9
+	VBROADCASTI32X4     2(DI)(BX*1), K2, Z9
+	VBROADCASTI32X4     2(R8)(BX*1), K3, Z9
+	VPUNPCKLDQ          Z7, Z5, Z10
+	VPUNPCKHDQ          Z7, Z5, Z7
+	VPUNPCKLDQ          Z9, Z8, Z5
+	VPUNPCKHDQ          Z9, Z8, Z9
+	VPUNPCKLQDQ         Z5, Z10, Z8
+	VPUNPCKHQDQ         Z5, Z10, Z5
+	VPUNPCKLQDQ         Z9, Z7, Z10
+	VPUNPCKHQDQ         Z9, Z7, Z7
+	VPSLLD              $0x10, Z4, Z9
+	VPSRAD              $0x1f, Z9, Z9
+	VMOVDQU32           eights0_3<>+0(SB), Z11
+	VPMULTISHIFTQB      Z4, Z11, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z11, Z12
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z11, Z13
+	VPMOVB2M            Z8, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z11, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z12, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z13, K7
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_0_0<>+0(SB), Z15
+	VPERMI2B            iq1s_0_1<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_2<>+0(SB), Z16
+	VPERMI2B            iq1s_0_3<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_4<>+0(SB), Z16
+	VPERMI2B            iq1s_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_6<>+0(SB), Z17
+	VPERMI2B            iq1s_0_7<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_8<>+0(SB), Z16
+	VPERMI2B            iq1s_0_9<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_10<>+0(SB), Z17
+	VPERMI2B            iq1s_0_11<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_12<>+0(SB), Z17
+	VPERMI2B            iq1s_0_13<>+0(SB), Z17, Z16
+	VMOVDQU64           Z8, Z17
+	VMOVUPS             iq1s_0_14<>+0(SB), Z18
+	VPERMI2B            iq1s_0_15<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_16<>+0(SB), Z16
+	VPERMI2B            iq1s_0_17<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_18<>+0(SB), Z17
+	VPERMI2B            iq1s_0_19<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_20<>+0(SB), Z17
+	VPERMI2B            iq1s_0_21<>+0(SB), Z17, Z16
+	VMOVDQU64           Z8, Z17
+	VMOVUPS             iq1s_0_22<>+0(SB), Z18
+	VPERMI2B            iq1s_0_23<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_24<>+0(SB), Z17
+	VPERMI2B            iq1s_0_25<>+0(SB), Z17, Z16
+	VMOVDQU64           Z8, Z17
+	VMOVUPS             iq1s_0_26<>+0(SB), Z18
+	VPERMI2B            iq1s_0_27<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU64           Z8, Z17
+	VMOVUPS             iq1s_0_28<>+0(SB), Z18
+	VPERMI2B            iq1s_0_29<>+0(SB), Z18, Z17
+	VMOVDQU64           Z8, Z18
+	VMOVUPS             iq1s_0_30<>+0(SB), Z19
+	VPERMI2B            iq1s_0_31<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z16
+	VMOVDQU8            Z16, K6, Z15
+	VMOVDQU8            Z15, K7, Z14
+	VPMOVB2M            Z8, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z15
+	VPTESTMB            Z15, Z11, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z12, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z13, K7
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_1_0<>+0(SB), Z12
+	VPERMI2B            iq1s_1_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_2<>+0(SB), Z13
+	VPERMI2B            iq1s_1_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_4<>+0(SB), Z13
+	VPERMI2B            iq1s_1_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_1_6<>+0(SB), Z15
+	VPERMI2B            iq1s_1_7<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_8<>+0(SB), Z13
+	VPERMI2B            iq1s_1_9<>+0(SB), Z13, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_1_10<>+0(SB), Z15
+	VPERMI2B            iq1s_1_11<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_1_12<>+0(SB), Z15
+	VPERMI2B            iq1s_1_13<>+0(SB), Z15, Z13
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_14<>+0(SB), Z16
+	VPERMI2B            iq1s_1_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_16<>+0(SB), Z13
+	VPERMI2B            iq1s_1_17<>+0(SB), Z13, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_1_18<>+0(SB), Z15
+	VPERMI2B            iq1s_1_19<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_1_20<>+0(SB), Z15
+	VPERMI2B            iq1s_1_21<>+0(SB), Z15, Z13
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_22<>+0(SB), Z16
+	VPERMI2B            iq1s_1_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_1_24<>+0(SB), Z15
+	VPERMI2B            iq1s_1_25<>+0(SB), Z15, Z13
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_26<>+0(SB), Z16
+	VPERMI2B            iq1s_1_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_28<>+0(SB), Z16
+	VPERMI2B            iq1s_1_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z8
+	VMOVUPS             iq1s_1_30<>+0(SB), Z16
+	VPERMI2B            iq1s_1_31<>+0(SB), Z16, Z8
+	VMOVDQU8            Z8, K4, Z15
+	VMOVDQU8            Z15, K5, Z13
+	VMOVDQU8            Z13, K6, Z12
+	VMOVDQU8            Z12, K7, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, (AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 64(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 128(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 192(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 256(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 320(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 384(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 448(AX)
+	VPSLLD              $0x00, Z4, Z8
+	VPSRAD              $0x1f, Z8, Z8
+	VMOVDQU32           eights16_3<>+0(SB), Z9
+	VPMULTISHIFTQB      Z4, Z9, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z9, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z9, Z11
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z12
+	VPTESTMB            Z12, Z9, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z12
+	VPTESTMB            Z12, Z4, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z12
+	VPTESTMB            Z12, Z11, K7
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_0<>+0(SB), Z13
+	VPERMI2B            iq1s_0_1<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_2<>+0(SB), Z14
+	VPERMI2B            iq1s_0_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_4<>+0(SB), Z14
+	VPERMI2B            iq1s_0_5<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_6<>+0(SB), Z15
+	VPERMI2B            iq1s_0_7<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_8<>+0(SB), Z14
+	VPERMI2B            iq1s_0_9<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_10<>+0(SB), Z15
+	VPERMI2B            iq1s_0_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_12<>+0(SB), Z15
+	VPERMI2B            iq1s_0_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_14<>+0(SB), Z16
+	VPERMI2B            iq1s_0_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_16<>+0(SB), Z14
+	VPERMI2B            iq1s_0_17<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_18<>+0(SB), Z15
+	VPERMI2B            iq1s_0_19<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_20<>+0(SB), Z15
+	VPERMI2B            iq1s_0_21<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_22<>+0(SB), Z16
+	VPERMI2B            iq1s_0_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_24<>+0(SB), Z15
+	VPERMI2B            iq1s_0_25<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_26<>+0(SB), Z16
+	VPERMI2B            iq1s_0_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_28<>+0(SB), Z16
+	VPERMI2B            iq1s_0_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z5, Z16
+	VMOVUPS             iq1s_0_30<>+0(SB), Z17
+	VPERMI2B            iq1s_0_31<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VMOVDQU8            Z13, K7, Z12
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z13
+	VPTESTMB            Z13, Z9, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z4, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z4
+	VPTESTMB            Z4, Z11, K7
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq1s_1_0<>+0(SB), Z9
+	VPERMI2B            iq1s_1_1<>+0(SB), Z9, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_2<>+0(SB), Z11
+	VPERMI2B            iq1s_1_3<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K4, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_4<>+0(SB), Z11
+	VPERMI2B            iq1s_1_5<>+0(SB), Z11, Z9
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_6<>+0(SB), Z13
+	VPERMI2B            iq1s_1_7<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU8            Z9, K5, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_8<>+0(SB), Z11
+	VPERMI2B            iq1s_1_9<>+0(SB), Z11, Z9
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_10<>+0(SB), Z13
+	VPERMI2B            iq1s_1_11<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_12<>+0(SB), Z13
+	VPERMI2B            iq1s_1_13<>+0(SB), Z13, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_14<>+0(SB), Z14
+	VPERMI2B            iq1s_1_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU8            Z9, K6, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_16<>+0(SB), Z11
+	VPERMI2B            iq1s_1_17<>+0(SB), Z11, Z9
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_18<>+0(SB), Z13
+	VPERMI2B            iq1s_1_19<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_20<>+0(SB), Z13
+	VPERMI2B            iq1s_1_21<>+0(SB), Z13, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_22<>+0(SB), Z14
+	VPERMI2B            iq1s_1_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_24<>+0(SB), Z13
+	VPERMI2B            iq1s_1_25<>+0(SB), Z13, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_26<>+0(SB), Z14
+	VPERMI2B            iq1s_1_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_28<>+0(SB), Z14
+	VPERMI2B            iq1s_1_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq1s_1_30<>+0(SB), Z14
+	VPERMI2B            iq1s_1_31<>+0(SB), Z14, Z5
+	VMOVDQU8            Z5, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU8            Z11, K6, Z9
+	VMOVDQU8            Z9, K7, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 512(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 576(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 640(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 704(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 768(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 832(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 896(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 960(AX)
+	VPSLLD              $0x10, Z2, Z4
+	VPSRAD              $0x1f, Z4, Z4
+	VMOVDQU32           eights0_3<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z5, Z9
+	VPMOVB2M            Z10, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z5, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z8, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z9, K7
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_0_0<>+0(SB), Z12
+	VPERMI2B            iq1s_0_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_2<>+0(SB), Z13
+	VPERMI2B            iq1s_0_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_4<>+0(SB), Z13
+	VPERMI2B            iq1s_0_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_6<>+0(SB), Z14
+	VPERMI2B            iq1s_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_8<>+0(SB), Z13
+	VPERMI2B            iq1s_0_9<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_10<>+0(SB), Z14
+	VPERMI2B            iq1s_0_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_12<>+0(SB), Z14
+	VPERMI2B            iq1s_0_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z10, Z14
+	VMOVUPS             iq1s_0_14<>+0(SB), Z15
+	VPERMI2B            iq1s_0_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_16<>+0(SB), Z13
+	VPERMI2B            iq1s_0_17<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_18<>+0(SB), Z14
+	VPERMI2B            iq1s_0_19<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_20<>+0(SB), Z14
+	VPERMI2B            iq1s_0_21<>+0(SB), Z14, Z13
+	VMOVDQU64           Z10, Z14
+	VMOVUPS             iq1s_0_22<>+0(SB), Z15
+	VPERMI2B            iq1s_0_23<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_24<>+0(SB), Z14
+	VPERMI2B            iq1s_0_25<>+0(SB), Z14, Z13
+	VMOVDQU64           Z10, Z14
+	VMOVUPS             iq1s_0_26<>+0(SB), Z15
+	VPERMI2B            iq1s_0_27<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z10, Z14
+	VMOVUPS             iq1s_0_28<>+0(SB), Z15
+	VPERMI2B            iq1s_0_29<>+0(SB), Z15, Z14
+	VMOVDQU64           Z10, Z15
+	VMOVUPS             iq1s_0_30<>+0(SB), Z16
+	VPERMI2B            iq1s_0_31<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z12
+	VMOVDQU8            Z12, K7, Z11
+	VPMOVB2M            Z10, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z12
+	VPTESTMB            Z12, Z5, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z8, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z9, K7
+	VMOVDQU64           Z10, Z5
+	VMOVUPS             iq1s_1_0<>+0(SB), Z8
+	VPERMI2B            iq1s_1_1<>+0(SB), Z8, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_2<>+0(SB), Z9
+	VPERMI2B            iq1s_1_3<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_4<>+0(SB), Z9
+	VPERMI2B            iq1s_1_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_1_6<>+0(SB), Z12
+	VPERMI2B            iq1s_1_7<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU8            Z8, K5, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_8<>+0(SB), Z9
+	VPERMI2B            iq1s_1_9<>+0(SB), Z9, Z8
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_1_10<>+0(SB), Z12
+	VPERMI2B            iq1s_1_11<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_1_12<>+0(SB), Z12
+	VPERMI2B            iq1s_1_13<>+0(SB), Z12, Z9
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_14<>+0(SB), Z13
+	VPERMI2B            iq1s_1_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU8            Z9, K5, Z8
+	VMOVDQU8            Z8, K6, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_16<>+0(SB), Z9
+	VPERMI2B            iq1s_1_17<>+0(SB), Z9, Z8
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_1_18<>+0(SB), Z12
+	VPERMI2B            iq1s_1_19<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_1_20<>+0(SB), Z12
+	VPERMI2B            iq1s_1_21<>+0(SB), Z12, Z9
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_22<>+0(SB), Z13
+	VPERMI2B            iq1s_1_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU8            Z9, K5, Z8
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_1_24<>+0(SB), Z12
+	VPERMI2B            iq1s_1_25<>+0(SB), Z12, Z9
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_26<>+0(SB), Z13
+	VPERMI2B            iq1s_1_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_28<>+0(SB), Z13
+	VPERMI2B            iq1s_1_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z10
+	VMOVUPS             iq1s_1_30<>+0(SB), Z13
+	VPERMI2B            iq1s_1_31<>+0(SB), Z13, Z10
+	VMOVDQU8            Z10, K4, Z12
+	VMOVDQU8            Z12, K5, Z9
+	VMOVDQU8            Z9, K6, Z8
+	VMOVDQU8            Z8, K7, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1024(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1088(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1152(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1216(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1280(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1344(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1408(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VPTERNLOGD          $0xe2, Z4, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1472(AX)
+	VPSLLD              $0x00, Z2, Z4
+	VPSRAD              $0x1f, Z4, Z4
+	VMOVDQU32           eights16_3<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z5, Z8
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z5, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z2, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z8, K7
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_0_0<>+0(SB), Z10
+	VPERMI2B            iq1s_0_1<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_2<>+0(SB), Z11
+	VPERMI2B            iq1s_0_3<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_4<>+0(SB), Z11
+	VPERMI2B            iq1s_0_5<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_6<>+0(SB), Z12
+	VPERMI2B            iq1s_0_7<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU8            Z10, K5, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_8<>+0(SB), Z11
+	VPERMI2B            iq1s_0_9<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_10<>+0(SB), Z12
+	VPERMI2B            iq1s_0_11<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_12<>+0(SB), Z12
+	VPERMI2B            iq1s_0_13<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_14<>+0(SB), Z13
+	VPERMI2B            iq1s_0_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z10
+	VMOVDQU8            Z10, K6, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_16<>+0(SB), Z11
+	VPERMI2B            iq1s_0_17<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_18<>+0(SB), Z12
+	VPERMI2B            iq1s_0_19<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_20<>+0(SB), Z12
+	VPERMI2B            iq1s_0_21<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_22<>+0(SB), Z13
+	VPERMI2B            iq1s_0_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_24<>+0(SB), Z12
+	VPERMI2B            iq1s_0_25<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_26<>+0(SB), Z13
+	VPERMI2B            iq1s_0_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_28<>+0(SB), Z13
+	VPERMI2B            iq1s_0_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq1s_0_30<>+0(SB), Z14
+	VPERMI2B            iq1s_0_31<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU8            Z11, K6, Z10
+	VMOVDQU8            Z10, K7, Z9
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z10
+	VPTESTMB            Z10, Z5, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z2, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z2
+	VPTESTMB            Z2, Z8, K7
+	VMOVDQU64           Z7, Z2
+	VMOVUPS             iq1s_1_0<>+0(SB), Z5
+	VPERMI2B            iq1s_1_1<>+0(SB), Z5, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_2<>+0(SB), Z8
+	VPERMI2B            iq1s_1_3<>+0(SB), Z8, Z5
+	VMOVDQU8            Z5, K4, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_4<>+0(SB), Z8
+	VPERMI2B            iq1s_1_5<>+0(SB), Z8, Z5
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_6<>+0(SB), Z10
+	VPERMI2B            iq1s_1_7<>+0(SB), Z10, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU8            Z5, K5, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_8<>+0(SB), Z8
+	VPERMI2B            iq1s_1_9<>+0(SB), Z8, Z5
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_10<>+0(SB), Z10
+	VPERMI2B            iq1s_1_11<>+0(SB), Z10, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_12<>+0(SB), Z10
+	VPERMI2B            iq1s_1_13<>+0(SB), Z10, Z8
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_14<>+0(SB), Z11
+	VPERMI2B            iq1s_1_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z8
+	VMOVDQU8            Z8, K5, Z5
+	VMOVDQU8            Z5, K6, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_16<>+0(SB), Z8
+	VPERMI2B            iq1s_1_17<>+0(SB), Z8, Z5
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_18<>+0(SB), Z10
+	VPERMI2B            iq1s_1_19<>+0(SB), Z10, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_20<>+0(SB), Z10
+	VPERMI2B            iq1s_1_21<>+0(SB), Z10, Z8
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_22<>+0(SB), Z11
+	VPERMI2B            iq1s_1_23<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z8
+	VMOVDQU8            Z8, K5, Z5
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_24<>+0(SB), Z10
+	VPERMI2B            iq1s_1_25<>+0(SB), Z10, Z8
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_26<>+0(SB), Z11
+	VPERMI2B            iq1s_1_27<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z8
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_28<>+0(SB), Z11
+	VPERMI2B            iq1s_1_29<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z7
+	VMOVUPS             iq1s_1_30<>+0(SB), Z11
+	VPERMI2B            iq1s_1_31<>+0(SB), Z11, Z7
+	VMOVDQU8            Z7, K4, Z10
+	VMOVDQU8            Z10, K5, Z8
+	VMOVDQU8            Z8, K6, Z5
+	VMOVDQU8            Z5, K7, Z2
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1536(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1600(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1664(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1728(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1792(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1856(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1920(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1984(AX)
+	VBROADCASTI32X4     18(CX), Z2
+	VBROADCASTI32X4     18(SI), K1, Z2
+	VBROADCASTI32X4     18(DI), K2, Z2
+	VBROADCASTI32X4     18(R8), K3, Z2
+	VBROADCASTI32X4     18(CX)(DX*1), Z4
+	VBROADCASTI32X4     18(SI)(DX*1), K1, Z4
+	VBROADCASTI32X4     18(DI)(DX*1), K2, Z4
+	VBROADCASTI32X4     18(R8)(DX*1), K3, Z4
+	VBROADCASTI32X4     18(CX)(DX*2), Z5
+	VBROADCASTI32X4     18(SI)(DX*2), K1, Z5
+	VBROADCASTI32X4     18(DI)(DX*2), K2, Z5
+	VBROADCASTI32X4     18(R8)(DX*2), K3, Z5
+	VBROADCASTI32X4     18(CX)(BX*1), Z7
+	VBROADCASTI32X4     18(SI)(BX*1), K1, Z7
+	VBROADCASTI32X4     18(DI)(BX*1), K2, Z7
+	VBROADCASTI32X4     18(R8)(BX*1), K3, Z7
+	VPUNPCKLDQ          Z4, Z2, Z8
+	VPUNPCKHDQ          Z4, Z2, Z4
+	VPUNPCKLDQ          Z7, Z5, Z2
+	VPUNPCKHDQ          Z7, Z5, Z7
+	VPUNPCKLQDQ         Z2, Z8, Z5
+	VPUNPCKHQDQ         Z2, Z8, Z2
+	VPUNPCKLQDQ         Z7, Z4, Z8
+	VPUNPCKHQDQ         Z7, Z4, Z4
+	VPSLLD              $0x10, Z6, Z7
+	VPSRAD              $0x1f, Z7, Z7
+	VMOVDQU32           eights0_3<>+0(SB), Z9
+	VPMULTISHIFTQB      Z6, Z9, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z9, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z9, Z11
+	VPMOVB2M            Z5, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z12
+	VPTESTMB            Z12, Z9, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z12
+	VPTESTMB            Z12, Z10, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z12
+	VPTESTMB            Z12, Z11, K4
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_0<>+0(SB), Z13
+	VPERMI2B            iq1s_0_1<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_2<>+0(SB), Z14
+	VPERMI2B            iq1s_0_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_4<>+0(SB), Z14
+	VPERMI2B            iq1s_0_5<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_6<>+0(SB), Z15
+	VPERMI2B            iq1s_0_7<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU8            Z13, K2, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_8<>+0(SB), Z14
+	VPERMI2B            iq1s_0_9<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_10<>+0(SB), Z15
+	VPERMI2B            iq1s_0_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_12<>+0(SB), Z15
+	VPERMI2B            iq1s_0_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_14<>+0(SB), Z16
+	VPERMI2B            iq1s_0_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K1, Z14
+	VMOVDQU8            Z14, K2, Z13
+	VMOVDQU8            Z13, K3, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_16<>+0(SB), Z14
+	VPERMI2B            iq1s_0_17<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_18<>+0(SB), Z15
+	VPERMI2B            iq1s_0_19<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_20<>+0(SB), Z15
+	VPERMI2B            iq1s_0_21<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_22<>+0(SB), Z16
+	VPERMI2B            iq1s_0_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K1, Z14
+	VMOVDQU8            Z14, K2, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_24<>+0(SB), Z15
+	VPERMI2B            iq1s_0_25<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_26<>+0(SB), Z16
+	VPERMI2B            iq1s_0_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K1, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_28<>+0(SB), Z16
+	VPERMI2B            iq1s_0_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z5, Z16
+	VMOVUPS             iq1s_0_30<>+0(SB), Z17
+	VPERMI2B            iq1s_0_31<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K1, Z15
+	VMOVDQU8            Z15, K2, Z14
+	VMOVDQU8            Z14, K3, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VPMOVB2M            Z5, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z13
+	VPTESTMB            Z13, Z9, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z10, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z11, K4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_0<>+0(SB), Z10
+	VPERMI2B            iq1s_1_1<>+0(SB), Z10, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_2<>+0(SB), Z11
+	VPERMI2B            iq1s_1_3<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_4<>+0(SB), Z11
+	VPERMI2B            iq1s_1_5<>+0(SB), Z11, Z10
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_6<>+0(SB), Z13
+	VPERMI2B            iq1s_1_7<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_8<>+0(SB), Z11
+	VPERMI2B            iq1s_1_9<>+0(SB), Z11, Z10
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_10<>+0(SB), Z13
+	VPERMI2B            iq1s_1_11<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_12<>+0(SB), Z13
+	VPERMI2B            iq1s_1_13<>+0(SB), Z13, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_14<>+0(SB), Z14
+	VPERMI2B            iq1s_1_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU8            Z10, K3, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_16<>+0(SB), Z11
+	VPERMI2B            iq1s_1_17<>+0(SB), Z11, Z10
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_18<>+0(SB), Z13
+	VPERMI2B            iq1s_1_19<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_20<>+0(SB), Z13
+	VPERMI2B            iq1s_1_21<>+0(SB), Z13, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_22<>+0(SB), Z14
+	VPERMI2B            iq1s_1_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_1_24<>+0(SB), Z13
+	VPERMI2B            iq1s_1_25<>+0(SB), Z13, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_26<>+0(SB), Z14
+	VPERMI2B            iq1s_1_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z11
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_28<>+0(SB), Z14
+	VPERMI2B            iq1s_1_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq1s_1_30<>+0(SB), Z14
+	VPERMI2B            iq1s_1_31<>+0(SB), Z14, Z5
+	VMOVDQU8            Z5, K1, Z13
+	VMOVDQU8            Z13, K2, Z11
+	VMOVDQU8            Z11, K3, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2048(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2112(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2176(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2240(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2304(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2368(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2432(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2496(AX)
+	VPSLLD              $0x00, Z6, Z5
+	VPSRAD              $0x1f, Z5, Z5
+	VMOVDQU32           eights16_3<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z7, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z7, Z9
+	VPMOVB2M            Z2, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z7, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z6, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z9, K4
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_0_0<>+0(SB), Z11
+	VPERMI2B            iq1s_0_1<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_2<>+0(SB), Z12
+	VPERMI2B            iq1s_0_3<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_4<>+0(SB), Z12
+	VPERMI2B            iq1s_0_5<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_6<>+0(SB), Z13
+	VPERMI2B            iq1s_0_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_8<>+0(SB), Z12
+	VPERMI2B            iq1s_0_9<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_10<>+0(SB), Z13
+	VPERMI2B            iq1s_0_11<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_12<>+0(SB), Z13
+	VPERMI2B            iq1s_0_13<>+0(SB), Z13, Z12
+	VMOVDQU64           Z2, Z13
+	VMOVUPS             iq1s_0_14<>+0(SB), Z14
+	VPERMI2B            iq1s_0_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z11
+	VMOVDQU8            Z11, K3, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_16<>+0(SB), Z12
+	VPERMI2B            iq1s_0_17<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_18<>+0(SB), Z13
+	VPERMI2B            iq1s_0_19<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_20<>+0(SB), Z13
+	VPERMI2B            iq1s_0_21<>+0(SB), Z13, Z12
+	VMOVDQU64           Z2, Z13
+	VMOVUPS             iq1s_0_22<>+0(SB), Z14
+	VPERMI2B            iq1s_0_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_24<>+0(SB), Z13
+	VPERMI2B            iq1s_0_25<>+0(SB), Z13, Z12
+	VMOVDQU64           Z2, Z13
+	VMOVUPS             iq1s_0_26<>+0(SB), Z14
+	VPERMI2B            iq1s_0_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU64           Z2, Z13
+	VMOVUPS             iq1s_0_28<>+0(SB), Z14
+	VPERMI2B            iq1s_0_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z2, Z14
+	VMOVUPS             iq1s_0_30<>+0(SB), Z15
+	VPERMI2B            iq1s_0_31<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU8            Z13, K2, Z12
+	VMOVDQU8            Z12, K3, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VPMOVB2M            Z2, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z11
+	VPTESTMB            Z11, Z7, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z6, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z9, K4
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq1s_1_0<>+0(SB), Z7
+	VPERMI2B            iq1s_1_1<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_2<>+0(SB), Z9
+	VPERMI2B            iq1s_1_3<>+0(SB), Z9, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_4<>+0(SB), Z9
+	VPERMI2B            iq1s_1_5<>+0(SB), Z9, Z7
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_1_6<>+0(SB), Z11
+	VPERMI2B            iq1s_1_7<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K1, Z7
+	VMOVDQU8            Z7, K2, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_8<>+0(SB), Z9
+	VPERMI2B            iq1s_1_9<>+0(SB), Z9, Z7
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_1_10<>+0(SB), Z11
+	VPERMI2B            iq1s_1_11<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K1, Z7
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_1_12<>+0(SB), Z11
+	VPERMI2B            iq1s_1_13<>+0(SB), Z11, Z9
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_14<>+0(SB), Z12
+	VPERMI2B            iq1s_1_15<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z9
+	VMOVDQU8            Z9, K2, Z7
+	VMOVDQU8            Z7, K3, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_16<>+0(SB), Z9
+	VPERMI2B            iq1s_1_17<>+0(SB), Z9, Z7
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_1_18<>+0(SB), Z11
+	VPERMI2B            iq1s_1_19<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K1, Z7
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_1_20<>+0(SB), Z11
+	VPERMI2B            iq1s_1_21<>+0(SB), Z11, Z9
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_22<>+0(SB), Z12
+	VPERMI2B            iq1s_1_23<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z9
+	VMOVDQU8            Z9, K2, Z7
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_1_24<>+0(SB), Z11
+	VPERMI2B            iq1s_1_25<>+0(SB), Z11, Z9
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_26<>+0(SB), Z12
+	VPERMI2B            iq1s_1_27<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z9
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_28<>+0(SB), Z12
+	VPERMI2B            iq1s_1_29<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z2
+	VMOVUPS             iq1s_1_30<>+0(SB), Z12
+	VPERMI2B            iq1s_1_31<>+0(SB), Z12, Z2
+	VMOVDQU8            Z2, K1, Z11
+	VMOVDQU8            Z11, K2, Z9
+	VMOVDQU8            Z9, K3, Z7
+	VMOVDQU8            Z7, K4, Z6
+	VMOVDQU32           eights0_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z10, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2560(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2624(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z10, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2688(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2752(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z10, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2816(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2880(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z10, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2944(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 3008(AX)
+	VPSLLD              $0x10, Z3, Z2
+	VPSRAD              $0x1f, Z2, Z2
+	VMOVDQU32           eights0_3<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z5, Z7
+	VPMOVB2M            Z8, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z6, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z7, K4
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_0_0<>+0(SB), Z10
+	VPERMI2B            iq1s_0_1<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_2<>+0(SB), Z11
+	VPERMI2B            iq1s_0_3<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_4<>+0(SB), Z11
+	VPERMI2B            iq1s_0_5<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_6<>+0(SB), Z12
+	VPERMI2B            iq1s_0_7<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_8<>+0(SB), Z11
+	VPERMI2B            iq1s_0_9<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_10<>+0(SB), Z12
+	VPERMI2B            iq1s_0_11<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_12<>+0(SB), Z12
+	VPERMI2B            iq1s_0_13<>+0(SB), Z12, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_0_14<>+0(SB), Z13
+	VPERMI2B            iq1s_0_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU8            Z10, K3, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_16<>+0(SB), Z11
+	VPERMI2B            iq1s_0_17<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_18<>+0(SB), Z12
+	VPERMI2B            iq1s_0_19<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_20<>+0(SB), Z12
+	VPERMI2B            iq1s_0_21<>+0(SB), Z12, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_0_22<>+0(SB), Z13
+	VPERMI2B            iq1s_0_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_24<>+0(SB), Z12
+	VPERMI2B            iq1s_0_25<>+0(SB), Z12, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_0_26<>+0(SB), Z13
+	VPERMI2B            iq1s_0_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_0_28<>+0(SB), Z13
+	VPERMI2B            iq1s_0_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_0_30<>+0(SB), Z14
+	VPERMI2B            iq1s_0_31<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z11
+	VMOVDQU8            Z11, K3, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VPMOVB2M            Z8, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z6, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z7, K4
+	VMOVDQU64           Z8, Z5
+	VMOVUPS             iq1s_1_0<>+0(SB), Z6
+	VPERMI2B            iq1s_1_1<>+0(SB), Z6, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_2<>+0(SB), Z7
+	VPERMI2B            iq1s_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K1, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_4<>+0(SB), Z7
+	VPERMI2B            iq1s_1_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_1_6<>+0(SB), Z10
+	VPERMI2B            iq1s_1_7<>+0(SB), Z10, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU8            Z6, K2, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_8<>+0(SB), Z7
+	VPERMI2B            iq1s_1_9<>+0(SB), Z7, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_1_10<>+0(SB), Z10
+	VPERMI2B            iq1s_1_11<>+0(SB), Z10, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_1_12<>+0(SB), Z10
+	VPERMI2B            iq1s_1_13<>+0(SB), Z10, Z7
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_14<>+0(SB), Z11
+	VPERMI2B            iq1s_1_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z7
+	VMOVDQU8            Z7, K2, Z6
+	VMOVDQU8            Z6, K3, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_16<>+0(SB), Z7
+	VPERMI2B            iq1s_1_17<>+0(SB), Z7, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_1_18<>+0(SB), Z10
+	VPERMI2B            iq1s_1_19<>+0(SB), Z10, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_1_20<>+0(SB), Z10
+	VPERMI2B            iq1s_1_21<>+0(SB), Z10, Z7
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_22<>+0(SB), Z11
+	VPERMI2B            iq1s_1_23<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z7
+	VMOVDQU8            Z7, K2, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_1_24<>+0(SB), Z10
+	VPERMI2B            iq1s_1_25<>+0(SB), Z10, Z7
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_26<>+0(SB), Z11
+	VPERMI2B            iq1s_1_27<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z7
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_28<>+0(SB), Z11
+	VPERMI2B            iq1s_1_29<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z8
+	VMOVUPS             iq1s_1_30<>+0(SB), Z11
+	VPERMI2B            iq1s_1_31<>+0(SB), Z11, Z8
+	VMOVDQU8            Z8, K1, Z10
+	VMOVDQU8            Z10, K2, Z7
+	VMOVDQU8            Z7, K3, Z6
+	VMOVDQU8            Z6, K4, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z9, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3072(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3136(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z9, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3200(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3264(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z9, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3328(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3392(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z9, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3456(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VPTERNLOGD          $0xe2, Z2, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3520(AX)
+	VPSLLD              $0x00, Z3, Z2
+	VPSRAD              $0x1f, Z2, Z2
+	VMOVDQU32           eights16_3<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z3
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z5, Z6
+	VPMOVB2M            Z4, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z3, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z6, K4
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_0_0<>+0(SB), Z8
+	VPERMI2B            iq1s_0_1<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_2<>+0(SB), Z9
+	VPERMI2B            iq1s_0_3<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_4<>+0(SB), Z9
+	VPERMI2B            iq1s_0_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_6<>+0(SB), Z10
+	VPERMI2B            iq1s_0_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU8            Z8, K2, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_8<>+0(SB), Z9
+	VPERMI2B            iq1s_0_9<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_10<>+0(SB), Z10
+	VPERMI2B            iq1s_0_11<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_12<>+0(SB), Z10
+	VPERMI2B            iq1s_0_13<>+0(SB), Z10, Z9
+	VMOVDQU64           Z4, Z10
+	VMOVUPS             iq1s_0_14<>+0(SB), Z11
+	VPERMI2B            iq1s_0_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z8
+	VMOVDQU8            Z8, K3, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_16<>+0(SB), Z9
+	VPERMI2B            iq1s_0_17<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_18<>+0(SB), Z10
+	VPERMI2B            iq1s_0_19<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_20<>+0(SB), Z10
+	VPERMI2B            iq1s_0_21<>+0(SB), Z10, Z9
+	VMOVDQU64           Z4, Z10
+	VMOVUPS             iq1s_0_22<>+0(SB), Z11
+	VPERMI2B            iq1s_0_23<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_24<>+0(SB), Z10
+	VPERMI2B            iq1s_0_25<>+0(SB), Z10, Z9
+	VMOVDQU64           Z4, Z10
+	VMOVUPS             iq1s_0_26<>+0(SB), Z11
+	VPERMI2B            iq1s_0_27<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z4, Z10
+	VMOVUPS             iq1s_0_28<>+0(SB), Z11
+	VPERMI2B            iq1s_0_29<>+0(SB), Z11, Z10
+	VMOVDQU64           Z4, Z11
+	VMOVUPS             iq1s_0_30<>+0(SB), Z12
+	VPERMI2B            iq1s_0_31<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU8            Z9, K3, Z8
+	VMOVDQU8            Z8, K4, Z7
+	VPMOVB2M            Z4, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z8
+	VPTESTMB            Z8, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z3, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z3
+	VPTESTMB            Z3, Z6, K4
+	VMOVDQU64           Z4, Z3
+	VMOVUPS             iq1s_1_0<>+0(SB), Z5
+	VPERMI2B            iq1s_1_1<>+0(SB), Z5, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_2<>+0(SB), Z6
+	VPERMI2B            iq1s_1_3<>+0(SB), Z6, Z5
+	VMOVDQU8            Z5, K1, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_4<>+0(SB), Z6
+	VPERMI2B            iq1s_1_5<>+0(SB), Z6, Z5
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_1_6<>+0(SB), Z8
+	VPERMI2B            iq1s_1_7<>+0(SB), Z8, Z6
+	VMOVDQU8            Z6, K1, Z5
+	VMOVDQU8            Z5, K2, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_8<>+0(SB), Z6
+	VPERMI2B            iq1s_1_9<>+0(SB), Z6, Z5
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_1_10<>+0(SB), Z8
+	VPERMI2B            iq1s_1_11<>+0(SB), Z8, Z6
+	VMOVDQU8            Z6, K1, Z5
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_1_12<>+0(SB), Z8
+	VPERMI2B            iq1s_1_13<>+0(SB), Z8, Z6
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_14<>+0(SB), Z9
+	VPERMI2B            iq1s_1_15<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z6
+	VMOVDQU8            Z6, K2, Z5
+	VMOVDQU8            Z5, K3, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_16<>+0(SB), Z6
+	VPERMI2B            iq1s_1_17<>+0(SB), Z6, Z5
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_1_18<>+0(SB), Z8
+	VPERMI2B            iq1s_1_19<>+0(SB), Z8, Z6
+	VMOVDQU8            Z6, K1, Z5
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_1_20<>+0(SB), Z8
+	VPERMI2B            iq1s_1_21<>+0(SB), Z8, Z6
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_22<>+0(SB), Z9
+	VPERMI2B            iq1s_1_23<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z6
+	VMOVDQU8            Z6, K2, Z5
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_1_24<>+0(SB), Z8
+	VPERMI2B            iq1s_1_25<>+0(SB), Z8, Z6
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_26<>+0(SB), Z9
+	VPERMI2B            iq1s_1_27<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z6
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_28<>+0(SB), Z9
+	VPERMI2B            iq1s_1_29<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z4
+	VMOVUPS             iq1s_1_30<>+0(SB), Z9
+	VPERMI2B            iq1s_1_31<>+0(SB), Z9, Z4
+	VMOVDQU8            Z4, K1, Z8
+	VMOVDQU8            Z8, K2, Z6
+	VMOVDQU8            Z6, K3, Z5
+	VMOVDQU8            Z5, K4, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z7, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3584(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3648(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z7, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3712(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3776(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z7, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3840(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3904(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z7, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3968(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VPTERNLOGD          $0xe2, Z2, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 4032(AX)
+	VZEROUPPER
+	RET
+
+// func oneIQ1MAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VNNI, GFNI, MMX+
+TEXT ·oneIQ1MAVX512(SB), NOSPLIT, $16-56
+	MOVQ  w+8(FP), AX
+	MOVQ  stride+16(FP), CX
+	MOVQ  dst+0(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  AX, 8(SP)
+	LEAQ  (CX)(CX*2), BX
+	LEAQ  (AX)(CX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(CX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(CX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  CX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0   (R9)
+	ADDQ         $0x40, R9
+	CMPQ         R9, R10
+	JLT          first
+	MOVL         $0x03030303, R9
+	VPBROADCASTD R9, Z0
+	VMOVUPS      iq1sShifted<>+0(SB), Z1
+
+panel:
+	VPXORD Z31, Z31, Z2
+	MOVQ   rec+40(FP), R9
+	MOVQ   units+32(FP), R10
+	MOVQ   CX, R11
+	SHLQ   $0x04, R11
+	ADDQ   8(SP), R11
+
+chunk:
+	VBROADCASTI32X4     40(AX), Z3
+	VBROADCASTI32X4     40(SI), K1, Z3
+	VBROADCASTI32X4     40(DI), K2, Z3
+	VBROADCASTI32X4     40(R8), K3, Z3
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     40(AX)(CX*1), Z4
+	VBROADCASTI32X4     40(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     40(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     40(R8)(CX*1), K3, Z4
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     40(AX)(CX*2), Z5
+	VBROADCASTI32X4     40(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     40(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     40(R8)(CX*2), K3, Z5
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     40(AX)(BX*1), Z6
+	VBROADCASTI32X4     40(SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     40(DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     40(R8)(BX*1), K3, Z6
+	PREFETCHT0          192(R11)
+	VPUNPCKLDQ          Z4, Z3, Z7
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z6, Z5, Z3
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLQDQ         Z3, Z7, Z5
+	VPUNPCKHQDQ         Z3, Z7, Z3
+	VPUNPCKLQDQ         Z6, Z4, Z3
+	VPUNPCKHQDQ         Z6, Z4, Z4
+	MOVL                $0x07070707, R12
+	VPBROADCASTD        R12, Z5
+	VMOVDQU32           eights0_3<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPANDD              Z5, Z6, Z6
+	VPADDB              Z6, Z6, Z6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z7
+	VPADDB              Z7, Z6, Z6
+	VMOVDQU32           eights16_3<>+0(SB), Z7
+	VPMULTISHIFTQB      Z3, Z7, Z7
+	VPANDD              Z5, Z7, Z7
+	VPADDB              Z7, Z7, Z7
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPADDB              Z8, Z7, Z7
+	VMOVDQU32           eights0_3<>+0(SB), Z8
+	VPMULTISHIFTQB      Z4, Z8, Z8
+	VPANDD              Z5, Z8, Z8
+	VPADDB              Z8, Z8, Z8
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z9
+	VPADDB              Z9, Z8, Z8
+	VMOVDQU32           eights16_3<>+0(SB), Z9
+	VPMULTISHIFTQB      Z4, Z9, Z9
+	VPANDD              Z5, Z9, Z5
+	VPADDB              Z5, Z5, Z5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z9
+	VPADDB              Z9, Z5, Z5
+	VPSRLD              $0x0c, Z3, Z9
+	MOVL                $0x0000000f, R12
+	VPBROADCASTD        R12, Z10
+	VPANDD              Z10, Z9, Z9
+	VPSRLD              $0x18, Z3, Z3
+	MOVL                $0x000000f0, R12
+	VPBROADCASTD        R12, Z10
+	VPANDD              Z10, Z3, Z3
+	VPORD               Z9, Z3, Z3
+	VPSRLD              $0x04, Z4, Z9
+	MOVL                $0x00000f00, R12
+	VPBROADCASTD        R12, Z10
+	VPANDD              Z10, Z9, Z9
+	VPORD               Z3, Z9, Z9
+	VPSRLD              $0x10, Z4, Z3
+	MOVL                $0x0000f000, R12
+	VPBROADCASTD        R12, Z4
+	VPANDD              Z4, Z3, Z3
+	VPORD               Z9, Z3, Z3
+	VPMOVDW             Z3, Y3
+	VCVTPH2PS           Y3, Z3
+	MOVL                $0x3e000000, R12
+	VPBROADCASTD        R12, Z4
+	VMULPS              Z4, Z3, Z3
+	VPXORD              Z31, Z31, Z4
+	VPSHUFB             pairOf0High<>+0(SB), Z6, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       256(R9), Z9, Z4
+	VPSHUFB             pairOf1High<>+0(SB), Z6, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       260(R9), Z9, Z4
+	VPSHUFB             pairOf0High<>+0(SB), Z7, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       264(R9), Z9, Z4
+	VPSHUFB             pairOf1High<>+0(SB), Z7, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       268(R9), Z9, Z4
+	VPSHUFB             pairOf0High<>+0(SB), Z8, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       272(R9), Z9, Z4
+	VPSHUFB             pairOf1High<>+0(SB), Z8, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       276(R9), Z9, Z4
+	VPSHUFB             pairOf0High<>+0(SB), Z5, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       280(R9), Z9, Z4
+	VPSHUFB             pairOf1High<>+0(SB), Z5, Z9
+	VPSRAW              $0x02, Z9, Z9
+	VPDPWSSD.BCST       284(R9), Z9, Z4
+	VBROADCASTI32X4     32(AX), Z9
+	VBROADCASTI32X4     32(SI), K1, Z9
+	VBROADCASTI32X4     32(DI), K2, Z9
+	VBROADCASTI32X4     32(R8), K3, Z9
+	PREFETCHT0          256(R11)
+	VBROADCASTI32X4     32(AX)(CX*1), Z10
+	VBROADCASTI32X4     32(SI)(CX*1), K1, Z10
+	VBROADCASTI32X4     32(DI)(CX*1), K2, Z10
+	VBROADCASTI32X4     32(R8)(CX*1), K3, Z10
+	PREFETCHT0          320(R11)
+	VBROADCASTI32X4     32(AX)(CX*2), Z11
+	VBROADCASTI32X4     32(SI)(CX*2), K1, Z11
+	VBROADCASTI32X4     32(DI)(CX*2), K2, Z11
+	VBROADCASTI32X4     32(R8)(CX*2), K3, Z11
+	PREFETCHT0          384(R11)
+	VBROADCASTI32X4     32(AX)(BX*1), Z12
+	VBROADCASTI32X4     32(SI)(BX*1), K1, Z12
+	VBROADCASTI32X4     32(DI)(BX*1), K2, Z12
+	VBROADCASTI32X4     32(R8)(BX*1), K3, Z12
+	PREFETCHT0          448(R11)
+	VPUNPCKLDQ          Z10, Z9, Z13
+	VPUNPCKHDQ          Z10, Z9, Z10
+	VPUNPCKLDQ          Z12, Z11, Z9
+	VPUNPCKHDQ          Z12, Z11, Z12
+	VPUNPCKLQDQ         Z9, Z13, Z11
+	VPUNPCKHQDQ         Z9, Z13, Z9
+	VPUNPCKLQDQ         Z12, Z10, Z13
+	VPUNPCKHQDQ         Z12, Z10, Z10
+	VBROADCASTI32X4     (AX), Z12
+	VBROADCASTI32X4     (SI), K1, Z12
+	VBROADCASTI32X4     (DI), K2, Z12
+	VBROADCASTI32X4     (R8), K3, Z12
+	PREFETCHT0          512(R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z14
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z14
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z14
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z14
+	PREFETCHT0          576(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z15
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z15
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z15
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z15
+	PREFETCHT0          640(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z16
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z16
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z16
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z16
+	PREFETCHT0          704(R11)
+	VPUNPCKLDQ          Z14, Z12, Z17
+	VPUNPCKHDQ          Z14, Z12, Z14
+	VPUNPCKLDQ          Z16, Z15, Z12
+	VPUNPCKHDQ          Z16, Z15, Z16
+	VPUNPCKLQDQ         Z12, Z17, Z15
+	VPUNPCKHQDQ         Z12, Z17, Z12
+	VPUNPCKLQDQ         Z16, Z14, Z17
+	VPUNPCKHQDQ         Z16, Z14, Z14
+	VMOVDQU32           eights0_4<>+0(SB), Z16
+	VPMULTISHIFTQB      Z11, Z16, Z16
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z16, Z18
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z16, Z19
+	VPMOVB2M            Z15, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z20
+	VPTESTMB            Z20, Z16, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z20
+	VPTESTMB            Z20, Z18, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z20
+	VPTESTMB            Z20, Z19, K7
+	VMOVDQU64           Z15, Z20
+	VMOVUPS             iq1s_0_0<>+0(SB), Z21
+	VPERMI2B            iq1s_0_1<>+0(SB), Z21, Z20
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_0_2<>+0(SB), Z22
+	VPERMI2B            iq1s_0_3<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_0_4<>+0(SB), Z22
+	VPERMI2B            iq1s_0_5<>+0(SB), Z22, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_0_6<>+0(SB), Z23
+	VPERMI2B            iq1s_0_7<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_0_8<>+0(SB), Z22
+	VPERMI2B            iq1s_0_9<>+0(SB), Z22, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_0_10<>+0(SB), Z23
+	VPERMI2B            iq1s_0_11<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_0_12<>+0(SB), Z23
+	VPERMI2B            iq1s_0_13<>+0(SB), Z23, Z22
+	VMOVDQU64           Z15, Z23
+	VMOVUPS             iq1s_0_14<>+0(SB), Z24
+	VPERMI2B            iq1s_0_15<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU8            Z21, K6, Z20
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_0_16<>+0(SB), Z22
+	VPERMI2B            iq1s_0_17<>+0(SB), Z22, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_0_18<>+0(SB), Z23
+	VPERMI2B            iq1s_0_19<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_0_20<>+0(SB), Z23
+	VPERMI2B            iq1s_0_21<>+0(SB), Z23, Z22
+	VMOVDQU64           Z15, Z23
+	VMOVUPS             iq1s_0_22<>+0(SB), Z24
+	VPERMI2B            iq1s_0_23<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_0_24<>+0(SB), Z23
+	VPERMI2B            iq1s_0_25<>+0(SB), Z23, Z22
+	VMOVDQU64           Z15, Z23
+	VMOVUPS             iq1s_0_26<>+0(SB), Z24
+	VPERMI2B            iq1s_0_27<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU64           Z15, Z23
+	VMOVUPS             iq1s_0_28<>+0(SB), Z24
+	VPERMI2B            iq1s_0_29<>+0(SB), Z24, Z23
+	VMOVDQU64           Z15, Z24
+	VMOVUPS             iq1s_0_30<>+0(SB), Z25
+	VPERMI2B            iq1s_0_31<>+0(SB), Z25, Z24
+	VMOVDQU8            Z24, K4, Z23
+	VMOVDQU8            Z23, K5, Z22
+	VMOVDQU8            Z22, K6, Z21
+	VMOVDQU8            Z21, K7, Z20
+	VPMOVB2M            Z15, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z21
+	VPTESTMB            Z21, Z16, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z21
+	VPTESTMB            Z21, Z18, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z19, K7
+	VMOVDQU64           Z15, Z18
+	VMOVUPS             iq1s_1_0<>+0(SB), Z19
+	VPERMI2B            iq1s_1_1<>+0(SB), Z19, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_1_2<>+0(SB), Z21
+	VPERMI2B            iq1s_1_3<>+0(SB), Z21, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_1_4<>+0(SB), Z21
+	VPERMI2B            iq1s_1_5<>+0(SB), Z21, Z19
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_1_6<>+0(SB), Z22
+	VPERMI2B            iq1s_1_7<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z19
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_1_8<>+0(SB), Z21
+	VPERMI2B            iq1s_1_9<>+0(SB), Z21, Z19
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_1_10<>+0(SB), Z22
+	VPERMI2B            iq1s_1_11<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z19
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_1_12<>+0(SB), Z22
+	VPERMI2B            iq1s_1_13<>+0(SB), Z22, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_1_14<>+0(SB), Z23
+	VPERMI2B            iq1s_1_15<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z19
+	VMOVDQU8            Z19, K6, Z18
+	VMOVDQU64           Z15, Z19
+	VMOVUPS             iq1s_1_16<>+0(SB), Z21
+	VPERMI2B            iq1s_1_17<>+0(SB), Z21, Z19
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_1_18<>+0(SB), Z22
+	VPERMI2B            iq1s_1_19<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z19
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_1_20<>+0(SB), Z22
+	VPERMI2B            iq1s_1_21<>+0(SB), Z22, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_1_22<>+0(SB), Z23
+	VPERMI2B            iq1s_1_23<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z19
+	VMOVDQU64           Z15, Z21
+	VMOVUPS             iq1s_1_24<>+0(SB), Z22
+	VPERMI2B            iq1s_1_25<>+0(SB), Z22, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_1_26<>+0(SB), Z23
+	VPERMI2B            iq1s_1_27<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU64           Z15, Z22
+	VMOVUPS             iq1s_1_28<>+0(SB), Z23
+	VPERMI2B            iq1s_1_29<>+0(SB), Z23, Z22
+	VMOVDQU64           Z15, Z15
+	VMOVUPS             iq1s_1_30<>+0(SB), Z23
+	VPERMI2B            iq1s_1_31<>+0(SB), Z23, Z15
+	VMOVDQU8            Z15, K4, Z22
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU8            Z21, K6, Z19
+	VMOVDQU8            Z19, K7, Z18
+	VMOVDQU32           eights0_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z20, Z15, Z15
+	VMOVDQU32           eights1_0<>+0(SB), Z19
+	VPMULTISHIFTQB      Z16, Z19, Z19
+	VPTERNLOGD          $0xe2, Z19, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPXORD              Z31, Z31, Z19
+	VPDPBUSD.BCST       (R9), Z15, Z19
+	VMOVDQU32           eights0_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z18, Z15, Z15
+	VMOVDQU32           eights1_0<>+0(SB), Z21
+	VPMULTISHIFTQB      Z16, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPDPBUSD.BCST       4(R9), Z15, Z19
+	VMOVDQU32           eights8_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z20, Z15, Z15
+	VMOVDQU32           eights9_0<>+0(SB), Z21
+	VPMULTISHIFTQB      Z16, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPDPBUSD.BCST       8(R9), Z15, Z19
+	VMOVDQU32           eights8_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z18, Z15, Z15
+	VMOVDQU32           eights9_0<>+0(SB), Z21
+	VPMULTISHIFTQB      Z16, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPDPBUSD.BCST       12(R9), Z15, Z19
+	VPSLLD              $0x18, Z6, Z15
+	VPSRAD              $0x18, Z15, Z15
+	VPMULLD             Z15, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z20, Z15, Z15
+	VMOVDQU32           eights17_0<>+0(SB), Z21
+	VPMULTISHIFTQB      Z16, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPXORD              Z31, Z31, Z21
+	VPDPBUSD.BCST       16(R9), Z15, Z21
+	VMOVDQU32           eights16_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z18, Z15, Z15
+	VMOVDQU32           eights17_0<>+0(SB), Z22
+	VPMULTISHIFTQB      Z16, Z22, Z22
+	VPTERNLOGD          $0xe2, Z22, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPDPBUSD.BCST       20(R9), Z15, Z21
+	VMOVDQU32           eights24_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z20, Z15, Z15
+	VMOVDQU32           eights25_0<>+0(SB), Z20
+	VPMULTISHIFTQB      Z16, Z20, Z20
+	VPTERNLOGD          $0xe2, Z20, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPDPBUSD.BCST       24(R9), Z15, Z21
+	VMOVDQU32           eights24_2<>+0(SB), Z15
+	VPMULTISHIFTQB      Z18, Z15, Z15
+	VMOVDQU32           eights25_0<>+0(SB), Z18
+	VPMULTISHIFTQB      Z16, Z18, Z18
+	VPTERNLOGD          $0xe2, Z18, Z0, Z15
+	VPERMB              Z1, Z15, Z15
+	VPDPBUSD.BCST       28(R9), Z15, Z21
+	VPSLLD              $0x10, Z6, Z15
+	VPSRAD              $0x18, Z15, Z15
+	VPMULLD             Z15, Z21, Z21
+	VPADDD              Z21, Z19, Z19
+	VMOVDQU32           eights16_4<>+0(SB), Z15
+	VPMULTISHIFTQB      Z11, Z15, Z15
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z15, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z15, Z16
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z15, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z11, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z16, K7
+	VMOVDQU64           Z12, Z18
+	VMOVUPS             iq1s_0_0<>+0(SB), Z20
+	VPERMI2B            iq1s_0_1<>+0(SB), Z20, Z18
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_0_2<>+0(SB), Z21
+	VPERMI2B            iq1s_0_3<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_0_4<>+0(SB), Z21
+	VPERMI2B            iq1s_0_5<>+0(SB), Z21, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_0_6<>+0(SB), Z22
+	VPERMI2B            iq1s_0_7<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z18
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_0_8<>+0(SB), Z21
+	VPERMI2B            iq1s_0_9<>+0(SB), Z21, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_0_10<>+0(SB), Z22
+	VPERMI2B            iq1s_0_11<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_0_12<>+0(SB), Z22
+	VPERMI2B            iq1s_0_13<>+0(SB), Z22, Z21
+	VMOVDQU64           Z12, Z22
+	VMOVUPS             iq1s_0_14<>+0(SB), Z23
+	VPERMI2B            iq1s_0_15<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU8            Z20, K6, Z18
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_0_16<>+0(SB), Z21
+	VPERMI2B            iq1s_0_17<>+0(SB), Z21, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_0_18<>+0(SB), Z22
+	VPERMI2B            iq1s_0_19<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_0_20<>+0(SB), Z22
+	VPERMI2B            iq1s_0_21<>+0(SB), Z22, Z21
+	VMOVDQU64           Z12, Z22
+	VMOVUPS             iq1s_0_22<>+0(SB), Z23
+	VPERMI2B            iq1s_0_23<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_0_24<>+0(SB), Z22
+	VPERMI2B            iq1s_0_25<>+0(SB), Z22, Z21
+	VMOVDQU64           Z12, Z22
+	VMOVUPS             iq1s_0_26<>+0(SB), Z23
+	VPERMI2B            iq1s_0_27<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU64           Z12, Z22
+	VMOVUPS             iq1s_0_28<>+0(SB), Z23
+	VPERMI2B            iq1s_0_29<>+0(SB), Z23, Z22
+	VMOVDQU64           Z12, Z23
+	VMOVUPS             iq1s_0_30<>+0(SB), Z24
+	VPERMI2B            iq1s_0_31<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU8            Z21, K6, Z20
+	VMOVDQU8            Z20, K7, Z18
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z20
+	VPTESTMB            Z20, Z15, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z20
+	VPTESTMB            Z20, Z11, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z16, K7
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_1_0<>+0(SB), Z16
+	VPERMI2B            iq1s_1_1<>+0(SB), Z16, Z11
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_1_2<>+0(SB), Z20
+	VPERMI2B            iq1s_1_3<>+0(SB), Z20, Z16
+	VMOVDQU8            Z16, K4, Z11
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_1_4<>+0(SB), Z20
+	VPERMI2B            iq1s_1_5<>+0(SB), Z20, Z16
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_1_6<>+0(SB), Z21
+	VPERMI2B            iq1s_1_7<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z16
+	VMOVDQU8            Z16, K5, Z11
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_1_8<>+0(SB), Z20
+	VPERMI2B            iq1s_1_9<>+0(SB), Z20, Z16
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_1_10<>+0(SB), Z21
+	VPERMI2B            iq1s_1_11<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z16
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_1_12<>+0(SB), Z21
+	VPERMI2B            iq1s_1_13<>+0(SB), Z21, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_1_14<>+0(SB), Z22
+	VPERMI2B            iq1s_1_15<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z16
+	VMOVDQU8            Z16, K6, Z11
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_1_16<>+0(SB), Z20
+	VPERMI2B            iq1s_1_17<>+0(SB), Z20, Z16
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_1_18<>+0(SB), Z21
+	VPERMI2B            iq1s_1_19<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z16
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_1_20<>+0(SB), Z21
+	VPERMI2B            iq1s_1_21<>+0(SB), Z21, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_1_22<>+0(SB), Z22
+	VPERMI2B            iq1s_1_23<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z16
+	VMOVDQU64           Z12, Z20
+	VMOVUPS             iq1s_1_24<>+0(SB), Z21
+	VPERMI2B            iq1s_1_25<>+0(SB), Z21, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_1_26<>+0(SB), Z22
+	VPERMI2B            iq1s_1_27<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU64           Z12, Z21
+	VMOVUPS             iq1s_1_28<>+0(SB), Z22
+	VPERMI2B            iq1s_1_29<>+0(SB), Z22, Z21
+	VMOVDQU64           Z12, Z12
+	VMOVUPS             iq1s_1_30<>+0(SB), Z22
+	VPERMI2B            iq1s_1_31<>+0(SB), Z22, Z12
+	VMOVDQU8            Z12, K4, Z21
+	VMOVDQU8            Z21, K5, Z20
+	VMOVDQU8            Z20, K6, Z16
+	VMOVDQU8            Z16, K7, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z18, Z12, Z12
+	VMOVDQU32           eights1_0<>+0(SB), Z16
+	VPMULTISHIFTQB      Z15, Z16, Z16
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPXORD              Z31, Z31, Z16
+	VPDPBUSD.BCST       32(R9), Z12, Z16
+	VMOVDQU32           eights0_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights1_0<>+0(SB), Z20
+	VPMULTISHIFTQB      Z15, Z20, Z20
+	VPTERNLOGD          $0xe2, Z20, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       36(R9), Z12, Z16
+	VMOVDQU32           eights8_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z18, Z12, Z12
+	VMOVDQU32           eights9_0<>+0(SB), Z20
+	VPMULTISHIFTQB      Z15, Z20, Z20
+	VPTERNLOGD          $0xe2, Z20, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       40(R9), Z12, Z16
+	VMOVDQU32           eights8_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights9_0<>+0(SB), Z20
+	VPMULTISHIFTQB      Z15, Z20, Z20
+	VPTERNLOGD          $0xe2, Z20, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       44(R9), Z12, Z16
+	VPSLLD              $0x08, Z6, Z12
+	VPSRAD              $0x18, Z12, Z12
+	VPMULLD             Z12, Z16, Z16
+	VPADDD              Z16, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z18, Z12, Z12
+	VMOVDQU32           eights17_0<>+0(SB), Z16
+	VPMULTISHIFTQB      Z15, Z16, Z16
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPXORD              Z31, Z31, Z16
+	VPDPBUSD.BCST       48(R9), Z12, Z16
+	VMOVDQU32           eights16_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights17_0<>+0(SB), Z20
+	VPMULTISHIFTQB      Z15, Z20, Z20
+	VPTERNLOGD          $0xe2, Z20, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       52(R9), Z12, Z16
+	VMOVDQU32           eights24_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z18, Z12, Z12
+	VMOVDQU32           eights25_0<>+0(SB), Z18
+	VPMULTISHIFTQB      Z15, Z18, Z18
+	VPTERNLOGD          $0xe2, Z18, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       56(R9), Z12, Z16
+	VMOVDQU32           eights24_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights25_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z15, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       60(R9), Z12, Z16
+	VPSRAD              $0x18, Z6, Z6
+	VPMULLD             Z6, Z16, Z16
+	VPADDD              Z16, Z19, Z19
+	VMOVDQU32           eights0_4<>+0(SB), Z6
+	VPMULTISHIFTQB      Z9, Z6, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z6, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z6, Z12
+	VPMOVB2M            Z17, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z11, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z12, K7
+	VMOVDQU64           Z17, Z15
+	VMOVUPS             iq1s_0_0<>+0(SB), Z16
+	VPERMI2B            iq1s_0_1<>+0(SB), Z16, Z15
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_0_2<>+0(SB), Z18
+	VPERMI2B            iq1s_0_3<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_0_4<>+0(SB), Z18
+	VPERMI2B            iq1s_0_5<>+0(SB), Z18, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_0_6<>+0(SB), Z20
+	VPERMI2B            iq1s_0_7<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_0_8<>+0(SB), Z18
+	VPERMI2B            iq1s_0_9<>+0(SB), Z18, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_0_10<>+0(SB), Z20
+	VPERMI2B            iq1s_0_11<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_0_12<>+0(SB), Z20
+	VPERMI2B            iq1s_0_13<>+0(SB), Z20, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq1s_0_14<>+0(SB), Z21
+	VPERMI2B            iq1s_0_15<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU8            Z16, K6, Z15
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_0_16<>+0(SB), Z18
+	VPERMI2B            iq1s_0_17<>+0(SB), Z18, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_0_18<>+0(SB), Z20
+	VPERMI2B            iq1s_0_19<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_0_20<>+0(SB), Z20
+	VPERMI2B            iq1s_0_21<>+0(SB), Z20, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq1s_0_22<>+0(SB), Z21
+	VPERMI2B            iq1s_0_23<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_0_24<>+0(SB), Z20
+	VPERMI2B            iq1s_0_25<>+0(SB), Z20, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq1s_0_26<>+0(SB), Z21
+	VPERMI2B            iq1s_0_27<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq1s_0_28<>+0(SB), Z21
+	VPERMI2B            iq1s_0_29<>+0(SB), Z21, Z20
+	VMOVDQU64           Z17, Z21
+	VMOVUPS             iq1s_0_30<>+0(SB), Z22
+	VPERMI2B            iq1s_0_31<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z18
+	VMOVDQU8            Z18, K6, Z16
+	VMOVDQU8            Z16, K7, Z15
+	VPMOVB2M            Z17, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z11, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z12, K7
+	VMOVDQU64           Z17, Z11
+	VMOVUPS             iq1s_1_0<>+0(SB), Z12
+	VPERMI2B            iq1s_1_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z17, Z12
+	VMOVUPS             iq1s_1_2<>+0(SB), Z16
+	VPERMI2B            iq1s_1_3<>+0(SB), Z16, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z17, Z12
+	VMOVUPS             iq1s_1_4<>+0(SB), Z16
+	VPERMI2B            iq1s_1_5<>+0(SB), Z16, Z12
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_1_6<>+0(SB), Z18
+	VPERMI2B            iq1s_1_7<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z17, Z12
+	VMOVUPS             iq1s_1_8<>+0(SB), Z16
+	VPERMI2B            iq1s_1_9<>+0(SB), Z16, Z12
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_1_10<>+0(SB), Z18
+	VPERMI2B            iq1s_1_11<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z12
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_1_12<>+0(SB), Z18
+	VPERMI2B            iq1s_1_13<>+0(SB), Z18, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_1_14<>+0(SB), Z20
+	VPERMI2B            iq1s_1_15<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU64           Z17, Z12
+	VMOVUPS             iq1s_1_16<>+0(SB), Z16
+	VPERMI2B            iq1s_1_17<>+0(SB), Z16, Z12
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_1_18<>+0(SB), Z18
+	VPERMI2B            iq1s_1_19<>+0(SB), Z18, Z16
+	VMOVDQU8            Z16, K4, Z12
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_1_20<>+0(SB), Z18
+	VPERMI2B            iq1s_1_21<>+0(SB), Z18, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_1_22<>+0(SB), Z20
+	VPERMI2B            iq1s_1_23<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU8            Z16, K5, Z12
+	VMOVDQU64           Z17, Z16
+	VMOVUPS             iq1s_1_24<>+0(SB), Z18
+	VPERMI2B            iq1s_1_25<>+0(SB), Z18, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_1_26<>+0(SB), Z20
+	VPERMI2B            iq1s_1_27<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z16
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq1s_1_28<>+0(SB), Z20
+	VPERMI2B            iq1s_1_29<>+0(SB), Z20, Z18
+	VMOVDQU64           Z17, Z17
+	VMOVUPS             iq1s_1_30<>+0(SB), Z20
+	VPERMI2B            iq1s_1_31<>+0(SB), Z20, Z17
+	VMOVDQU8            Z17, K4, Z18
+	VMOVDQU8            Z18, K5, Z16
+	VMOVDQU8            Z16, K6, Z12
+	VMOVDQU8            Z12, K7, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z15, Z12, Z12
+	VMOVDQU32           eights1_0<>+0(SB), Z16
+	VPMULTISHIFTQB      Z6, Z16, Z16
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPXORD              Z31, Z31, Z16
+	VPDPBUSD.BCST       64(R9), Z12, Z16
+	VMOVDQU32           eights0_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights1_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z6, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       68(R9), Z12, Z16
+	VMOVDQU32           eights8_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z15, Z12, Z12
+	VMOVDQU32           eights9_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z6, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       72(R9), Z12, Z16
+	VMOVDQU32           eights8_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights9_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z6, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       76(R9), Z12, Z16
+	VPSLLD              $0x18, Z7, Z12
+	VPSRAD              $0x18, Z12, Z12
+	VPMULLD             Z12, Z16, Z16
+	VPADDD              Z16, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z15, Z12, Z12
+	VMOVDQU32           eights17_0<>+0(SB), Z16
+	VPMULTISHIFTQB      Z6, Z16, Z16
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPXORD              Z31, Z31, Z16
+	VPDPBUSD.BCST       80(R9), Z12, Z16
+	VMOVDQU32           eights16_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights17_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z6, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       84(R9), Z12, Z16
+	VMOVDQU32           eights24_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z15, Z12, Z12
+	VMOVDQU32           eights25_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z6, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       88(R9), Z12, Z16
+	VMOVDQU32           eights24_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights25_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       92(R9), Z12, Z16
+	VPSLLD              $0x10, Z7, Z6
+	VPSRAD              $0x18, Z6, Z6
+	VPMULLD             Z6, Z16, Z16
+	VPADDD              Z16, Z19, Z19
+	VMOVDQU32           eights16_4<>+0(SB), Z6
+	VPMULTISHIFTQB      Z9, Z6, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z6, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z6, Z11
+	VPMOVB2M            Z14, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z9, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z11, K7
+	VMOVDQU64           Z14, Z12
+	VMOVUPS             iq1s_0_0<>+0(SB), Z15
+	VPERMI2B            iq1s_0_1<>+0(SB), Z15, Z12
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_0_2<>+0(SB), Z16
+	VPERMI2B            iq1s_0_3<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z12
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_0_4<>+0(SB), Z16
+	VPERMI2B            iq1s_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_0_6<>+0(SB), Z17
+	VPERMI2B            iq1s_0_7<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z12
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_0_8<>+0(SB), Z16
+	VPERMI2B            iq1s_0_9<>+0(SB), Z16, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_0_10<>+0(SB), Z17
+	VPERMI2B            iq1s_0_11<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_0_12<>+0(SB), Z17
+	VPERMI2B            iq1s_0_13<>+0(SB), Z17, Z16
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq1s_0_14<>+0(SB), Z18
+	VPERMI2B            iq1s_0_15<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z12
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_0_16<>+0(SB), Z16
+	VPERMI2B            iq1s_0_17<>+0(SB), Z16, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_0_18<>+0(SB), Z17
+	VPERMI2B            iq1s_0_19<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_0_20<>+0(SB), Z17
+	VPERMI2B            iq1s_0_21<>+0(SB), Z17, Z16
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq1s_0_22<>+0(SB), Z18
+	VPERMI2B            iq1s_0_23<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_0_24<>+0(SB), Z17
+	VPERMI2B            iq1s_0_25<>+0(SB), Z17, Z16
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq1s_0_26<>+0(SB), Z18
+	VPERMI2B            iq1s_0_27<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq1s_0_28<>+0(SB), Z18
+	VPERMI2B            iq1s_0_29<>+0(SB), Z18, Z17
+	VMOVDQU64           Z14, Z18
+	VMOVUPS             iq1s_0_30<>+0(SB), Z20
+	VPERMI2B            iq1s_0_31<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z16
+	VMOVDQU8            Z16, K6, Z15
+	VMOVDQU8            Z15, K7, Z12
+	VPMOVB2M            Z14, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z9, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z9
+	VPTESTMB            Z9, Z11, K7
+	VMOVDQU64           Z14, Z9
+	VMOVUPS             iq1s_1_0<>+0(SB), Z11
+	VPERMI2B            iq1s_1_1<>+0(SB), Z11, Z9
+	VMOVDQU64           Z14, Z11
+	VMOVUPS             iq1s_1_2<>+0(SB), Z15
+	VPERMI2B            iq1s_1_3<>+0(SB), Z15, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z14, Z11
+	VMOVUPS             iq1s_1_4<>+0(SB), Z15
+	VPERMI2B            iq1s_1_5<>+0(SB), Z15, Z11
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_1_6<>+0(SB), Z16
+	VPERMI2B            iq1s_1_7<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU64           Z14, Z11
+	VMOVUPS             iq1s_1_8<>+0(SB), Z15
+	VPERMI2B            iq1s_1_9<>+0(SB), Z15, Z11
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_1_10<>+0(SB), Z16
+	VPERMI2B            iq1s_1_11<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z11
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_1_12<>+0(SB), Z16
+	VPERMI2B            iq1s_1_13<>+0(SB), Z16, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_1_14<>+0(SB), Z17
+	VPERMI2B            iq1s_1_15<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z11
+	VMOVDQU8            Z11, K6, Z9
+	VMOVDQU64           Z14, Z11
+	VMOVUPS             iq1s_1_16<>+0(SB), Z15
+	VPERMI2B            iq1s_1_17<>+0(SB), Z15, Z11
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_1_18<>+0(SB), Z16
+	VPERMI2B            iq1s_1_19<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z11
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_1_20<>+0(SB), Z16
+	VPERMI2B            iq1s_1_21<>+0(SB), Z16, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_1_22<>+0(SB), Z17
+	VPERMI2B            iq1s_1_23<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z11
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq1s_1_24<>+0(SB), Z16
+	VPERMI2B            iq1s_1_25<>+0(SB), Z16, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_1_26<>+0(SB), Z17
+	VPERMI2B            iq1s_1_27<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z14, Z16
+	VMOVUPS             iq1s_1_28<>+0(SB), Z17
+	VPERMI2B            iq1s_1_29<>+0(SB), Z17, Z16
+	VMOVDQU64           Z14, Z14
+	VMOVUPS             iq1s_1_30<>+0(SB), Z17
+	VPERMI2B            iq1s_1_31<>+0(SB), Z17, Z14
+	VMOVDQU8            Z14, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z11
+	VMOVDQU8            Z11, K7, Z9
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z11, Z11
+	VMOVDQU32           eights1_0<>+0(SB), Z14
+	VPMULTISHIFTQB      Z6, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       96(R9), Z11, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VMOVDQU32           eights1_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z6, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       100(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z11, Z11
+	VMOVDQU32           eights9_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z6, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       104(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VMOVDQU32           eights9_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z6, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       108(R9), Z11, Z14
+	VPSLLD              $0x08, Z7, Z11
+	VPSRAD              $0x18, Z11, Z11
+	VPMULLD             Z11, Z14, Z14
+	VPADDD              Z14, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z11, Z11
+	VMOVDQU32           eights17_0<>+0(SB), Z14
+	VPMULTISHIFTQB      Z6, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       112(R9), Z11, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VMOVDQU32           eights17_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z6, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       116(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z11, Z11
+	VMOVDQU32           eights25_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       120(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VMOVDQU32           eights25_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z6, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       124(R9), Z11, Z14
+	VPSRAD              $0x18, Z7, Z6
+	VPMULLD             Z6, Z14, Z14
+	VPADDD              Z14, Z19, Z19
+	VBROADCASTI32X4     16(AX), Z6
+	VBROADCASTI32X4     16(SI), K1, Z6
+	VBROADCASTI32X4     16(DI), K2, Z6
+	VBROADCASTI32X4     16(R8), K3, Z6
+	PREFETCHT0          768(R11)
+	VBROADCASTI32X4     16(AX)(CX*1), Z7
+	VBROADCASTI32X4     16(SI)(CX*1), K1, Z7
+	VBROADCASTI32X4     16(DI)(CX*1), K2, Z7
+	VBROADCASTI32X4     16(R8)(CX*1), K3, Z7
+	PREFETCHT0          832(R11)
+	VBROADCASTI32X4     16(AX)(CX*2), Z9
+	VBROADCASTI32X4     16(SI)(CX*2), K1, Z9
+	VBROADCASTI32X4     16(DI)(CX*2), K2, Z9
+	VBROADCASTI32X4     16(R8)(CX*2), K3, Z9
+	VBROADCASTI32X4     16(AX)(BX*1), Z11
+	VBROADCASTI32X4     16(SI)(BX*1), K1, Z11
+	VBROADCASTI32X4     16(DI)(BX*1), K2, Z11
+	VBROADCASTI32X4     16(R8)(BX*1), K3, Z11
+	VPUNPCKLDQ          Z7, Z6, Z12
+	VPUNPCKHDQ          Z7, Z6, Z7
+	VPUNPCKLDQ          Z11, Z9, Z6
+	VPUNPCKHDQ          Z11, Z9, Z11
+	VPUNPCKLQDQ         Z6, Z12, Z9
+	VPUNPCKHQDQ         Z6, Z12, Z6
+	VPUNPCKLQDQ         Z11, Z7, Z12
+	VPUNPCKHQDQ         Z11, Z7, Z7
+	VMOVDQU32           eights0_4<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z11, Z14
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z11, Z15
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z14, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z16
+	VPTESTMB            Z16, Z15, K7
+	VMOVDQU64           Z9, Z16
+	VMOVUPS             iq1s_0_0<>+0(SB), Z17
+	VPERMI2B            iq1s_0_1<>+0(SB), Z17, Z16
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_0_2<>+0(SB), Z18
+	VPERMI2B            iq1s_0_3<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_0_4<>+0(SB), Z18
+	VPERMI2B            iq1s_0_5<>+0(SB), Z18, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_6<>+0(SB), Z20
+	VPERMI2B            iq1s_0_7<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z16
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_0_8<>+0(SB), Z18
+	VPERMI2B            iq1s_0_9<>+0(SB), Z18, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_10<>+0(SB), Z20
+	VPERMI2B            iq1s_0_11<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_12<>+0(SB), Z20
+	VPERMI2B            iq1s_0_13<>+0(SB), Z20, Z18
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_14<>+0(SB), Z21
+	VPERMI2B            iq1s_0_15<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU8            Z18, K5, Z17
+	VMOVDQU8            Z17, K6, Z16
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_0_16<>+0(SB), Z18
+	VPERMI2B            iq1s_0_17<>+0(SB), Z18, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_18<>+0(SB), Z20
+	VPERMI2B            iq1s_0_19<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_20<>+0(SB), Z20
+	VPERMI2B            iq1s_0_21<>+0(SB), Z20, Z18
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_22<>+0(SB), Z21
+	VPERMI2B            iq1s_0_23<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU8            Z18, K5, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_0_24<>+0(SB), Z20
+	VPERMI2B            iq1s_0_25<>+0(SB), Z20, Z18
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_26<>+0(SB), Z21
+	VPERMI2B            iq1s_0_27<>+0(SB), Z21, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU64           Z9, Z20
+	VMOVUPS             iq1s_0_28<>+0(SB), Z21
+	VPERMI2B            iq1s_0_29<>+0(SB), Z21, Z20
+	VMOVDQU64           Z9, Z21
+	VMOVUPS             iq1s_0_30<>+0(SB), Z22
+	VPERMI2B            iq1s_0_31<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z20
+	VMOVDQU8            Z20, K5, Z18
+	VMOVDQU8            Z18, K6, Z17
+	VMOVDQU8            Z17, K7, Z16
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z17
+	VPTESTMB            Z17, Z11, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z17
+	VPTESTMB            Z17, Z14, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z15, K7
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq1s_1_0<>+0(SB), Z15
+	VPERMI2B            iq1s_1_1<>+0(SB), Z15, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_2<>+0(SB), Z17
+	VPERMI2B            iq1s_1_3<>+0(SB), Z17, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_4<>+0(SB), Z17
+	VPERMI2B            iq1s_1_5<>+0(SB), Z17, Z15
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_1_6<>+0(SB), Z18
+	VPERMI2B            iq1s_1_7<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_8<>+0(SB), Z17
+	VPERMI2B            iq1s_1_9<>+0(SB), Z17, Z15
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_1_10<>+0(SB), Z18
+	VPERMI2B            iq1s_1_11<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z15
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_1_12<>+0(SB), Z18
+	VPERMI2B            iq1s_1_13<>+0(SB), Z18, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_14<>+0(SB), Z20
+	VPERMI2B            iq1s_1_15<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq1s_1_16<>+0(SB), Z17
+	VPERMI2B            iq1s_1_17<>+0(SB), Z17, Z15
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_1_18<>+0(SB), Z18
+	VPERMI2B            iq1s_1_19<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z15
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_1_20<>+0(SB), Z18
+	VPERMI2B            iq1s_1_21<>+0(SB), Z18, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_22<>+0(SB), Z20
+	VPERMI2B            iq1s_1_23<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z15
+	VMOVDQU64           Z9, Z17
+	VMOVUPS             iq1s_1_24<>+0(SB), Z18
+	VPERMI2B            iq1s_1_25<>+0(SB), Z18, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_26<>+0(SB), Z20
+	VPERMI2B            iq1s_1_27<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU64           Z9, Z18
+	VMOVUPS             iq1s_1_28<>+0(SB), Z20
+	VPERMI2B            iq1s_1_29<>+0(SB), Z20, Z18
+	VMOVDQU64           Z9, Z9
+	VMOVUPS             iq1s_1_30<>+0(SB), Z20
+	VPERMI2B            iq1s_1_31<>+0(SB), Z20, Z9
+	VMOVDQU8            Z9, K4, Z18
+	VMOVDQU8            Z18, K5, Z17
+	VMOVDQU8            Z17, K6, Z15
+	VMOVDQU8            Z15, K7, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VMOVDQU32           eights1_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z11, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z15
+	VPDPBUSD.BCST       128(R9), Z9, Z15
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z14, Z9, Z9
+	VMOVDQU32           eights1_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z11, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       132(R9), Z9, Z15
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VMOVDQU32           eights9_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z11, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       136(R9), Z9, Z15
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z14, Z9, Z9
+	VMOVDQU32           eights9_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z11, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       140(R9), Z9, Z15
+	VPSLLD              $0x18, Z8, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VPMULLD             Z9, Z15, Z15
+	VPADDD              Z15, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VMOVDQU32           eights17_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z11, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z15
+	VPDPBUSD.BCST       144(R9), Z9, Z15
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z14, Z9, Z9
+	VMOVDQU32           eights17_0<>+0(SB), Z17
+	VPMULTISHIFTQB      Z11, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       148(R9), Z9, Z15
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z16, Z9, Z9
+	VMOVDQU32           eights25_0<>+0(SB), Z16
+	VPMULTISHIFTQB      Z11, Z16, Z16
+	VPTERNLOGD          $0xe2, Z16, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       152(R9), Z9, Z15
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z14, Z9, Z9
+	VMOVDQU32           eights25_0<>+0(SB), Z14
+	VPMULTISHIFTQB      Z11, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       156(R9), Z9, Z15
+	VPSLLD              $0x10, Z8, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VPMULLD             Z9, Z15, Z15
+	VPADDD              Z15, Z19, Z19
+	VMOVDQU32           eights16_4<>+0(SB), Z9
+	VPMULTISHIFTQB      Z13, Z9, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z9, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z9, Z13
+	VPMOVB2M            Z6, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z9, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z11, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z13, K7
+	VMOVDQU64           Z6, Z14
+	VMOVUPS             iq1s_0_0<>+0(SB), Z15
+	VPERMI2B            iq1s_0_1<>+0(SB), Z15, Z14
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_0_2<>+0(SB), Z16
+	VPERMI2B            iq1s_0_3<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_0_4<>+0(SB), Z16
+	VPERMI2B            iq1s_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_0_6<>+0(SB), Z17
+	VPERMI2B            iq1s_0_7<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_0_8<>+0(SB), Z16
+	VPERMI2B            iq1s_0_9<>+0(SB), Z16, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_0_10<>+0(SB), Z17
+	VPERMI2B            iq1s_0_11<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_0_12<>+0(SB), Z17
+	VPERMI2B            iq1s_0_13<>+0(SB), Z17, Z16
+	VMOVDQU64           Z6, Z17
+	VMOVUPS             iq1s_0_14<>+0(SB), Z18
+	VPERMI2B            iq1s_0_15<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_0_16<>+0(SB), Z16
+	VPERMI2B            iq1s_0_17<>+0(SB), Z16, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_0_18<>+0(SB), Z17
+	VPERMI2B            iq1s_0_19<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_0_20<>+0(SB), Z17
+	VPERMI2B            iq1s_0_21<>+0(SB), Z17, Z16
+	VMOVDQU64           Z6, Z17
+	VMOVUPS             iq1s_0_22<>+0(SB), Z18
+	VPERMI2B            iq1s_0_23<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_0_24<>+0(SB), Z17
+	VPERMI2B            iq1s_0_25<>+0(SB), Z17, Z16
+	VMOVDQU64           Z6, Z17
+	VMOVUPS             iq1s_0_26<>+0(SB), Z18
+	VPERMI2B            iq1s_0_27<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU64           Z6, Z17
+	VMOVUPS             iq1s_0_28<>+0(SB), Z18
+	VPERMI2B            iq1s_0_29<>+0(SB), Z18, Z17
+	VMOVDQU64           Z6, Z18
+	VMOVUPS             iq1s_0_30<>+0(SB), Z20
+	VPERMI2B            iq1s_0_31<>+0(SB), Z20, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z16
+	VMOVDQU8            Z16, K6, Z15
+	VMOVDQU8            Z15, K7, Z14
+	VPMOVB2M            Z6, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z9, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z11, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z13, K7
+	VMOVDQU64           Z6, Z11
+	VMOVUPS             iq1s_1_0<>+0(SB), Z13
+	VPERMI2B            iq1s_1_1<>+0(SB), Z13, Z11
+	VMOVDQU64           Z6, Z13
+	VMOVUPS             iq1s_1_2<>+0(SB), Z15
+	VPERMI2B            iq1s_1_3<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z6, Z13
+	VMOVUPS             iq1s_1_4<>+0(SB), Z15
+	VPERMI2B            iq1s_1_5<>+0(SB), Z15, Z13
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_1_6<>+0(SB), Z16
+	VPERMI2B            iq1s_1_7<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z6, Z13
+	VMOVUPS             iq1s_1_8<>+0(SB), Z15
+	VPERMI2B            iq1s_1_9<>+0(SB), Z15, Z13
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_1_10<>+0(SB), Z16
+	VPERMI2B            iq1s_1_11<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_1_12<>+0(SB), Z16
+	VPERMI2B            iq1s_1_13<>+0(SB), Z16, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_1_14<>+0(SB), Z17
+	VPERMI2B            iq1s_1_15<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VMOVDQU64           Z6, Z13
+	VMOVUPS             iq1s_1_16<>+0(SB), Z15
+	VPERMI2B            iq1s_1_17<>+0(SB), Z15, Z13
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_1_18<>+0(SB), Z16
+	VPERMI2B            iq1s_1_19<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_1_20<>+0(SB), Z16
+	VPERMI2B            iq1s_1_21<>+0(SB), Z16, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_1_22<>+0(SB), Z17
+	VPERMI2B            iq1s_1_23<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z13
+	VMOVDQU64           Z6, Z15
+	VMOVUPS             iq1s_1_24<>+0(SB), Z16
+	VPERMI2B            iq1s_1_25<>+0(SB), Z16, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_1_26<>+0(SB), Z17
+	VPERMI2B            iq1s_1_27<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z6, Z16
+	VMOVUPS             iq1s_1_28<>+0(SB), Z17
+	VPERMI2B            iq1s_1_29<>+0(SB), Z17, Z16
+	VMOVDQU64           Z6, Z6
+	VMOVUPS             iq1s_1_30<>+0(SB), Z17
+	VPERMI2B            iq1s_1_31<>+0(SB), Z17, Z6
+	VMOVDQU8            Z6, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z13
+	VMOVDQU8            Z13, K7, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z14, Z6, Z6
+	VMOVDQU32           eights1_0<>+0(SB), Z13
+	VPMULTISHIFTQB      Z9, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       160(R9), Z6, Z13
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z11, Z6, Z6
+	VMOVDQU32           eights1_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z9, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPDPBUSD.BCST       164(R9), Z6, Z13
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z14, Z6, Z6
+	VMOVDQU32           eights9_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z9, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPDPBUSD.BCST       168(R9), Z6, Z13
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z11, Z6, Z6
+	VMOVDQU32           eights9_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z9, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPDPBUSD.BCST       172(R9), Z6, Z13
+	VPSLLD              $0x08, Z8, Z6
+	VPSRAD              $0x18, Z6, Z6
+	VPMULLD             Z6, Z13, Z13
+	VPADDD              Z13, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z14, Z6, Z6
+	VMOVDQU32           eights17_0<>+0(SB), Z13
+	VPMULTISHIFTQB      Z9, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       176(R9), Z6, Z13
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z11, Z6, Z6
+	VMOVDQU32           eights17_0<>+0(SB), Z15
+	VPMULTISHIFTQB      Z9, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPDPBUSD.BCST       180(R9), Z6, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z14, Z6, Z6
+	VMOVDQU32           eights25_0<>+0(SB), Z14
+	VPMULTISHIFTQB      Z9, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPDPBUSD.BCST       184(R9), Z6, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z11, Z6, Z6
+	VMOVDQU32           eights25_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VPDPBUSD.BCST       188(R9), Z6, Z13
+	VPSRAD              $0x18, Z8, Z6
+	VPMULLD             Z6, Z13, Z13
+	VPADDD              Z13, Z19, Z19
+	VMOVDQU32           eights0_4<>+0(SB), Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z6, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z6, Z9
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z8, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z9, K7
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq1s_0_0<>+0(SB), Z13
+	VPERMI2B            iq1s_0_1<>+0(SB), Z13, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_0_2<>+0(SB), Z14
+	VPERMI2B            iq1s_0_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_0_4<>+0(SB), Z14
+	VPERMI2B            iq1s_0_5<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_6<>+0(SB), Z15
+	VPERMI2B            iq1s_0_7<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_0_8<>+0(SB), Z14
+	VPERMI2B            iq1s_0_9<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_10<>+0(SB), Z15
+	VPERMI2B            iq1s_0_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_12<>+0(SB), Z15
+	VPERMI2B            iq1s_0_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_14<>+0(SB), Z16
+	VPERMI2B            iq1s_0_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_0_16<>+0(SB), Z14
+	VPERMI2B            iq1s_0_17<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_18<>+0(SB), Z15
+	VPERMI2B            iq1s_0_19<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_20<>+0(SB), Z15
+	VPERMI2B            iq1s_0_21<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_22<>+0(SB), Z16
+	VPERMI2B            iq1s_0_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_0_24<>+0(SB), Z15
+	VPERMI2B            iq1s_0_25<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_26<>+0(SB), Z16
+	VPERMI2B            iq1s_0_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq1s_0_28<>+0(SB), Z16
+	VPERMI2B            iq1s_0_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq1s_0_30<>+0(SB), Z17
+	VPERMI2B            iq1s_0_31<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VMOVDQU8            Z13, K7, Z11
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z8, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPTESTMB            Z8, Z9, K7
+	VMOVDQU64           Z12, Z8
+	VMOVUPS             iq1s_1_0<>+0(SB), Z9
+	VPERMI2B            iq1s_1_1<>+0(SB), Z9, Z8
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_2<>+0(SB), Z13
+	VPERMI2B            iq1s_1_3<>+0(SB), Z13, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_4<>+0(SB), Z13
+	VPERMI2B            iq1s_1_5<>+0(SB), Z13, Z9
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_6<>+0(SB), Z14
+	VPERMI2B            iq1s_1_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z9
+	VMOVDQU8            Z9, K5, Z8
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_8<>+0(SB), Z13
+	VPERMI2B            iq1s_1_9<>+0(SB), Z13, Z9
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_10<>+0(SB), Z14
+	VPERMI2B            iq1s_1_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z9
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_12<>+0(SB), Z14
+	VPERMI2B            iq1s_1_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_14<>+0(SB), Z15
+	VPERMI2B            iq1s_1_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z9
+	VMOVDQU8            Z9, K6, Z8
+	VMOVDQU64           Z12, Z9
+	VMOVUPS             iq1s_1_16<>+0(SB), Z13
+	VPERMI2B            iq1s_1_17<>+0(SB), Z13, Z9
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_18<>+0(SB), Z14
+	VPERMI2B            iq1s_1_19<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z9
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_20<>+0(SB), Z14
+	VPERMI2B            iq1s_1_21<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_22<>+0(SB), Z15
+	VPERMI2B            iq1s_1_23<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z9
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq1s_1_24<>+0(SB), Z14
+	VPERMI2B            iq1s_1_25<>+0(SB), Z14, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_26<>+0(SB), Z15
+	VPERMI2B            iq1s_1_27<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z12, Z14
+	VMOVUPS             iq1s_1_28<>+0(SB), Z15
+	VPERMI2B            iq1s_1_29<>+0(SB), Z15, Z14
+	VMOVDQU64           Z12, Z12
+	VMOVUPS             iq1s_1_30<>+0(SB), Z15
+	VPERMI2B            iq1s_1_31<>+0(SB), Z15, Z12
+	VMOVDQU8            Z12, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z9
+	VMOVDQU8            Z9, K7, Z8
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights1_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       192(R9), Z9, Z12
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VMOVDQU32           eights1_0<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       196(R9), Z9, Z12
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights9_0<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       200(R9), Z9, Z12
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VMOVDQU32           eights9_0<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       204(R9), Z9, Z12
+	VPSLLD              $0x18, Z5, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VPMULLD             Z9, Z12, Z12
+	VPADDD              Z12, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights17_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       208(R9), Z9, Z12
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VMOVDQU32           eights17_0<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       212(R9), Z9, Z12
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights25_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       216(R9), Z9, Z12
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VMOVDQU32           eights25_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z6, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       220(R9), Z9, Z12
+	VPSLLD              $0x10, Z5, Z6
+	VPSRAD              $0x18, Z6, Z6
+	VPMULLD             Z6, Z12, Z12
+	VPADDD              Z12, Z19, Z19
+	VMOVDQU32           eights16_4<>+0(SB), Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z6, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z6, Z9
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z10
+	VPTESTMB            Z10, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z10
+	VPTESTMB            Z10, Z8, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z10
+	VPTESTMB            Z10, Z9, K7
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_0<>+0(SB), Z11
+	VPERMI2B            iq1s_0_1<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_2<>+0(SB), Z12
+	VPERMI2B            iq1s_0_3<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_4<>+0(SB), Z12
+	VPERMI2B            iq1s_0_5<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_6<>+0(SB), Z13
+	VPERMI2B            iq1s_0_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_8<>+0(SB), Z12
+	VPERMI2B            iq1s_0_9<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_10<>+0(SB), Z13
+	VPERMI2B            iq1s_0_11<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_12<>+0(SB), Z13
+	VPERMI2B            iq1s_0_13<>+0(SB), Z13, Z12
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq1s_0_14<>+0(SB), Z14
+	VPERMI2B            iq1s_0_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU8            Z11, K6, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_16<>+0(SB), Z12
+	VPERMI2B            iq1s_0_17<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_18<>+0(SB), Z13
+	VPERMI2B            iq1s_0_19<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_20<>+0(SB), Z13
+	VPERMI2B            iq1s_0_21<>+0(SB), Z13, Z12
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq1s_0_22<>+0(SB), Z14
+	VPERMI2B            iq1s_0_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_24<>+0(SB), Z13
+	VPERMI2B            iq1s_0_25<>+0(SB), Z13, Z12
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq1s_0_26<>+0(SB), Z14
+	VPERMI2B            iq1s_0_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq1s_0_28<>+0(SB), Z14
+	VPERMI2B            iq1s_0_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z7, Z14
+	VMOVUPS             iq1s_0_30<>+0(SB), Z15
+	VPERMI2B            iq1s_0_31<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU8            Z11, K7, Z10
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z6, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z8, K6
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPTESTMB            Z8, Z9, K7
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_1_0<>+0(SB), Z9
+	VPERMI2B            iq1s_1_1<>+0(SB), Z9, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_2<>+0(SB), Z11
+	VPERMI2B            iq1s_1_3<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_4<>+0(SB), Z11
+	VPERMI2B            iq1s_1_5<>+0(SB), Z11, Z9
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_1_6<>+0(SB), Z12
+	VPERMI2B            iq1s_1_7<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU8            Z9, K5, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_8<>+0(SB), Z11
+	VPERMI2B            iq1s_1_9<>+0(SB), Z11, Z9
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_1_10<>+0(SB), Z12
+	VPERMI2B            iq1s_1_11<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_1_12<>+0(SB), Z12
+	VPERMI2B            iq1s_1_13<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_1_14<>+0(SB), Z13
+	VPERMI2B            iq1s_1_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU8            Z9, K6, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_16<>+0(SB), Z11
+	VPERMI2B            iq1s_1_17<>+0(SB), Z11, Z9
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_1_18<>+0(SB), Z12
+	VPERMI2B            iq1s_1_19<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_1_20<>+0(SB), Z12
+	VPERMI2B            iq1s_1_21<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_1_22<>+0(SB), Z13
+	VPERMI2B            iq1s_1_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_1_24<>+0(SB), Z12
+	VPERMI2B            iq1s_1_25<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_1_26<>+0(SB), Z13
+	VPERMI2B            iq1s_1_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_1_28<>+0(SB), Z13
+	VPERMI2B            iq1s_1_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z7, Z7
+	VMOVUPS             iq1s_1_30<>+0(SB), Z13
+	VPERMI2B            iq1s_1_31<>+0(SB), Z13, Z7
+	VMOVDQU8            Z7, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU8            Z11, K6, Z9
+	VMOVDQU8            Z9, K7, Z8
+	VMOVDQU32           eights0_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z10, Z7, Z7
+	VMOVDQU32           eights1_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z6, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPXORD              Z31, Z31, Z9
+	VPDPBUSD.BCST       224(R9), Z7, Z9
+	VMOVDQU32           eights0_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z8, Z7, Z7
+	VMOVDQU32           eights1_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPDPBUSD.BCST       228(R9), Z7, Z9
+	VMOVDQU32           eights8_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z10, Z7, Z7
+	VMOVDQU32           eights9_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPDPBUSD.BCST       232(R9), Z7, Z9
+	VMOVDQU32           eights8_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z8, Z7, Z7
+	VMOVDQU32           eights9_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPDPBUSD.BCST       236(R9), Z7, Z9
+	VPSLLD              $0x08, Z5, Z7
+	VPSRAD              $0x18, Z7, Z7
+	VPMULLD             Z7, Z9, Z9
+	VPADDD              Z9, Z19, Z19
+	VMOVDQU32           eights16_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z10, Z7, Z7
+	VMOVDQU32           eights17_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z6, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPXORD              Z31, Z31, Z9
+	VPDPBUSD.BCST       240(R9), Z7, Z9
+	VMOVDQU32           eights16_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z8, Z7, Z7
+	VMOVDQU32           eights17_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPDPBUSD.BCST       244(R9), Z7, Z9
+	VMOVDQU32           eights24_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z10, Z7, Z7
+	VMOVDQU32           eights25_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPDPBUSD.BCST       248(R9), Z7, Z9
+	VMOVDQU32           eights24_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z8, Z7, Z7
+	VMOVDQU32           eights25_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z6, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VPDPBUSD.BCST       252(R9), Z7, Z9
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z9, Z9
+	VPADDD              Z9, Z19, Z19
+	VPSUBD              Z4, Z19, Z19
+	VCVTDQ2PS           Z19, Z19
+	VMULPS.BCST         304(R9), Z3, Z3
+	VMULPS              Z3, Z19, Z19
+	VADDPS              Z19, Z2, Z2
+	ADDQ                $0x00000380, R11
+	ADDQ                $0x00000038, AX
+	ADDQ                $0x00000038, SI
+	ADDQ                $0x00000038, DI
+	ADDQ                $0x00000038, R8
+	ADDQ                step+48(FP), R9
+	DECQ                R10
+	JNZ                 chunk
+	VMOVUPS             Z2, (DX)
+	ADDQ                $0x40, DX
+	MOVQ                CX, AX
+	SHLQ                $0x04, AX
+	ADDQ                8(SP), AX
+	MOVQ                AX, 8(SP)
+	LEAQ                (AX)(CX*4), SI
+	LEAQ                (SI)(CX*4), DI
+	LEAQ                (DI)(CX*4), R8
+	DECQ                (SP)
+	JNZ                 panel
+	VZEROUPPER
+	RET
+
+DATA eights1_0<>+0(SB)/8, $0x2121212101010101
+DATA eights1_0<>+8(SB)/8, $0x2121212101010101
+DATA eights1_0<>+16(SB)/8, $0x2121212101010101
+DATA eights1_0<>+24(SB)/8, $0x2121212101010101
+DATA eights1_0<>+32(SB)/8, $0x2121212101010101
+DATA eights1_0<>+40(SB)/8, $0x2121212101010101
+DATA eights1_0<>+48(SB)/8, $0x2121212101010101
+DATA eights1_0<>+56(SB)/8, $0x2121212101010101
+GLOBL eights1_0<>(SB), RODATA|NOPTR, $64
+
+DATA eights9_0<>+0(SB)/8, $0x2929292909090909
+DATA eights9_0<>+8(SB)/8, $0x2929292909090909
+DATA eights9_0<>+16(SB)/8, $0x2929292909090909
+DATA eights9_0<>+24(SB)/8, $0x2929292909090909
+DATA eights9_0<>+32(SB)/8, $0x2929292909090909
+DATA eights9_0<>+40(SB)/8, $0x2929292909090909
+DATA eights9_0<>+48(SB)/8, $0x2929292909090909
+DATA eights9_0<>+56(SB)/8, $0x2929292909090909
+GLOBL eights9_0<>(SB), RODATA|NOPTR, $64
+
+DATA eights17_0<>+0(SB)/8, $0x3131313111111111
+DATA eights17_0<>+8(SB)/8, $0x3131313111111111
+DATA eights17_0<>+16(SB)/8, $0x3131313111111111
+DATA eights17_0<>+24(SB)/8, $0x3131313111111111
+DATA eights17_0<>+32(SB)/8, $0x3131313111111111
+DATA eights17_0<>+40(SB)/8, $0x3131313111111111
+DATA eights17_0<>+48(SB)/8, $0x3131313111111111
+DATA eights17_0<>+56(SB)/8, $0x3131313111111111
+GLOBL eights17_0<>(SB), RODATA|NOPTR, $64
+
+DATA eights25_0<>+0(SB)/8, $0x3939393919191919
+DATA eights25_0<>+8(SB)/8, $0x3939393919191919
+DATA eights25_0<>+16(SB)/8, $0x3939393919191919
+DATA eights25_0<>+24(SB)/8, $0x3939393919191919
+DATA eights25_0<>+32(SB)/8, $0x3939393919191919
+DATA eights25_0<>+40(SB)/8, $0x3939393919191919
+DATA eights25_0<>+48(SB)/8, $0x3939393919191919
+DATA eights25_0<>+56(SB)/8, $0x3939393919191919
+GLOBL eights25_0<>(SB), RODATA|NOPTR, $64
+
+// func fillIQ1MAVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
+TEXT ·fillIQ1MAVX512(SB), NOSPLIT, $0-32
+	MOVQ                to+0(FP), AX
+	MOVQ                w+8(FP), CX
+	MOVQ                stride+16(FP), DX
+	LEAQ                (DX)(DX*2), BX
+	LEAQ                (CX)(DX*4), SI
+	MOVL                $0x000000f0, DI
+	KMOVW               DI, K1
+	LEAQ                (SI)(DX*4), DI
+	MOVL                $0x00000f00, R8
+	KMOVW               R8, K2
+	LEAQ                (DI)(DX*4), R8
+	MOVL                $0x0000f000, R9
+	KMOVW               R9, K3
+	MOVL                $0x03030303, R9
+	VPBROADCASTD        R9, Z0
+	VMOVUPS             iq1sShifted<>+0(SB), Z1
+	VBROADCASTI32X4     40(CX), Z2
+	VBROADCASTI32X4     40(SI), K1, Z2
+	VBROADCASTI32X4     40(DI), K2, Z2
+	VBROADCASTI32X4     40(R8), K3, Z2
+	VBROADCASTI32X4     40(CX)(DX*1), Z3
+	VBROADCASTI32X4     40(SI)(DX*1), K1, Z3
+	VBROADCASTI32X4     40(DI)(DX*1), K2, Z3
+	VBROADCASTI32X4     40(R8)(DX*1), K3, Z3
+	VBROADCASTI32X4     40(CX)(DX*2), Z4
+	VBROADCASTI32X4     40(SI)(DX*2), K1, Z4
+	VBROADCASTI32X4     40(DI)(DX*2), K2, Z4
+	VBROADCASTI32X4     40(R8)(DX*2), K3, Z4
+	VBROADCASTI32X4     40(CX)(BX*1), Z5
+	VBROADCASTI32X4     40(SI)(BX*1), K1, Z5
+	VBROADCASTI32X4     40(DI)(BX*1), K2, Z5
+	VBROADCASTI32X4     40(R8)(BX*1), K3, Z5
+	VPUNPCKLDQ          Z3, Z2, Z6
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLDQ          Z5, Z4, Z2
+	VPUNPCKHDQ          Z5, Z4, Z5
+	VPUNPCKLQDQ         Z2, Z6, Z4
+	VPUNPCKHQDQ         Z2, Z6, Z2
+	VPUNPCKLQDQ         Z5, Z3, Z2
+	VPUNPCKHQDQ         Z5, Z3, Z3
+	MOVL                $0x07070707, R9
+	VPBROADCASTD        R9, Z4
+	VMOVDQU32           eights0_3<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPANDD              Z4, Z5, Z5
+	VPADDB              Z5, Z5, Z5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z6
+	VPADDB              Z6, Z5, Z5
+	VMOVDQU32           eights16_3<>+0(SB), Z6
+	VPMULTISHIFTQB      Z2, Z6, Z6
+	VPANDD              Z4, Z6, Z6
+	VPADDB              Z6, Z6, Z6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPADDB              Z7, Z6, Z6
+	VMOVDQU32           eights0_3<>+0(SB), Z7
+	VPMULTISHIFTQB      Z3, Z7, Z7
+	VPANDD              Z4, Z7, Z7
+	VPADDB              Z7, Z7, Z7
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z8
+	VPADDB              Z8, Z7, Z7
+	VMOVDQU32           eights16_3<>+0(SB), Z8
+	VPMULTISHIFTQB      Z3, Z8, Z8
+	VPANDD              Z4, Z8, Z4
+	VPADDB              Z4, Z4, Z4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z8
+	VPADDB              Z8, Z4, Z4
+	VPSRLD              $0x0c, Z2, Z8
+	MOVL                $0x0000000f, R9
+	VPBROADCASTD        R9, Z9
+	VPANDD              Z9, Z8, Z8
+	VPSRLD              $0x18, Z2, Z2
+	MOVL                $0x000000f0, R9
+	VPBROADCASTD        R9, Z9
+	VPANDD              Z9, Z2, Z2
+	VPORD               Z8, Z2, Z2
+	VPSRLD              $0x04, Z3, Z8
+	MOVL                $0x00000f00, R9
+	VPBROADCASTD        R9, Z9
+	VPANDD              Z9, Z8, Z8
+	VPORD               Z2, Z8, Z8
+	VPSRLD              $0x10, Z3, Z2
+	MOVL                $0x0000f000, R9
+	VPBROADCASTD        R9, Z3
+	VPANDD              Z3, Z2, Z2
+	VPORD               Z8, Z2, Z2
+	VPMOVDW             Z2, Y2
+	VCVTPH2PS           Y2, Z2
+	MOVL                $0x3e000000, R9
+	VPBROADCASTD        R9, Z3
+	VMULPS              Z3, Z2, Z2
+	VPSLLD              $0x18, Z5, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4096(AX)
+	VPSLLD              $0x10, Z5, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4160(AX)
+	VPSLLD              $0x08, Z5, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4224(AX)
+	VPSRAD              $0x18, Z5, Z3
+	VMOVUPS             Z3, 4288(AX)
+	VPSLLD              $0x18, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4352(AX)
+	VPSLLD              $0x10, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4416(AX)
+	VPSLLD              $0x08, Z6, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4480(AX)
+	VPSRAD              $0x18, Z6, Z3
+	VMOVUPS             Z3, 4544(AX)
+	VPSLLD              $0x18, Z7, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4608(AX)
+	VPSLLD              $0x10, Z7, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4672(AX)
+	VPSLLD              $0x08, Z7, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4736(AX)
+	VPSRAD              $0x18, Z7, Z3
+	VMOVUPS             Z3, 4800(AX)
+	VPSLLD              $0x18, Z4, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4864(AX)
+	VPSLLD              $0x10, Z4, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4928(AX)
+	VPSLLD              $0x08, Z4, Z3
+	VPSRAD              $0x18, Z3, Z3
+	VMOVUPS             Z3, 4992(AX)
+	VPSRAD              $0x18, Z4, Z3
+	VMOVUPS             Z3, 5056(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z5, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5120(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z5, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5184(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z6, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5248(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z6, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5312(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z7, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5376(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z7, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5440(AX)
+	VPSHUFB             pairOf0High<>+0(SB), Z4, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5504(AX)
+	VPSHUFB             pairOf1High<>+0(SB), Z4, Z3
+	VPSRAW              $0x02, Z3, Z3
+	VMOVUPS             Z3, 5568(AX)
+	VMOVUPS             Z2, 5632(AX)
+	VBROADCASTI32X4     32(CX), Z2
+	VBROADCASTI32X4     32(SI), K1, Z2
+	VBROADCASTI32X4     32(DI), K2, Z2
+	VBROADCASTI32X4     32(R8), K3, Z2
+	VBROADCASTI32X4     32(CX)(DX*1), Z3
+	VBROADCASTI32X4     32(SI)(DX*1), K1, Z3
+	VBROADCASTI32X4     32(DI)(DX*1), K2, Z3
+	VBROADCASTI32X4     32(R8)(DX*1), K3, Z3
+	VBROADCASTI32X4     32(CX)(DX*2), Z4
+	VBROADCASTI32X4     32(SI)(DX*2), K1, Z4
+	VBROADCASTI32X4     32(DI)(DX*2), K2, Z4
+	VBROADCASTI32X4     32(R8)(DX*2), K3, Z4
+	VBROADCASTI32X4     32(CX)(BX*1), Z5
+	VBROADCASTI32X4     32(SI)(BX*1), K1, Z5
+	VBROADCASTI32X4     32(DI)(BX*1), K2, Z5
+	VBROADCASTI32X4     32(R8)(BX*1), K3, Z5
+	VPUNPCKLDQ          Z3, Z2, Z6
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLDQ          Z5, Z4, Z2
+	VPUNPCKHDQ          Z5, Z4, Z5
+	VPUNPCKLQDQ         Z2, Z6, Z4
+	VPUNPCKHQDQ         Z2, Z6, Z2
+	VPUNPCKLQDQ         Z5, Z3, Z6
+	VPUNPCKHQDQ         Z5, Z3, Z3
+	VBROADCASTI32X4     (CX), Z5
+	VBROADCASTI32X4     (SI), K1, Z5
+	VBROADCASTI32X4     (DI), K2, Z5
+	VBROADCASTI32X4     (R8), K3, Z5
+	VBROADCASTI32X4     (CX)(DX*1), Z7
+	VBROADCASTI32X4     (SI)(DX*1), K1, Z7
+	VBROADCASTI32X4     (DI)(DX*1), K2, Z7
+	VBROADCASTI32X4     (R8)(DX*1), K3, Z7
+	VBROADCASTI32X4     (CX)(DX*2), Z8
+	VBROADCASTI32X4     (SI)(DX*2), K1, Z8
+	VBROADCASTI32X4     (DI)(DX*2), K2, Z8
+	VBROADCASTI32X4     (R8)(DX*2), K3, Z8
+	VBROADCASTI32X4     (CX)(BX*1), Z9
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z9
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z9
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z9
+	VPUNPCKLDQ          Z7, Z5, Z10
+	VPUNPCKHDQ          Z7, Z5, Z7
+	VPUNPCKLDQ          Z9, Z8, Z5
+	VPUNPCKHDQ          Z9, Z8, Z9
+	VPUNPCKLQDQ         Z5, Z10, Z8
+	VPUNPCKHQDQ         Z5, Z10, Z5
+	VPUNPCKLQDQ         Z9, Z7, Z10
+	VPUNPCKHQDQ         Z9, Z7, Z7
+	VMOVDQU32           eights0_4<>+0(SB), Z9
+	VPMULTISHIFTQB      Z4, Z9, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z9, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z9, Z12
+	VPMOVB2M            Z8, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z13
+	VPTESTMB            Z13, Z9, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z13
+	VPTESTMB            Z13, Z11, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z13
+	VPTESTMB            Z13, Z12, K7
+	VMOVDQU64           Z8, Z13
+	VMOVUPS             iq1s_0_0<>+0(SB), Z14
+	VPERMI2B            iq1s_0_1<>+0(SB), Z14, Z13
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_0_2<>+0(SB), Z15
+	VPERMI2B            iq1s_0_3<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_0_4<>+0(SB), Z15
+	VPERMI2B            iq1s_0_5<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_6<>+0(SB), Z16
+	VPERMI2B            iq1s_0_7<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_0_8<>+0(SB), Z15
+	VPERMI2B            iq1s_0_9<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_10<>+0(SB), Z16
+	VPERMI2B            iq1s_0_11<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_12<>+0(SB), Z16
+	VPERMI2B            iq1s_0_13<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_14<>+0(SB), Z17
+	VPERMI2B            iq1s_0_15<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_0_16<>+0(SB), Z15
+	VPERMI2B            iq1s_0_17<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_18<>+0(SB), Z16
+	VPERMI2B            iq1s_0_19<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_20<>+0(SB), Z16
+	VPERMI2B            iq1s_0_21<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_22<>+0(SB), Z17
+	VPERMI2B            iq1s_0_23<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_0_24<>+0(SB), Z16
+	VPERMI2B            iq1s_0_25<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_26<>+0(SB), Z17
+	VPERMI2B            iq1s_0_27<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z8, Z16
+	VMOVUPS             iq1s_0_28<>+0(SB), Z17
+	VPERMI2B            iq1s_0_29<>+0(SB), Z17, Z16
+	VMOVDQU64           Z8, Z17
+	VMOVUPS             iq1s_0_30<>+0(SB), Z18
+	VPERMI2B            iq1s_0_31<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VMOVDQU8            Z14, K7, Z13
+	VPMOVB2M            Z8, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z9, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z11, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z12, K7
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_1_0<>+0(SB), Z12
+	VPERMI2B            iq1s_1_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_2<>+0(SB), Z14
+	VPERMI2B            iq1s_1_3<>+0(SB), Z14, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_4<>+0(SB), Z14
+	VPERMI2B            iq1s_1_5<>+0(SB), Z14, Z12
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_1_6<>+0(SB), Z15
+	VPERMI2B            iq1s_1_7<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_8<>+0(SB), Z14
+	VPERMI2B            iq1s_1_9<>+0(SB), Z14, Z12
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_1_10<>+0(SB), Z15
+	VPERMI2B            iq1s_1_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z12
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_1_12<>+0(SB), Z15
+	VPERMI2B            iq1s_1_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_14<>+0(SB), Z16
+	VPERMI2B            iq1s_1_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_1_16<>+0(SB), Z14
+	VPERMI2B            iq1s_1_17<>+0(SB), Z14, Z12
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_1_18<>+0(SB), Z15
+	VPERMI2B            iq1s_1_19<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z12
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_1_20<>+0(SB), Z15
+	VPERMI2B            iq1s_1_21<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_22<>+0(SB), Z16
+	VPERMI2B            iq1s_1_23<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z12
+	VMOVDQU64           Z8, Z14
+	VMOVUPS             iq1s_1_24<>+0(SB), Z15
+	VPERMI2B            iq1s_1_25<>+0(SB), Z15, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_26<>+0(SB), Z16
+	VPERMI2B            iq1s_1_27<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU64           Z8, Z15
+	VMOVUPS             iq1s_1_28<>+0(SB), Z16
+	VPERMI2B            iq1s_1_29<>+0(SB), Z16, Z15
+	VMOVDQU64           Z8, Z8
+	VMOVUPS             iq1s_1_30<>+0(SB), Z16
+	VPERMI2B            iq1s_1_31<>+0(SB), Z16, Z8
+	VMOVDQU8            Z8, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU8            Z14, K6, Z12
+	VMOVDQU8            Z12, K7, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z13, Z8, Z8
+	VMOVDQU32           eights1_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, (AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VMOVDQU32           eights1_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 64(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z13, Z8, Z8
+	VMOVDQU32           eights9_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 128(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VMOVDQU32           eights9_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 192(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z13, Z8, Z8
+	VMOVDQU32           eights17_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 256(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VMOVDQU32           eights17_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 320(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z13, Z8, Z8
+	VMOVDQU32           eights25_0<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 384(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VMOVDQU32           eights25_0<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 448(AX)
+	VMOVDQU32           eights16_4<>+0(SB), Z8
+	VPMULTISHIFTQB      Z4, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z8, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z8, Z9
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z8, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z4, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z9, K7
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_0_0<>+0(SB), Z12
+	VPERMI2B            iq1s_0_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_2<>+0(SB), Z13
+	VPERMI2B            iq1s_0_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_4<>+0(SB), Z13
+	VPERMI2B            iq1s_0_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_6<>+0(SB), Z14
+	VPERMI2B            iq1s_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_8<>+0(SB), Z13
+	VPERMI2B            iq1s_0_9<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_10<>+0(SB), Z14
+	VPERMI2B            iq1s_0_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_12<>+0(SB), Z14
+	VPERMI2B            iq1s_0_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_14<>+0(SB), Z15
+	VPERMI2B            iq1s_0_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_16<>+0(SB), Z13
+	VPERMI2B            iq1s_0_17<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_18<>+0(SB), Z14
+	VPERMI2B            iq1s_0_19<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_20<>+0(SB), Z14
+	VPERMI2B            iq1s_0_21<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_22<>+0(SB), Z15
+	VPERMI2B            iq1s_0_23<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_24<>+0(SB), Z14
+	VPERMI2B            iq1s_0_25<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_26<>+0(SB), Z15
+	VPERMI2B            iq1s_0_27<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_28<>+0(SB), Z15
+	VPERMI2B            iq1s_0_29<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_30<>+0(SB), Z16
+	VPERMI2B            iq1s_0_31<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z12
+	VMOVDQU8            Z12, K7, Z11
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z12
+	VPTESTMB            Z12, Z8, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z12
+	VPTESTMB            Z12, Z4, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z4
+	VPTESTMB            Z4, Z9, K7
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq1s_1_0<>+0(SB), Z9
+	VPERMI2B            iq1s_1_1<>+0(SB), Z9, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_2<>+0(SB), Z12
+	VPERMI2B            iq1s_1_3<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K4, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_4<>+0(SB), Z12
+	VPERMI2B            iq1s_1_5<>+0(SB), Z12, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_6<>+0(SB), Z13
+	VPERMI2B            iq1s_1_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU8            Z9, K5, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_8<>+0(SB), Z12
+	VPERMI2B            iq1s_1_9<>+0(SB), Z12, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_10<>+0(SB), Z13
+	VPERMI2B            iq1s_1_11<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_12<>+0(SB), Z13
+	VPERMI2B            iq1s_1_13<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_14<>+0(SB), Z14
+	VPERMI2B            iq1s_1_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z9
+	VMOVDQU8            Z9, K6, Z4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_16<>+0(SB), Z12
+	VPERMI2B            iq1s_1_17<>+0(SB), Z12, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_18<>+0(SB), Z13
+	VPERMI2B            iq1s_1_19<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_20<>+0(SB), Z13
+	VPERMI2B            iq1s_1_21<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_22<>+0(SB), Z14
+	VPERMI2B            iq1s_1_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z9
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_24<>+0(SB), Z13
+	VPERMI2B            iq1s_1_25<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_26<>+0(SB), Z14
+	VPERMI2B            iq1s_1_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_28<>+0(SB), Z14
+	VPERMI2B            iq1s_1_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq1s_1_30<>+0(SB), Z14
+	VPERMI2B            iq1s_1_31<>+0(SB), Z14, Z5
+	VMOVDQU8            Z5, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z9
+	VMOVDQU8            Z9, K7, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights1_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 512(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights1_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 576(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights9_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 640(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights9_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 704(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights17_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 768(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights17_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 832(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights25_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z8, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 896(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights25_0<>+0(SB), Z4
+	VPMULTISHIFTQB      Z8, Z4, Z4
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 960(AX)
+	VMOVDQU32           eights0_4<>+0(SB), Z4
+	VPMULTISHIFTQB      Z2, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z4, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z4, Z8
+	VPMOVB2M            Z10, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z4, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z5, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z8, K7
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq1s_0_0<>+0(SB), Z11
+	VPERMI2B            iq1s_0_1<>+0(SB), Z11, Z9
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_0_2<>+0(SB), Z12
+	VPERMI2B            iq1s_0_3<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_0_4<>+0(SB), Z12
+	VPERMI2B            iq1s_0_5<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_6<>+0(SB), Z13
+	VPERMI2B            iq1s_0_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_0_8<>+0(SB), Z12
+	VPERMI2B            iq1s_0_9<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_10<>+0(SB), Z13
+	VPERMI2B            iq1s_0_11<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_12<>+0(SB), Z13
+	VPERMI2B            iq1s_0_13<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_14<>+0(SB), Z14
+	VPERMI2B            iq1s_0_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU8            Z11, K6, Z9
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_0_16<>+0(SB), Z12
+	VPERMI2B            iq1s_0_17<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_18<>+0(SB), Z13
+	VPERMI2B            iq1s_0_19<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_20<>+0(SB), Z13
+	VPERMI2B            iq1s_0_21<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_22<>+0(SB), Z14
+	VPERMI2B            iq1s_0_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_0_24<>+0(SB), Z13
+	VPERMI2B            iq1s_0_25<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_26<>+0(SB), Z14
+	VPERMI2B            iq1s_0_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq1s_0_28<>+0(SB), Z14
+	VPERMI2B            iq1s_0_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z10, Z14
+	VMOVUPS             iq1s_0_30<>+0(SB), Z15
+	VPERMI2B            iq1s_0_31<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z12
+	VMOVDQU8            Z12, K6, Z11
+	VMOVDQU8            Z11, K7, Z9
+	VPMOVB2M            Z10, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z4, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z5, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z8, K7
+	VMOVDQU64           Z10, Z5
+	VMOVUPS             iq1s_1_0<>+0(SB), Z8
+	VPERMI2B            iq1s_1_1<>+0(SB), Z8, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_2<>+0(SB), Z11
+	VPERMI2B            iq1s_1_3<>+0(SB), Z11, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_4<>+0(SB), Z11
+	VPERMI2B            iq1s_1_5<>+0(SB), Z11, Z8
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_1_6<>+0(SB), Z12
+	VPERMI2B            iq1s_1_7<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z8
+	VMOVDQU8            Z8, K5, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_8<>+0(SB), Z11
+	VPERMI2B            iq1s_1_9<>+0(SB), Z11, Z8
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_1_10<>+0(SB), Z12
+	VPERMI2B            iq1s_1_11<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z8
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_1_12<>+0(SB), Z12
+	VPERMI2B            iq1s_1_13<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_14<>+0(SB), Z13
+	VPERMI2B            iq1s_1_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z8
+	VMOVDQU8            Z8, K6, Z5
+	VMOVDQU64           Z10, Z8
+	VMOVUPS             iq1s_1_16<>+0(SB), Z11
+	VPERMI2B            iq1s_1_17<>+0(SB), Z11, Z8
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_1_18<>+0(SB), Z12
+	VPERMI2B            iq1s_1_19<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z8
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_1_20<>+0(SB), Z12
+	VPERMI2B            iq1s_1_21<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_22<>+0(SB), Z13
+	VPERMI2B            iq1s_1_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z8
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq1s_1_24<>+0(SB), Z12
+	VPERMI2B            iq1s_1_25<>+0(SB), Z12, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_26<>+0(SB), Z13
+	VPERMI2B            iq1s_1_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq1s_1_28<>+0(SB), Z13
+	VPERMI2B            iq1s_1_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z10, Z10
+	VMOVUPS             iq1s_1_30<>+0(SB), Z13
+	VPERMI2B            iq1s_1_31<>+0(SB), Z13, Z10
+	VMOVDQU8            Z10, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
+	VMOVDQU8            Z11, K6, Z8
+	VMOVDQU8            Z8, K7, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
+	VMOVDQU32           eights1_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1024(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VMOVDQU32           eights1_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1088(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
+	VMOVDQU32           eights9_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1152(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VMOVDQU32           eights9_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1216(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
+	VMOVDQU32           eights17_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1280(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VMOVDQU32           eights17_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z4, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1344(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
+	VMOVDQU32           eights25_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z4, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1408(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VMOVDQU32           eights25_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VMOVUPS             Z8, 1472(AX)
+	VMOVDQU32           eights16_4<>+0(SB), Z4
+	VPMULTISHIFTQB      Z2, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z4, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z4, Z5
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z8
+	VPTESTMB            Z8, Z4, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z8
+	VPTESTMB            Z8, Z2, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z8
+	VPTESTMB            Z8, Z5, K7
+	VMOVDQU64           Z7, Z8
+	VMOVUPS             iq1s_0_0<>+0(SB), Z9
+	VPERMI2B            iq1s_0_1<>+0(SB), Z9, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_0_2<>+0(SB), Z10
+	VPERMI2B            iq1s_0_3<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_0_4<>+0(SB), Z10
+	VPERMI2B            iq1s_0_5<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_6<>+0(SB), Z11
+	VPERMI2B            iq1s_0_7<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU8            Z9, K5, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_0_8<>+0(SB), Z10
+	VPERMI2B            iq1s_0_9<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_10<>+0(SB), Z11
+	VPERMI2B            iq1s_0_11<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_12<>+0(SB), Z11
+	VPERMI2B            iq1s_0_13<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_14<>+0(SB), Z12
+	VPERMI2B            iq1s_0_15<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU8            Z10, K5, Z9
+	VMOVDQU8            Z9, K6, Z8
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_0_16<>+0(SB), Z10
+	VPERMI2B            iq1s_0_17<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_18<>+0(SB), Z11
+	VPERMI2B            iq1s_0_19<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_20<>+0(SB), Z11
+	VPERMI2B            iq1s_0_21<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_22<>+0(SB), Z12
+	VPERMI2B            iq1s_0_23<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU8            Z10, K5, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_0_24<>+0(SB), Z11
+	VPERMI2B            iq1s_0_25<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_26<>+0(SB), Z12
+	VPERMI2B            iq1s_0_27<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU64           Z7, Z11
+	VMOVUPS             iq1s_0_28<>+0(SB), Z12
+	VPERMI2B            iq1s_0_29<>+0(SB), Z12, Z11
+	VMOVDQU64           Z7, Z12
+	VMOVUPS             iq1s_0_30<>+0(SB), Z13
+	VPERMI2B            iq1s_0_31<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z10
+	VMOVDQU8            Z10, K6, Z9
+	VMOVDQU8            Z9, K7, Z8
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z4, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z9
+	VPTESTMB            Z9, Z2, K6
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z2
+	VPTESTMB            Z2, Z5, K7
+	VMOVDQU64           Z7, Z2
+	VMOVUPS             iq1s_1_0<>+0(SB), Z5
+	VPERMI2B            iq1s_1_1<>+0(SB), Z5, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_2<>+0(SB), Z9
+	VPERMI2B            iq1s_1_3<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K4, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_4<>+0(SB), Z9
+	VPERMI2B            iq1s_1_5<>+0(SB), Z9, Z5
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_6<>+0(SB), Z10
+	VPERMI2B            iq1s_1_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z5
+	VMOVDQU8            Z5, K5, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_8<>+0(SB), Z9
+	VPERMI2B            iq1s_1_9<>+0(SB), Z9, Z5
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_10<>+0(SB), Z10
+	VPERMI2B            iq1s_1_11<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z5
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_12<>+0(SB), Z10
+	VPERMI2B            iq1s_1_13<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_14<>+0(SB), Z11
+	VPERMI2B            iq1s_1_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU8            Z9, K5, Z5
+	VMOVDQU8            Z5, K6, Z2
+	VMOVDQU64           Z7, Z5
+	VMOVUPS             iq1s_1_16<>+0(SB), Z9
+	VPERMI2B            iq1s_1_17<>+0(SB), Z9, Z5
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_18<>+0(SB), Z10
+	VPERMI2B            iq1s_1_19<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z5
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_20<>+0(SB), Z10
+	VPERMI2B            iq1s_1_21<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_22<>+0(SB), Z11
+	VPERMI2B            iq1s_1_23<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU8            Z9, K5, Z5
+	VMOVDQU64           Z7, Z9
+	VMOVUPS             iq1s_1_24<>+0(SB), Z10
+	VPERMI2B            iq1s_1_25<>+0(SB), Z10, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_26<>+0(SB), Z11
+	VPERMI2B            iq1s_1_27<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq1s_1_28<>+0(SB), Z11
+	VPERMI2B            iq1s_1_29<>+0(SB), Z11, Z10
+	VMOVDQU64           Z7, Z7
+	VMOVUPS             iq1s_1_30<>+0(SB), Z11
+	VPERMI2B            iq1s_1_31<>+0(SB), Z11, Z7
+	VMOVDQU8            Z7, K4, Z10
+	VMOVDQU8            Z10, K5, Z9
+	VMOVDQU8            Z9, K6, Z5
+	VMOVDQU8            Z5, K7, Z2
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
+	VMOVDQU32           eights1_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1536(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VMOVDQU32           eights1_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1600(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
+	VMOVDQU32           eights9_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1664(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VMOVDQU32           eights9_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1728(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
+	VMOVDQU32           eights17_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1792(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VMOVDQU32           eights17_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1856(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
+	VMOVDQU32           eights25_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z4, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1920(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VMOVDQU32           eights25_0<>+0(SB), Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VPTERNLOGD          $0xe2, Z2, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1984(AX)
+	VBROADCASTI32X4     16(CX), Z2
+	VBROADCASTI32X4     16(SI), K1, Z2
+	VBROADCASTI32X4     16(DI), K2, Z2
+	VBROADCASTI32X4     16(R8), K3, Z2
+	VBROADCASTI32X4     16(CX)(DX*1), Z4
+	VBROADCASTI32X4     16(SI)(DX*1), K1, Z4
+	VBROADCASTI32X4     16(DI)(DX*1), K2, Z4
+	VBROADCASTI32X4     16(R8)(DX*1), K3, Z4
+	VBROADCASTI32X4     16(CX)(DX*2), Z5
+	VBROADCASTI32X4     16(SI)(DX*2), K1, Z5
+	VBROADCASTI32X4     16(DI)(DX*2), K2, Z5
+	VBROADCASTI32X4     16(R8)(DX*2), K3, Z5
+	VBROADCASTI32X4     16(CX)(BX*1), Z7
+	VBROADCASTI32X4     16(SI)(BX*1), K1, Z7
+	VBROADCASTI32X4     16(DI)(BX*1), K2, Z7
+	VBROADCASTI32X4     16(R8)(BX*1), K3, Z7
+	VPUNPCKLDQ          Z4, Z2, Z8
+	VPUNPCKHDQ          Z4, Z2, Z4
+	VPUNPCKLDQ          Z7, Z5, Z2
+	VPUNPCKHDQ          Z7, Z5, Z7
+	VPUNPCKLQDQ         Z2, Z8, Z5
+	VPUNPCKHQDQ         Z2, Z8, Z2
+	VPUNPCKLQDQ         Z7, Z4, Z8
+	VPUNPCKHQDQ         Z7, Z4, Z4
+	VMOVDQU32           eights0_4<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z7, Z10
+	VPMOVB2M            Z5, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z11
+	VPTESTMB            Z11, Z7, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z11
+	VPTESTMB            Z11, Z9, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z11
+	VPTESTMB            Z11, Z10, K4
+	VMOVDQU64           Z5, Z11
+	VMOVUPS             iq1s_0_0<>+0(SB), Z12
+	VPERMI2B            iq1s_0_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_2<>+0(SB), Z13
+	VPERMI2B            iq1s_0_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_4<>+0(SB), Z13
+	VPERMI2B            iq1s_0_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_6<>+0(SB), Z14
+	VPERMI2B            iq1s_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_8<>+0(SB), Z13
+	VPERMI2B            iq1s_0_9<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_10<>+0(SB), Z14
+	VPERMI2B            iq1s_0_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_12<>+0(SB), Z14
+	VPERMI2B            iq1s_0_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_14<>+0(SB), Z15
+	VPERMI2B            iq1s_0_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU8            Z13, K2, Z12
+	VMOVDQU8            Z12, K3, Z11
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_0_16<>+0(SB), Z13
+	VPERMI2B            iq1s_0_17<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_18<>+0(SB), Z14
+	VPERMI2B            iq1s_0_19<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_20<>+0(SB), Z14
+	VPERMI2B            iq1s_0_21<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_22<>+0(SB), Z15
+	VPERMI2B            iq1s_0_23<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU8            Z13, K2, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_0_24<>+0(SB), Z14
+	VPERMI2B            iq1s_0_25<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_26<>+0(SB), Z15
+	VPERMI2B            iq1s_0_27<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU64           Z5, Z14
+	VMOVUPS             iq1s_0_28<>+0(SB), Z15
+	VPERMI2B            iq1s_0_29<>+0(SB), Z15, Z14
+	VMOVDQU64           Z5, Z15
+	VMOVUPS             iq1s_0_30<>+0(SB), Z16
+	VPERMI2B            iq1s_0_31<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K1, Z14
+	VMOVDQU8            Z14, K2, Z13
+	VMOVDQU8            Z13, K3, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VPMOVB2M            Z5, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z12
+	VPTESTMB            Z12, Z7, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z12
+	VPTESTMB            Z12, Z9, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z10, K4
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq1s_1_0<>+0(SB), Z10
+	VPERMI2B            iq1s_1_1<>+0(SB), Z10, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_2<>+0(SB), Z12
+	VPERMI2B            iq1s_1_3<>+0(SB), Z12, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_4<>+0(SB), Z12
+	VPERMI2B            iq1s_1_5<>+0(SB), Z12, Z10
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_6<>+0(SB), Z13
+	VPERMI2B            iq1s_1_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_8<>+0(SB), Z12
+	VPERMI2B            iq1s_1_9<>+0(SB), Z12, Z10
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_10<>+0(SB), Z13
+	VPERMI2B            iq1s_1_11<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z10
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_12<>+0(SB), Z13
+	VPERMI2B            iq1s_1_13<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_14<>+0(SB), Z14
+	VPERMI2B            iq1s_1_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z10
+	VMOVDQU8            Z10, K3, Z9
+	VMOVDQU64           Z5, Z10
+	VMOVUPS             iq1s_1_16<>+0(SB), Z12
+	VPERMI2B            iq1s_1_17<>+0(SB), Z12, Z10
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_18<>+0(SB), Z13
+	VPERMI2B            iq1s_1_19<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z10
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_20<>+0(SB), Z13
+	VPERMI2B            iq1s_1_21<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_22<>+0(SB), Z14
+	VPERMI2B            iq1s_1_23<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z10
+	VMOVDQU64           Z5, Z12
+	VMOVUPS             iq1s_1_24<>+0(SB), Z13
+	VPERMI2B            iq1s_1_25<>+0(SB), Z13, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_26<>+0(SB), Z14
+	VPERMI2B            iq1s_1_27<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU64           Z5, Z13
+	VMOVUPS             iq1s_1_28<>+0(SB), Z14
+	VPERMI2B            iq1s_1_29<>+0(SB), Z14, Z13
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq1s_1_30<>+0(SB), Z14
+	VPERMI2B            iq1s_1_31<>+0(SB), Z14, Z5
+	VMOVDQU8            Z5, K1, Z13
+	VMOVDQU8            Z13, K2, Z12
+	VMOVDQU8            Z12, K3, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights1_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2048(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VMOVDQU32           eights1_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2112(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights9_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2176(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VMOVDQU32           eights9_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2240(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights17_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2304(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VMOVDQU32           eights17_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2368(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z11, Z5, Z5
+	VMOVDQU32           eights25_0<>+0(SB), Z10
+	VPMULTISHIFTQB      Z7, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2432(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z9, Z5, Z5
+	VMOVDQU32           eights25_0<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2496(AX)
+	VMOVDQU32           eights16_4<>+0(SB), Z5
+	VPMULTISHIFTQB      Z6, Z5, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z5, Z7
+	VPMOVB2M            Z2, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z6, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z7, K4
+	VMOVDQU64           Z2, Z9
+	VMOVUPS             iq1s_0_0<>+0(SB), Z10
+	VPERMI2B            iq1s_0_1<>+0(SB), Z10, Z9
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_0_2<>+0(SB), Z11
+	VPERMI2B            iq1s_0_3<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_0_4<>+0(SB), Z11
+	VPERMI2B            iq1s_0_5<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_6<>+0(SB), Z12
+	VPERMI2B            iq1s_0_7<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_0_8<>+0(SB), Z11
+	VPERMI2B            iq1s_0_9<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_10<>+0(SB), Z12
+	VPERMI2B            iq1s_0_11<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_12<>+0(SB), Z12
+	VPERMI2B            iq1s_0_13<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_14<>+0(SB), Z13
+	VPERMI2B            iq1s_0_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU8            Z10, K3, Z9
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_0_16<>+0(SB), Z11
+	VPERMI2B            iq1s_0_17<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_18<>+0(SB), Z12
+	VPERMI2B            iq1s_0_19<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_20<>+0(SB), Z12
+	VPERMI2B            iq1s_0_21<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_22<>+0(SB), Z13
+	VPERMI2B            iq1s_0_23<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_0_24<>+0(SB), Z12
+	VPERMI2B            iq1s_0_25<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_26<>+0(SB), Z13
+	VPERMI2B            iq1s_0_27<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU64           Z2, Z12
+	VMOVUPS             iq1s_0_28<>+0(SB), Z13
+	VPERMI2B            iq1s_0_29<>+0(SB), Z13, Z12
+	VMOVDQU64           Z2, Z13
+	VMOVUPS             iq1s_0_30<>+0(SB), Z14
+	VPERMI2B            iq1s_0_31<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU8            Z12, K2, Z11
+	VMOVDQU8            Z11, K3, Z10
+	VMOVDQU8            Z10, K4, Z9
+	VPMOVB2M            Z2, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z6, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z7, K4
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq1s_1_0<>+0(SB), Z7
+	VPERMI2B            iq1s_1_1<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_2<>+0(SB), Z10
+	VPERMI2B            iq1s_1_3<>+0(SB), Z10, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_4<>+0(SB), Z10
+	VPERMI2B            iq1s_1_5<>+0(SB), Z10, Z7
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_1_6<>+0(SB), Z11
+	VPERMI2B            iq1s_1_7<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z7
+	VMOVDQU8            Z7, K2, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_8<>+0(SB), Z10
+	VPERMI2B            iq1s_1_9<>+0(SB), Z10, Z7
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_1_10<>+0(SB), Z11
+	VPERMI2B            iq1s_1_11<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z7
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_1_12<>+0(SB), Z11
+	VPERMI2B            iq1s_1_13<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_14<>+0(SB), Z12
+	VPERMI2B            iq1s_1_15<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z7
+	VMOVDQU8            Z7, K3, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq1s_1_16<>+0(SB), Z10
+	VPERMI2B            iq1s_1_17<>+0(SB), Z10, Z7
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_1_18<>+0(SB), Z11
+	VPERMI2B            iq1s_1_19<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z7
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_1_20<>+0(SB), Z11
+	VPERMI2B            iq1s_1_21<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_22<>+0(SB), Z12
+	VPERMI2B            iq1s_1_23<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z7
+	VMOVDQU64           Z2, Z10
+	VMOVUPS             iq1s_1_24<>+0(SB), Z11
+	VPERMI2B            iq1s_1_25<>+0(SB), Z11, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_26<>+0(SB), Z12
+	VPERMI2B            iq1s_1_27<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z2, Z11
+	VMOVUPS             iq1s_1_28<>+0(SB), Z12
+	VPERMI2B            iq1s_1_29<>+0(SB), Z12, Z11
+	VMOVDQU64           Z2, Z2
+	VMOVUPS             iq1s_1_30<>+0(SB), Z12
+	VPERMI2B            iq1s_1_31<>+0(SB), Z12, Z2
+	VMOVDQU8            Z2, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU8            Z10, K3, Z7
+	VMOVDQU8            Z7, K4, Z6
+	VMOVDQU32           eights0_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z9, Z2, Z2
+	VMOVDQU32           eights1_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2560(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VMOVDQU32           eights1_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2624(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z9, Z2, Z2
+	VMOVDQU32           eights9_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2688(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VMOVDQU32           eights9_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2752(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z9, Z2, Z2
+	VMOVDQU32           eights17_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2816(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VMOVDQU32           eights17_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2880(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z9, Z2, Z2
+	VMOVDQU32           eights25_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 2944(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z2
+	VPMULTISHIFTQB      Z6, Z2, Z2
+	VMOVDQU32           eights25_0<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
+	VPERMB              Z1, Z2, Z2
+	VMOVUPS             Z2, 3008(AX)
+	VMOVDQU32           eights0_4<>+0(SB), Z2
+	VPMULTISHIFTQB      Z3, Z2, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z2, Z5
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z2, Z6
+	VPMOVB2M            Z8, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z2, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z5, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z6, K4
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq1s_0_0<>+0(SB), Z9
+	VPERMI2B            iq1s_0_1<>+0(SB), Z9, Z7
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_0_2<>+0(SB), Z10
+	VPERMI2B            iq1s_0_3<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z7
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_0_4<>+0(SB), Z10
+	VPERMI2B            iq1s_0_5<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_6<>+0(SB), Z11
+	VPERMI2B            iq1s_0_7<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z7
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_0_8<>+0(SB), Z10
+	VPERMI2B            iq1s_0_9<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_10<>+0(SB), Z11
+	VPERMI2B            iq1s_0_11<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_12<>+0(SB), Z11
+	VPERMI2B            iq1s_0_13<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_14<>+0(SB), Z12
+	VPERMI2B            iq1s_0_15<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU8            Z9, K3, Z7
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_0_16<>+0(SB), Z10
+	VPERMI2B            iq1s_0_17<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_18<>+0(SB), Z11
+	VPERMI2B            iq1s_0_19<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_20<>+0(SB), Z11
+	VPERMI2B            iq1s_0_21<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_22<>+0(SB), Z12
+	VPERMI2B            iq1s_0_23<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_0_24<>+0(SB), Z11
+	VPERMI2B            iq1s_0_25<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_26<>+0(SB), Z12
+	VPERMI2B            iq1s_0_27<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K1, Z10
+	VMOVDQU64           Z8, Z11
+	VMOVUPS             iq1s_0_28<>+0(SB), Z12
+	VPERMI2B            iq1s_0_29<>+0(SB), Z12, Z11
+	VMOVDQU64           Z8, Z12
+	VMOVUPS             iq1s_0_30<>+0(SB), Z13
+	VPERMI2B            iq1s_0_31<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z11
+	VMOVDQU8            Z11, K2, Z10
+	VMOVDQU8            Z10, K3, Z9
+	VMOVDQU8            Z9, K4, Z7
+	VPMOVB2M            Z8, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z2, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z5, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z6, K4
+	VMOVDQU64           Z8, Z5
+	VMOVUPS             iq1s_1_0<>+0(SB), Z6
+	VPERMI2B            iq1s_1_1<>+0(SB), Z6, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_2<>+0(SB), Z9
+	VPERMI2B            iq1s_1_3<>+0(SB), Z9, Z6
+	VMOVDQU8            Z6, K1, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_4<>+0(SB), Z9
+	VPERMI2B            iq1s_1_5<>+0(SB), Z9, Z6
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_1_6<>+0(SB), Z10
+	VPERMI2B            iq1s_1_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z6
+	VMOVDQU8            Z6, K2, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_8<>+0(SB), Z9
+	VPERMI2B            iq1s_1_9<>+0(SB), Z9, Z6
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_1_10<>+0(SB), Z10
+	VPERMI2B            iq1s_1_11<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z6
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_1_12<>+0(SB), Z10
+	VPERMI2B            iq1s_1_13<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_14<>+0(SB), Z11
+	VPERMI2B            iq1s_1_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z6
+	VMOVDQU8            Z6, K3, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq1s_1_16<>+0(SB), Z9
+	VPERMI2B            iq1s_1_17<>+0(SB), Z9, Z6
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_1_18<>+0(SB), Z10
+	VPERMI2B            iq1s_1_19<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z6
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_1_20<>+0(SB), Z10
+	VPERMI2B            iq1s_1_21<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_22<>+0(SB), Z11
+	VPERMI2B            iq1s_1_23<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z6
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq1s_1_24<>+0(SB), Z10
+	VPERMI2B            iq1s_1_25<>+0(SB), Z10, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_26<>+0(SB), Z11
+	VPERMI2B            iq1s_1_27<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z8, Z10
+	VMOVUPS             iq1s_1_28<>+0(SB), Z11
+	VPERMI2B            iq1s_1_29<>+0(SB), Z11, Z10
+	VMOVDQU64           Z8, Z8
+	VMOVUPS             iq1s_1_30<>+0(SB), Z11
+	VPERMI2B            iq1s_1_31<>+0(SB), Z11, Z8
+	VMOVDQU8            Z8, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU8            Z9, K3, Z6
+	VMOVDQU8            Z6, K4, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights1_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3072(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights1_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3136(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights9_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3200(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights9_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3264(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights17_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3328(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights17_0<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3392(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights25_0<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3456(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights25_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3520(AX)
+	VMOVDQU32           eights16_4<>+0(SB), Z2
+	VPMULTISHIFTQB      Z3, Z2, Z2
+	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z2, Z3
+	VGF2P8AFFINEQB.BCST $0x00, bits2_1_0<>+0(SB), Z2, Z5
+	VPMOVB2M            Z4, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z2, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z3, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z5, K4
+	VMOVDQU64           Z4, Z6
+	VMOVUPS             iq1s_0_0<>+0(SB), Z7
+	VPERMI2B            iq1s_0_1<>+0(SB), Z7, Z6
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_0_2<>+0(SB), Z8
+	VPERMI2B            iq1s_0_3<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_0_4<>+0(SB), Z8
+	VPERMI2B            iq1s_0_5<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_6<>+0(SB), Z9
+	VPERMI2B            iq1s_0_7<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU8            Z7, K2, Z6
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_0_8<>+0(SB), Z8
+	VPERMI2B            iq1s_0_9<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_10<>+0(SB), Z9
+	VPERMI2B            iq1s_0_11<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_12<>+0(SB), Z9
+	VPERMI2B            iq1s_0_13<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_14<>+0(SB), Z10
+	VPERMI2B            iq1s_0_15<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU8            Z8, K2, Z7
+	VMOVDQU8            Z7, K3, Z6
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_0_16<>+0(SB), Z8
+	VPERMI2B            iq1s_0_17<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_18<>+0(SB), Z9
+	VPERMI2B            iq1s_0_19<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_20<>+0(SB), Z9
+	VPERMI2B            iq1s_0_21<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_22<>+0(SB), Z10
+	VPERMI2B            iq1s_0_23<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU8            Z8, K2, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_0_24<>+0(SB), Z9
+	VPERMI2B            iq1s_0_25<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_26<>+0(SB), Z10
+	VPERMI2B            iq1s_0_27<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU64           Z4, Z9
+	VMOVUPS             iq1s_0_28<>+0(SB), Z10
+	VPERMI2B            iq1s_0_29<>+0(SB), Z10, Z9
+	VMOVDQU64           Z4, Z10
+	VMOVUPS             iq1s_0_30<>+0(SB), Z11
+	VPERMI2B            iq1s_0_31<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z8
+	VMOVDQU8            Z8, K3, Z7
+	VMOVDQU8            Z7, K4, Z6
+	VPMOVB2M            Z4, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z2, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z3, K3
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z3
+	VPTESTMB            Z3, Z5, K4
+	VMOVDQU64           Z4, Z3
+	VMOVUPS             iq1s_1_0<>+0(SB), Z5
+	VPERMI2B            iq1s_1_1<>+0(SB), Z5, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_2<>+0(SB), Z7
+	VPERMI2B            iq1s_1_3<>+0(SB), Z7, Z5
+	VMOVDQU8            Z5, K1, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_4<>+0(SB), Z7
+	VPERMI2B            iq1s_1_5<>+0(SB), Z7, Z5
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_1_6<>+0(SB), Z8
+	VPERMI2B            iq1s_1_7<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K1, Z5
+	VMOVDQU8            Z5, K2, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_8<>+0(SB), Z7
+	VPERMI2B            iq1s_1_9<>+0(SB), Z7, Z5
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_1_10<>+0(SB), Z8
+	VPERMI2B            iq1s_1_11<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K1, Z5
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_1_12<>+0(SB), Z8
+	VPERMI2B            iq1s_1_13<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_14<>+0(SB), Z9
+	VPERMI2B            iq1s_1_15<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU8            Z7, K2, Z5
+	VMOVDQU8            Z5, K3, Z3
+	VMOVDQU64           Z4, Z5
+	VMOVUPS             iq1s_1_16<>+0(SB), Z7
+	VPERMI2B            iq1s_1_17<>+0(SB), Z7, Z5
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_1_18<>+0(SB), Z8
+	VPERMI2B            iq1s_1_19<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K1, Z5
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_1_20<>+0(SB), Z8
+	VPERMI2B            iq1s_1_21<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_22<>+0(SB), Z9
+	VPERMI2B            iq1s_1_23<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU8            Z7, K2, Z5
+	VMOVDQU64           Z4, Z7
+	VMOVUPS             iq1s_1_24<>+0(SB), Z8
+	VPERMI2B            iq1s_1_25<>+0(SB), Z8, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_26<>+0(SB), Z9
+	VPERMI2B            iq1s_1_27<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU64           Z4, Z8
+	VMOVUPS             iq1s_1_28<>+0(SB), Z9
+	VPERMI2B            iq1s_1_29<>+0(SB), Z9, Z8
+	VMOVDQU64           Z4, Z4
+	VMOVUPS             iq1s_1_30<>+0(SB), Z9
+	VPERMI2B            iq1s_1_31<>+0(SB), Z9, Z4
+	VMOVDQU8            Z4, K1, Z8
+	VMOVDQU8            Z8, K2, Z7
+	VMOVDQU8            Z7, K3, Z5
+	VMOVDQU8            Z5, K4, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights1_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3584(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights1_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3648(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights9_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3712(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights9_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3776(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights17_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3840(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights17_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3904(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights25_0<>+0(SB), Z5
+	VPMULTISHIFTQB      Z2, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 3968(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights25_0<>+0(SB), Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
+	VPTERNLOGD          $0xe2, Z3, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 4032(AX)
+	VZEROUPPER
+	RET
+
 // func oneIQ2XXSAVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, AVX512VNNI, MMX+
 TEXT ·oneIQ2XXSAVX512(SB), NOSPLIT, $16-56
@@ -13570,22 +21711,22 @@ chunk:
 	VMOVDQU64       Z23, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z23
 	VPERMI2B        evenSigns1<>+0(SB), Z23, Z3
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z23
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z24
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z24, Z23
 	VMOVDQU64       Z5, Z24
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z25
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z25, Z24
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z24, K4, Z23
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z24
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z25
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z25, Z24
-	VMOVDQU64       Z5, Z25
-	VMOVUPS         iq2xxs_1_2<>+0(SB), Z26
-	VPERMI2B        iq2xxs_1_3<>+0(SB), Z26, Z25
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z25, K4, Z24
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq2xxs_1_2<>+0(SB), Z25
+	VPERMI2B        iq2xxs_1_3<>+0(SB), Z25, Z5
+	VMOVDQU8        Z5, K4, Z24
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z23, Z5, Z5
 	VMOVDQU32       eights62_1<>+0(SB), Z25
@@ -13651,22 +21792,22 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z7, K4
 	VMOVDQU64       Z7, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z7, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z23
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z23, Z5
-	VPMOVB2M        Z7, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z7, K4
 	VMOVDQU64       Z7, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z23
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z23, Z5
-	VMOVDQU64       Z7, Z23
-	VMOVUPS         iq2xxs_1_2<>+0(SB), Z24
-	VPERMI2B        iq2xxs_1_3<>+0(SB), Z24, Z23
-	VPMOVB2M        Z7, K4
-	VMOVDQU8        Z23, K4, Z5
+	VMOVDQU64       Z7, Z7
+	VMOVUPS         iq2xxs_1_2<>+0(SB), Z23
+	VPERMI2B        iq2xxs_1_3<>+0(SB), Z23, Z7
+	VMOVDQU8        Z7, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z7
 	VPMULTISHIFTQB  Z4, Z7, Z7
 	VMOVDQU32       eights62_1<>+0(SB), Z23
@@ -13733,21 +21874,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z9, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z9, Z6
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z7
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z6, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
@@ -13815,21 +21956,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z11, K4
 	VMOVDQU64       Z11, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z11, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z11, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z11, K4
 	VMOVDQU64       Z11, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z11, Z6
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z7
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z11, K4
 	VMOVDQU8        Z6, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
@@ -13896,21 +22037,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z13, K4
 	VMOVDQU64       Z13, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z13, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z13, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z13, K4
 	VMOVDQU64       Z13, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z13, Z6
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z7
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z13, K4
 	VMOVDQU8        Z6, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
@@ -13978,21 +22119,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z15, K4
 	VMOVDQU64       Z15, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z15, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z15, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z15, K4
 	VMOVDQU64       Z15, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z15, Z6
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z7
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z15, K4
 	VMOVDQU8        Z6, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
@@ -14060,21 +22201,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z17, K4
 	VMOVDQU64       Z17, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z17, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z17, K4
 	VMOVDQU64       Z17, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z17, Z6
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z7
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z6, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
@@ -14142,21 +22283,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z19, K4
 	VMOVDQU64       Z19, Z4
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z19, Z5
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z19, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z19, K4
 	VMOVDQU64       Z19, Z5
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z19, Z6
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z7
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z19, K4
 	VMOVDQU8        Z6, K4, Z5
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
@@ -14285,16 +22426,6 @@ DATA evenSigns0<>+48(SB)/8, $0xb73635b433b2b130
 DATA evenSigns0<>+56(SB)/8, $0x3fbebd3cbb3a39b8
 GLOBL evenSigns0<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xxs_0_0<>+0(SB)/8, $0x2014110a08050200
-DATA iq2xxs_0_0<>+8(SB)/8, $0x61585044412a2822
-DATA iq2xxs_0_0<>+16(SB)/8, $0x100401a28a828064
-DATA iq2xxs_0_0<>+24(SB)/8, $0x8222020098844015
-DATA iq2xxs_0_0<>+32(SB)/8, $0x4842402421100401
-DATA iq2xxs_0_0<>+40(SB)/8, $0x080200a490848160
-DATA iq2xxs_0_0<>+48(SB)/8, $0x4010099180694620
-DATA iq2xxs_0_0<>+56(SB)/8, $0x412814080500a484
-GLOBL iq2xxs_0_0<>(SB), RODATA|NOPTR, $64
-
 DATA iq2xxs_0_1<>+0(SB)/8, $0x1402400488525044
 DATA iq2xxs_0_1<>+8(SB)/8, $0x9084604021100401
 DATA iq2xxs_0_1<>+16(SB)/8, $0x24805a5020080095
@@ -14305,15 +22436,15 @@ DATA iq2xxs_0_1<>+48(SB)/8, $0x0102004829828061
 DATA iq2xxs_0_1<>+56(SB)/8, $0x9064410056401004
 GLOBL iq2xxs_0_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xxs_0_2<>+0(SB)/8, $0x1810040144942008
-DATA iq2xxs_0_2<>+8(SB)/8, $0x8481605648402421
-DATA iq2xxs_0_2<>+16(SB)/8, $0x1001858061200090
-DATA iq2xxs_0_2<>+24(SB)/8, $0x9980200800685648
-DATA iq2xxs_0_2<>+32(SB)/8, $0x4540100401002412
-DATA iq2xxs_0_2<>+40(SB)/8, $0x0800904582615800
-DATA iq2xxs_0_2<>+48(SB)/8, $0xa442048880201911
-DATA iq2xxs_0_2<>+56(SB)/8, $0x110054010a929091
-GLOBL iq2xxs_0_2<>(SB), RODATA|NOPTR, $64
+DATA iq2xxs_0_0<>+0(SB)/8, $0x2014110a08050200
+DATA iq2xxs_0_0<>+8(SB)/8, $0x61585044412a2822
+DATA iq2xxs_0_0<>+16(SB)/8, $0x100401a28a828064
+DATA iq2xxs_0_0<>+24(SB)/8, $0x8222020098844015
+DATA iq2xxs_0_0<>+32(SB)/8, $0x4842402421100401
+DATA iq2xxs_0_0<>+40(SB)/8, $0x080200a490848160
+DATA iq2xxs_0_0<>+48(SB)/8, $0x4010099180694620
+DATA iq2xxs_0_0<>+56(SB)/8, $0x412814080500a484
+GLOBL iq2xxs_0_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xxs_0_3<>+0(SB)/8, $0x6840100408406419
 DATA iq2xxs_0_3<>+8(SB)/8, $0x1210050060185500
@@ -14325,15 +22456,15 @@ DATA iq2xxs_0_3<>+48(SB)/8, $0x2081514422004580
 DATA iq2xxs_0_3<>+56(SB)/8, $0x0450180009855002
 GLOBL iq2xxs_0_3<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xxs_1_0<>+0(SB)/8, $0x0000000000000000
-DATA iq2xxs_1_0<>+8(SB)/8, $0x0000000000000000
-DATA iq2xxs_1_0<>+16(SB)/8, $0x0101010000000000
-DATA iq2xxs_1_0<>+24(SB)/8, $0x0202020201010101
-DATA iq2xxs_1_0<>+32(SB)/8, $0x0404040404040404
-DATA iq2xxs_1_0<>+40(SB)/8, $0x0505050404040404
-DATA iq2xxs_1_0<>+48(SB)/8, $0x0606060505050505
-DATA iq2xxs_1_0<>+56(SB)/8, $0x0808080808080606
-GLOBL iq2xxs_1_0<>(SB), RODATA|NOPTR, $64
+DATA iq2xxs_0_2<>+0(SB)/8, $0x1810040144942008
+DATA iq2xxs_0_2<>+8(SB)/8, $0x8481605648402421
+DATA iq2xxs_0_2<>+16(SB)/8, $0x1001858061200090
+DATA iq2xxs_0_2<>+24(SB)/8, $0x9980200800685648
+DATA iq2xxs_0_2<>+32(SB)/8, $0x4540100401002412
+DATA iq2xxs_0_2<>+40(SB)/8, $0x0800904582615800
+DATA iq2xxs_0_2<>+48(SB)/8, $0xa442048880201911
+DATA iq2xxs_0_2<>+56(SB)/8, $0x110054010a929091
+GLOBL iq2xxs_0_2<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xxs_1_1<>+0(SB)/8, $0x0a0a090908080808
 DATA iq2xxs_1_1<>+8(SB)/8, $0x1010101010101010
@@ -14345,15 +22476,15 @@ DATA iq2xxs_1_1<>+48(SB)/8, $0x2422222121202020
 DATA iq2xxs_1_1<>+56(SB)/8, $0x2625252524242424
 GLOBL iq2xxs_1_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xxs_1_2<>+0(SB)/8, $0x404040402a282828
-DATA iq2xxs_1_2<>+8(SB)/8, $0x4040404040404040
-DATA iq2xxs_1_2<>+16(SB)/8, $0x4242414141414140
-DATA iq2xxs_1_2<>+24(SB)/8, $0x4444444444424242
-DATA iq2xxs_1_2<>+32(SB)/8, $0x4848484848464545
-DATA iq2xxs_1_2<>+40(SB)/8, $0x50504a4a49494949
-DATA iq2xxs_1_2<>+48(SB)/8, $0x5151515050505050
-DATA iq2xxs_1_2<>+56(SB)/8, $0x5858565655545452
-GLOBL iq2xxs_1_2<>(SB), RODATA|NOPTR, $64
+DATA iq2xxs_1_0<>+0(SB)/8, $0x0000000000000000
+DATA iq2xxs_1_0<>+8(SB)/8, $0x0000000000000000
+DATA iq2xxs_1_0<>+16(SB)/8, $0x0101010000000000
+DATA iq2xxs_1_0<>+24(SB)/8, $0x0202020201010101
+DATA iq2xxs_1_0<>+32(SB)/8, $0x0404040404040404
+DATA iq2xxs_1_0<>+40(SB)/8, $0x0505050404040404
+DATA iq2xxs_1_0<>+48(SB)/8, $0x0606060505050505
+DATA iq2xxs_1_0<>+56(SB)/8, $0x0808080808080606
+GLOBL iq2xxs_1_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xxs_1_3<>+0(SB)/8, $0x606060605a595858
 DATA iq2xxs_1_3<>+8(SB)/8, $0x6565646462626161
@@ -14365,15 +22496,15 @@ DATA iq2xxs_1_3<>+48(SB)/8, $0x9998959494949291
 DATA iq2xxs_1_3<>+56(SB)/8, $0xa9a8a4a2a1a0a0a0
 GLOBL iq2xxs_1_3<>(SB), RODATA|NOPTR, $64
 
-DATA eights0_2<>+0(SB)/8, $0x2624222006040200
-DATA eights0_2<>+8(SB)/8, $0x2624222006040200
-DATA eights0_2<>+16(SB)/8, $0x2624222006040200
-DATA eights0_2<>+24(SB)/8, $0x2624222006040200
-DATA eights0_2<>+32(SB)/8, $0x2624222006040200
-DATA eights0_2<>+40(SB)/8, $0x2624222006040200
-DATA eights0_2<>+48(SB)/8, $0x2624222006040200
-DATA eights0_2<>+56(SB)/8, $0x2624222006040200
-GLOBL eights0_2<>(SB), RODATA|NOPTR, $64
+DATA iq2xxs_1_2<>+0(SB)/8, $0x404040402a282828
+DATA iq2xxs_1_2<>+8(SB)/8, $0x4040404040404040
+DATA iq2xxs_1_2<>+16(SB)/8, $0x4242414141414140
+DATA iq2xxs_1_2<>+24(SB)/8, $0x4444444444424242
+DATA iq2xxs_1_2<>+32(SB)/8, $0x4848484848464545
+DATA iq2xxs_1_2<>+40(SB)/8, $0x50504a4a49494949
+DATA iq2xxs_1_2<>+48(SB)/8, $0x5151515050505050
+DATA iq2xxs_1_2<>+56(SB)/8, $0x5858565655545452
+GLOBL iq2xxs_1_2<>(SB), RODATA|NOPTR, $64
 
 DATA eights62_1<>+0(SB)/8, $0x21201f1e01003f3e
 DATA eights62_1<>+8(SB)/8, $0x21201f1e01003f3e
@@ -14395,16 +22526,6 @@ DATA eights2_1<>+48(SB)/8, $0x2524232205040302
 DATA eights2_1<>+56(SB)/8, $0x2524232205040302
 GLOBL eights2_1<>(SB), RODATA|NOPTR, $64
 
-DATA eights8_2<>+0(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+8(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+16(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+24(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+32(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+40(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+48(SB)/8, $0x2e2c2a280e0c0a08
-DATA eights8_2<>+56(SB)/8, $0x2e2c2a280e0c0a08
-GLOBL eights8_2<>(SB), RODATA|NOPTR, $64
-
 DATA eights6_1<>+0(SB)/8, $0x2928272609080706
 DATA eights6_1<>+8(SB)/8, $0x2928272609080706
 DATA eights6_1<>+16(SB)/8, $0x2928272609080706
@@ -14425,16 +22546,6 @@ DATA eights10_1<>+48(SB)/8, $0x2d2c2b2a0d0c0b0a
 DATA eights10_1<>+56(SB)/8, $0x2d2c2b2a0d0c0b0a
 GLOBL eights10_1<>(SB), RODATA|NOPTR, $64
 
-DATA eights16_2<>+0(SB)/8, $0x3634323016141210
-DATA eights16_2<>+8(SB)/8, $0x3634323016141210
-DATA eights16_2<>+16(SB)/8, $0x3634323016141210
-DATA eights16_2<>+24(SB)/8, $0x3634323016141210
-DATA eights16_2<>+32(SB)/8, $0x3634323016141210
-DATA eights16_2<>+40(SB)/8, $0x3634323016141210
-DATA eights16_2<>+48(SB)/8, $0x3634323016141210
-DATA eights16_2<>+56(SB)/8, $0x3634323016141210
-GLOBL eights16_2<>(SB), RODATA|NOPTR, $64
-
 DATA eights14_1<>+0(SB)/8, $0x31302f2e11100f0e
 DATA eights14_1<>+8(SB)/8, $0x31302f2e11100f0e
 DATA eights14_1<>+16(SB)/8, $0x31302f2e11100f0e
@@ -14454,16 +22565,6 @@ DATA eights18_1<>+40(SB)/8, $0x3534333215141312
 DATA eights18_1<>+48(SB)/8, $0x3534333215141312
 DATA eights18_1<>+56(SB)/8, $0x3534333215141312
 GLOBL eights18_1<>(SB), RODATA|NOPTR, $64
-
-DATA eights24_2<>+0(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+8(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+16(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+24(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+32(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+40(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+48(SB)/8, $0x3e3c3a381e1c1a18
-DATA eights24_2<>+56(SB)/8, $0x3e3c3a381e1c1a18
-GLOBL eights24_2<>(SB), RODATA|NOPTR, $64
 
 DATA eights22_1<>+0(SB)/8, $0x3938373619181716
 DATA eights22_1<>+8(SB)/8, $0x3938373619181716
@@ -14692,22 +22793,22 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z17, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z17
 	VPERMI2B        evenSigns1<>+0(SB), Z17, Z2
+	VPMOVB2M        Z4, K1
 	VMOVDQU64       Z4, Z17
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z19
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z19, Z17
 	VMOVDQU64       Z4, Z19
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z20
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z20, Z19
-	VPMOVB2M        Z4, K1
 	VMOVDQU8        Z19, K1, Z17
+	VPMOVB2M        Z4, K1
 	VMOVDQU64       Z4, Z19
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z20
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z20, Z19
-	VMOVDQU64       Z4, Z20
-	VMOVUPS         iq2xxs_1_2<>+0(SB), Z21
-	VPERMI2B        iq2xxs_1_3<>+0(SB), Z21, Z20
-	VPMOVB2M        Z4, K1
-	VMOVDQU8        Z20, K1, Z19
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq2xxs_1_2<>+0(SB), Z20
+	VPERMI2B        iq2xxs_1_3<>+0(SB), Z20, Z4
+	VMOVDQU8        Z4, K1, Z19
 	VMOVDQU32       eights0_2<>+0(SB), Z4
 	VPMULTISHIFTQB  Z17, Z4, Z4
 	VMOVDQU32       eights62_1<>+0(SB), Z20
@@ -14769,22 +22870,22 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z6, K1
 	VMOVDQU64       Z6, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z6, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z17
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z17, Z4
-	VPMOVB2M        Z6, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z6, K1
 	VMOVDQU64       Z6, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z17
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z17, Z4
-	VMOVDQU64       Z6, Z17
-	VMOVUPS         iq2xxs_1_2<>+0(SB), Z19
-	VPERMI2B        iq2xxs_1_3<>+0(SB), Z19, Z17
-	VPMOVB2M        Z6, K1
-	VMOVDQU8        Z17, K1, Z4
+	VMOVDQU64       Z6, Z6
+	VMOVUPS         iq2xxs_1_2<>+0(SB), Z17
+	VPERMI2B        iq2xxs_1_3<>+0(SB), Z17, Z6
+	VMOVDQU8        Z6, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB  Z3, Z6, Z6
 	VMOVDQU32       eights62_1<>+0(SB), Z17
@@ -14846,21 +22947,21 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z8, K1
 	VMOVDQU64       Z8, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z8, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z5, Z4
-	VPMOVB2M        Z8, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z8, K1
 	VMOVDQU64       Z8, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z8, Z5
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z8, K1
 	VMOVDQU8        Z5, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z5
@@ -14923,21 +23024,21 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z10, K1
 	VMOVDQU64       Z10, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z10, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z5, Z4
-	VPMOVB2M        Z10, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z10, K1
 	VMOVDQU64       Z10, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z10, Z5
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z10, K1
 	VMOVDQU8        Z5, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z5
@@ -15000,21 +23101,21 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z12, K1
 	VMOVDQU64       Z12, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z12, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z5, Z4
-	VPMOVB2M        Z12, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z12, K1
 	VMOVDQU64       Z12, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z12, Z5
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z12, K1
 	VMOVDQU8        Z5, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z5
@@ -15077,21 +23178,21 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z14, K1
 	VMOVDQU64       Z14, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z14, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z5, Z4
-	VPMOVB2M        Z14, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z14, K1
 	VMOVDQU64       Z14, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z14, Z5
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z14, K1
 	VMOVDQU8        Z5, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z5
@@ -15154,21 +23255,21 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z16, K1
 	VMOVDQU64       Z16, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z16, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z5, Z4
-	VPMOVB2M        Z16, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z16, K1
 	VMOVDQU64       Z16, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z16, Z5
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z16, K1
 	VMOVDQU8        Z5, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z5
@@ -15231,21 +23332,21 @@ TEXT ·fillIQ2XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z18, K1
 	VMOVDQU64       Z18, Z3
 	VMOVUPS         iq2xxs_0_0<>+0(SB), Z4
 	VPERMI2B        iq2xxs_0_1<>+0(SB), Z4, Z3
 	VMOVDQU64       Z18, Z4
 	VMOVUPS         iq2xxs_0_2<>+0(SB), Z5
 	VPERMI2B        iq2xxs_0_3<>+0(SB), Z5, Z4
-	VPMOVB2M        Z18, K1
 	VMOVDQU8        Z4, K1, Z3
+	VPMOVB2M        Z18, K1
 	VMOVDQU64       Z18, Z4
 	VMOVUPS         iq2xxs_1_0<>+0(SB), Z5
 	VPERMI2B        iq2xxs_1_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z18, Z5
 	VMOVUPS         iq2xxs_1_2<>+0(SB), Z6
 	VPERMI2B        iq2xxs_1_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z18, K1
 	VMOVDQU8        Z5, K1, Z4
 	VMOVDQU32       eights0_2<>+0(SB), Z5
 	VPMULTISHIFTQB  Z3, Z5, Z5
@@ -15497,109 +23598,109 @@ chunk:
 	VMOVDQU64           Z9, Z9
 	VMOVUPS             evenSigns0<>+0(SB), Z14
 	VPERMI2B            evenSigns1<>+0(SB), Z14, Z9
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z11, K5
 	VMOVDQU64           Z12, Z14
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z15
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z15, Z14
 	VMOVDQU64           Z12, Z15
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z16
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z16, Z15
-	VMOVDQU64           Z12, Z16
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z17
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z17, Z16
-	VMOVDQU64           Z12, Z17
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z18
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z18, Z17
-	VPMOVB2M            Z12, K4
 	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z16
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z16
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z17
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU8            Z15, K5, Z14
+	VPMOVB2M            Z12, K4
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z15
-	VPTESTMB            Z15, Z11, K4
-	VMOVDQU8            Z16, K4, Z14
+	VPTESTMB            Z15, Z11, K5
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z15
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z15, Z11
 	VMOVDQU64           Z12, Z15
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z16, Z15
-	VMOVDQU64           Z12, Z16
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z17
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z17, Z16
-	VMOVDQU64           Z12, Z17
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z18
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z18, Z17
-	VMOVDQU64           Z12, Z18
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z19
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z19, Z18
-	VPMOVB2M            Z12, K4
-	VMOVDQU8            Z16, K4, Z15
-	VMOVDQU8            Z18, K4, Z17
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z12
-	VPTESTMB            Z12, Z11, K4
-	VMOVDQU8            Z17, K4, Z15
-	VMOVDQU32           eights0_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z14, Z11, Z11
-	VMOVDQU32           eights62_1<>+0(SB), Z12
-	VPMULTISHIFTQB      Z9, Z12, Z12
-	VPTERNLOGD          $0xe2, Z12, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPXORD              Z31, Z31, Z12
-	VPDPBUSD.BCST       (R9), Z11, Z12
-	VMOVDQU32           eights0_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z15, Z11, Z11
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z16
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z11
+	VMOVDQU64           Z12, Z15
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z16
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z16, Z15
+	VMOVDQU64           Z12, Z12
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z16
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z16, Z12
+	VMOVDQU8            Z12, K4, Z15
+	VMOVDQU8            Z15, K5, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z14, Z12, Z12
+	VMOVDQU32           eights62_1<>+0(SB), Z15
+	VPMULTISHIFTQB      Z9, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPXORD              Z31, Z31, Z15
+	VPDPBUSD.BCST       (R9), Z12, Z15
+	VMOVDQU32           eights0_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
 	VMOVDQU32           eights2_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z9, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPDPBUSD.BCST       4(R9), Z11, Z12
-	VMOVDQU32           eights8_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       4(R9), Z12, Z15
+	VMOVDQU32           eights8_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z14, Z12, Z12
 	VMOVDQU32           eights6_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z9, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPDPBUSD.BCST       8(R9), Z11, Z12
-	VMOVDQU32           eights8_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z15, Z11, Z11
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       8(R9), Z12, Z15
+	VMOVDQU32           eights8_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
 	VMOVDQU32           eights10_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z9, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPDPBUSD.BCST       12(R9), Z11, Z12
-	VPSLLD              $0x18, Z6, Z11
-	VPSRAD              $0x18, Z11, Z11
-	VPMULLD             Z11, Z12, Z12
-	VMOVDQU32           eights16_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       12(R9), Z12, Z15
+	VPSLLD              $0x18, Z6, Z12
+	VPSRAD              $0x18, Z12, Z12
+	VPMULLD             Z12, Z15, Z15
+	VMOVDQU32           eights16_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z14, Z12, Z12
 	VMOVDQU32           eights14_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z9, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z11
-	VPERMB              Z1, Z11, Z11
+	VPTERNLOGD          $0xe2, Z16, Z0, Z12
+	VPERMB              Z1, Z12, Z12
 	VPXORD              Z31, Z31, Z16
-	VPDPBUSD.BCST       16(R9), Z11, Z16
-	VMOVDQU32           eights16_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z15, Z11, Z11
+	VPDPBUSD.BCST       16(R9), Z12, Z16
+	VMOVDQU32           eights16_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
 	VMOVDQU32           eights18_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z9, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPDPBUSD.BCST       20(R9), Z11, Z16
-	VMOVDQU32           eights24_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z14, Z11, Z11
+	VPTERNLOGD          $0xe2, Z17, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       20(R9), Z12, Z16
+	VMOVDQU32           eights24_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z14, Z12, Z12
 	VMOVDQU32           eights22_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z9, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPDPBUSD.BCST       24(R9), Z11, Z16
-	VMOVDQU32           eights24_2<>+0(SB), Z11
-	VPMULTISHIFTQB      Z15, Z11, Z11
-	VMOVDQU32           eights26_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z9, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z11
-	VPERMB              Z1, Z11, Z11
-	VPDPBUSD.BCST       28(R9), Z11, Z16
+	VPTERNLOGD          $0xe2, Z14, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       24(R9), Z12, Z16
+	VMOVDQU32           eights24_2<>+0(SB), Z12
+	VPMULTISHIFTQB      Z11, Z12, Z12
+	VMOVDQU32           eights26_1<>+0(SB), Z11
+	VPMULTISHIFTQB      Z9, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z12
+	VPERMB              Z1, Z12, Z12
+	VPDPBUSD.BCST       28(R9), Z12, Z16
 	VPSLLD              $0x10, Z6, Z9
 	VPSRAD              $0x18, Z9, Z9
 	VPMULLD             Z9, Z16, Z16
-	VPADDD              Z16, Z12, Z12
+	VPADDD              Z16, Z15, Z15
 	VPSHUFB             dealLow0<>+0(SB), Z13, Z9
 	VPSHUFB             dealHigh0<>+0(SB), Z10, Z11
 	VPORD               Z11, Z9, Z9
@@ -15608,111 +23709,111 @@ chunk:
 	VPORD               Z10, Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits1_7_0<>+0(SB), Z11, Z10
 	VMOVDQU64           Z10, Z10
-	VMOVUPS             evenSigns0<>+0(SB), Z13
-	VPERMI2B            evenSigns1<>+0(SB), Z13, Z10
+	VMOVUPS             evenSigns0<>+0(SB), Z12
+	VPERMI2B            evenSigns1<>+0(SB), Z12, Z10
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z11, K5
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2xs_0_0<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_1<>+0(SB), Z13, Z12
 	VMOVDQU64           Z9, Z13
-	VMOVUPS             iq2xs_0_0<>+0(SB), Z14
-	VPERMI2B            iq2xs_0_1<>+0(SB), Z14, Z13
+	VMOVUPS             iq2xs_0_2<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z9, Z13
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z14, Z13
 	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2xs_0_2<>+0(SB), Z15
-	VPERMI2B            iq2xs_0_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z16
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z16, Z15
-	VMOVDQU64           Z9, Z16
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z17
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z17, Z16
-	VPMOVB2M            Z9, K4
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z16
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z16, Z14
 	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z16, K4, Z15
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z11, K4
-	VMOVDQU8            Z15, K4, Z13
-	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z15
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z15, Z14
-	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z16, Z15
-	VMOVDQU64           Z9, Z16
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z17
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z17, Z16
-	VMOVDQU64           Z9, Z17
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z18
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z18, Z17
+	VMOVDQU8            Z13, K5, Z12
 	VPMOVB2M            Z9, K4
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z9
-	VPTESTMB            Z9, Z11, K4
-	VMOVDQU8            Z16, K4, Z14
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z11, K5
+	VMOVDQU64           Z9, Z11
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z13, Z11
+	VMOVDQU64           Z9, Z13
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z9, Z13
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z14, Z13
+	VMOVDQU64           Z9, Z9
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z14, Z9
+	VMOVDQU8            Z9, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
 	VMOVDQU32           eights0_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights62_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z10, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPMULTISHIFTQB      Z12, Z9, Z9
+	VMOVDQU32           eights62_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z10, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
 	VPERMB              Z1, Z9, Z9
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       32(R9), Z9, Z11
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       32(R9), Z9, Z13
 	VMOVDQU32           eights0_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights2_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z10, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights2_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z10, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z9
 	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       36(R9), Z9, Z11
+	VPDPBUSD.BCST       36(R9), Z9, Z13
 	VMOVDQU32           eights8_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights6_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z10, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
+	VPMULTISHIFTQB      Z12, Z9, Z9
+	VMOVDQU32           eights6_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z10, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z9
 	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       40(R9), Z9, Z11
+	VPDPBUSD.BCST       40(R9), Z9, Z13
 	VMOVDQU32           eights8_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights10_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z10, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights10_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z10, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z9
 	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       44(R9), Z9, Z11
+	VPDPBUSD.BCST       44(R9), Z9, Z13
 	VPSLLD              $0x08, Z6, Z9
 	VPSRAD              $0x18, Z9, Z9
-	VPMULLD             Z9, Z11, Z11
-	VPADDD              Z11, Z12, Z12
+	VPMULLD             Z9, Z13, Z13
+	VPADDD              Z13, Z15, Z15
 	VMOVDQU32           eights16_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights14_1<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z9, Z9
+	VMOVDQU32           eights14_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z10, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       48(R9), Z9, Z13
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights18_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z10, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       52(R9), Z9, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z12, Z9, Z9
+	VMOVDQU32           eights22_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z10, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       56(R9), Z9, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights26_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z10, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z9
 	VPERMB              Z1, Z9, Z9
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       48(R9), Z9, Z11
-	VMOVDQU32           eights16_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights18_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z10, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       52(R9), Z9, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights22_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z10, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       56(R9), Z9, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights26_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z10, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       60(R9), Z9, Z11
+	VPDPBUSD.BCST       60(R9), Z9, Z13
 	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z11, Z11
-	VPADDD              Z11, Z12, Z12
+	VPMULLD             Z6, Z13, Z13
+	VPADDD              Z13, Z15, Z15
 	VBROADCASTI32X4     18(AX), Z6
 	VBROADCASTI32X4     18(SI), K1, Z6
 	VBROADCASTI32X4     18(DI), K2, Z6
@@ -15733,241 +23834,241 @@ chunk:
 	VBROADCASTI32X4     18(DI)(BX*1), K2, Z11
 	VBROADCASTI32X4     18(R8)(BX*1), K3, Z11
 	PREFETCHT0          960(R11)
-	VPUNPCKLDQ          Z9, Z6, Z13
+	VPUNPCKLDQ          Z9, Z6, Z12
 	VPUNPCKHDQ          Z9, Z6, Z9
 	VPUNPCKLDQ          Z11, Z10, Z6
 	VPUNPCKHDQ          Z11, Z10, Z11
-	VPUNPCKLQDQ         Z6, Z13, Z10
-	VPUNPCKHQDQ         Z6, Z13, Z6
-	VPUNPCKLQDQ         Z11, Z9, Z13
+	VPUNPCKLQDQ         Z6, Z12, Z10
+	VPUNPCKHQDQ         Z6, Z12, Z6
+	VPUNPCKLQDQ         Z11, Z9, Z12
 	VPUNPCKHQDQ         Z11, Z9, Z9
 	VPSHUFB             dealLow0<>+0(SB), Z10, Z11
-	VPSHUFB             dealHigh0<>+0(SB), Z6, Z14
-	VPORD               Z14, Z11, Z11
+	VPSHUFB             dealHigh0<>+0(SB), Z6, Z13
+	VPORD               Z13, Z11, Z11
 	VPSHUFB             dealLow1<>+0(SB), Z10, Z10
 	VPSHUFB             dealHigh1<>+0(SB), Z6, Z6
 	VPORD               Z6, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits1_7_0<>+0(SB), Z10, Z6
 	VMOVDQU64           Z6, Z6
-	VMOVUPS             evenSigns0<>+0(SB), Z14
-	VPERMI2B            evenSigns1<>+0(SB), Z14, Z6
+	VMOVUPS             evenSigns0<>+0(SB), Z13
+	VPERMI2B            evenSigns1<>+0(SB), Z13, Z6
+	VPMOVB2M            Z11, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z10, K5
+	VMOVDQU64           Z11, Z13
+	VMOVUPS             iq2xs_0_0<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_1<>+0(SB), Z14, Z13
 	VMOVDQU64           Z11, Z14
-	VMOVUPS             iq2xs_0_0<>+0(SB), Z15
-	VPERMI2B            iq2xs_0_1<>+0(SB), Z15, Z14
-	VMOVDQU64           Z11, Z15
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z16
-	VPERMI2B            iq2xs_0_3<>+0(SB), Z16, Z15
+	VPERMI2B            iq2xs_0_3<>+0(SB), Z16, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z16
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z16, Z14
 	VMOVDQU64           Z11, Z16
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z17
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z17, Z16
-	VMOVDQU64           Z11, Z17
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z18
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z18, Z17
-	VPMOVB2M            Z11, K4
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z15
-	VPTESTMB            Z15, Z10, K4
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z17
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z17, Z16
 	VMOVDQU8            Z16, K4, Z14
-	VMOVDQU64           Z11, Z15
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z16, Z15
-	VMOVDQU64           Z11, Z16
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z17
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z17, Z16
-	VMOVDQU64           Z11, Z17
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z18
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z18, Z17
-	VMOVDQU64           Z11, Z18
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z19
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z19, Z18
+	VMOVDQU8            Z14, K5, Z13
 	VPMOVB2M            Z11, K4
-	VMOVDQU8            Z16, K4, Z15
-	VMOVDQU8            Z18, K4, Z17
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z11
-	VPTESTMB            Z11, Z10, K4
-	VMOVDQU8            Z17, K4, Z15
-	VMOVDQU32           eights0_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights62_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       64(R9), Z10, Z11
-	VMOVDQU32           eights0_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z10, K5
+	VMOVDQU64           Z11, Z10
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z14, Z10
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z16
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z16, Z14
+	VMOVDQU8            Z14, K4, Z10
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z16
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z16, Z14
+	VMOVDQU64           Z11, Z11
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z16
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z16, Z11
+	VMOVDQU8            Z11, K4, Z14
+	VMOVDQU8            Z14, K5, Z10
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
+	VMOVDQU32           eights62_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z6, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       64(R9), Z11, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z10, Z11, Z11
 	VMOVDQU32           eights2_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z6, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPDPBUSD.BCST       68(R9), Z10, Z11
-	VMOVDQU32           eights8_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z14, Z10, Z10
+	VPTERNLOGD          $0xe2, Z16, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       68(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
 	VMOVDQU32           eights6_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z6, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPDPBUSD.BCST       72(R9), Z10, Z11
-	VMOVDQU32           eights8_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
+	VPTERNLOGD          $0xe2, Z16, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       72(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z10, Z11, Z11
 	VMOVDQU32           eights10_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z6, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPDPBUSD.BCST       76(R9), Z10, Z11
-	VPSLLD              $0x18, Z3, Z10
-	VPSRAD              $0x18, Z10, Z10
-	VPMULLD             Z10, Z11, Z11
-	VPADDD              Z11, Z12, Z12
-	VMOVDQU32           eights16_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights14_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       80(R9), Z10, Z11
-	VMOVDQU32           eights16_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
+	VPTERNLOGD          $0xe2, Z16, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       76(R9), Z11, Z14
+	VPSLLD              $0x18, Z3, Z11
+	VPSRAD              $0x18, Z11, Z11
+	VPMULLD             Z11, Z14, Z14
+	VPADDD              Z14, Z15, Z15
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
+	VMOVDQU32           eights14_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z6, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       80(R9), Z11, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z10, Z11, Z11
 	VMOVDQU32           eights18_1<>+0(SB), Z16
 	VPMULTISHIFTQB      Z6, Z16, Z16
-	VPTERNLOGD          $0xe2, Z16, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPDPBUSD.BCST       84(R9), Z10, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights22_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z6, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPDPBUSD.BCST       88(R9), Z10, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
-	VMOVDQU32           eights26_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z6, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z10
-	VPERMB              Z1, Z10, Z10
-	VPDPBUSD.BCST       92(R9), Z10, Z11
+	VPTERNLOGD          $0xe2, Z16, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       84(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
+	VMOVDQU32           eights22_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       88(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z10, Z11, Z11
+	VMOVDQU32           eights26_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       92(R9), Z11, Z14
 	VPSLLD              $0x10, Z3, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z11, Z11
-	VPADDD              Z11, Z12, Z12
-	VPSHUFB             dealLow0<>+0(SB), Z13, Z6
+	VPMULLD             Z6, Z14, Z14
+	VPADDD              Z14, Z15, Z15
+	VPSHUFB             dealLow0<>+0(SB), Z12, Z6
 	VPSHUFB             dealHigh0<>+0(SB), Z9, Z10
 	VPORD               Z10, Z6, Z6
-	VPSHUFB             dealLow1<>+0(SB), Z13, Z10
+	VPSHUFB             dealLow1<>+0(SB), Z12, Z10
 	VPSHUFB             dealHigh1<>+0(SB), Z9, Z9
 	VPORD               Z9, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits1_7_0<>+0(SB), Z10, Z9
 	VMOVDQU64           Z9, Z9
 	VMOVUPS             evenSigns0<>+0(SB), Z11
 	VPERMI2B            evenSigns1<>+0(SB), Z11, Z9
+	VPMOVB2M            Z6, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z10, K5
 	VMOVDQU64           Z6, Z11
-	VMOVUPS             iq2xs_0_0<>+0(SB), Z13
-	VPERMI2B            iq2xs_0_1<>+0(SB), Z13, Z11
+	VMOVUPS             iq2xs_0_0<>+0(SB), Z12
+	VPERMI2B            iq2xs_0_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2xs_0_2<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z13, Z12
 	VMOVDQU64           Z6, Z13
-	VMOVUPS             iq2xs_0_2<>+0(SB), Z14
-	VPERMI2B            iq2xs_0_3<>+0(SB), Z14, Z13
-	VMOVDQU64           Z6, Z14
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z15
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z6, Z15
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z16
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z16, Z15
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
 	VPMOVB2M            Z6, K4
-	VMOVDQU8            Z13, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z13
-	VPTESTMB            Z13, Z10, K4
-	VMOVDQU8            Z14, K4, Z11
-	VMOVDQU64           Z6, Z13
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z14
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z14, Z13
-	VMOVDQU64           Z6, Z14
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z15
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z6, Z15
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z16, Z15
-	VMOVDQU64           Z6, Z16
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z17
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z17, Z16
-	VPMOVB2M            Z6, K4
-	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z16, K4, Z15
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z6
-	VPTESTMB            Z6, Z10, K4
-	VMOVDQU8            Z15, K4, Z13
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z10, K5
+	VMOVDQU64           Z6, Z10
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z12
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z12, Z10
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z10
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z6, Z6
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z13, Z6
+	VMOVDQU8            Z6, K4, Z12
+	VMOVDQU8            Z12, K5, Z10
 	VMOVDQU32           eights0_2<>+0(SB), Z6
 	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights62_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z9, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VMOVDQU32           eights62_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPXORD              Z31, Z31, Z10
-	VPDPBUSD.BCST       96(R9), Z6, Z10
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       96(R9), Z6, Z12
 	VMOVDQU32           eights0_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights2_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z9, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights2_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z9, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPDPBUSD.BCST       100(R9), Z6, Z10
+	VPDPBUSD.BCST       100(R9), Z6, Z12
 	VMOVDQU32           eights8_2<>+0(SB), Z6
 	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights6_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z9, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z6
+	VMOVDQU32           eights6_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z9, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPDPBUSD.BCST       104(R9), Z6, Z10
+	VPDPBUSD.BCST       104(R9), Z6, Z12
 	VMOVDQU32           eights8_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights10_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z9, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights10_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z9, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPDPBUSD.BCST       108(R9), Z6, Z10
+	VPDPBUSD.BCST       108(R9), Z6, Z12
 	VPSLLD              $0x08, Z3, Z6
 	VPSRAD              $0x18, Z6, Z6
-	VPMULLD             Z6, Z10, Z10
-	VPADDD              Z10, Z12, Z12
+	VPMULLD             Z6, Z12, Z12
+	VPADDD              Z12, Z15, Z15
 	VMOVDQU32           eights16_2<>+0(SB), Z6
 	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights14_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z9, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VMOVDQU32           eights14_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z9, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPXORD              Z31, Z31, Z10
-	VPDPBUSD.BCST       112(R9), Z6, Z10
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       112(R9), Z6, Z12
 	VMOVDQU32           eights16_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights18_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z9, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights18_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z9, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPDPBUSD.BCST       116(R9), Z6, Z10
+	VPDPBUSD.BCST       116(R9), Z6, Z12
 	VMOVDQU32           eights24_2<>+0(SB), Z6
 	VPMULTISHIFTQB      Z11, Z6, Z6
 	VMOVDQU32           eights22_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z9, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPDPBUSD.BCST       120(R9), Z6, Z10
+	VPDPBUSD.BCST       120(R9), Z6, Z12
 	VMOVDQU32           eights24_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights26_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z9, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights26_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z9, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
 	VPERMB              Z1, Z6, Z6
-	VPDPBUSD.BCST       124(R9), Z6, Z10
+	VPDPBUSD.BCST       124(R9), Z6, Z12
 	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z10, Z10
-	VPADDD              Z10, Z12, Z12
+	VPMULLD             Z3, Z12, Z12
+	VPADDD              Z12, Z15, Z15
 	VBROADCASTI32X4     34(AX), Z3
 	VBROADCASTI32X4     34(SI), K1, Z3
 	VBROADCASTI32X4     34(DI), K2, Z3
@@ -15996,119 +24097,119 @@ chunk:
 	VPUNPCKLQDQ         Z10, Z6, Z11
 	VPUNPCKHQDQ         Z10, Z6, Z6
 	VPSHUFB             dealLow0<>+0(SB), Z9, Z10
-	VPSHUFB             dealHigh0<>+0(SB), Z3, Z13
-	VPORD               Z13, Z10, Z10
+	VPSHUFB             dealHigh0<>+0(SB), Z3, Z12
+	VPORD               Z12, Z10, Z10
 	VPSHUFB             dealLow1<>+0(SB), Z9, Z9
 	VPSHUFB             dealHigh1<>+0(SB), Z3, Z3
 	VPORD               Z3, Z9, Z9
 	VGF2P8AFFINEQB.BCST $0x00, bits1_7_0<>+0(SB), Z9, Z3
 	VMOVDQU64           Z3, Z3
-	VMOVUPS             evenSigns0<>+0(SB), Z13
-	VPERMI2B            evenSigns1<>+0(SB), Z13, Z3
+	VMOVUPS             evenSigns0<>+0(SB), Z12
+	VPERMI2B            evenSigns1<>+0(SB), Z12, Z3
+	VPMOVB2M            Z10, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z9, K5
+	VMOVDQU64           Z10, Z12
+	VMOVUPS             iq2xs_0_0<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_1<>+0(SB), Z13, Z12
 	VMOVDQU64           Z10, Z13
-	VMOVUPS             iq2xs_0_0<>+0(SB), Z14
-	VPERMI2B            iq2xs_0_1<>+0(SB), Z14, Z13
+	VMOVUPS             iq2xs_0_2<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z14, Z13
 	VMOVDQU64           Z10, Z14
-	VMOVUPS             iq2xs_0_2<>+0(SB), Z15
-	VPERMI2B            iq2xs_0_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z10, Z15
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z16
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z16, Z15
-	VMOVDQU64           Z10, Z16
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z17
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z17, Z16
-	VPMOVB2M            Z10, K4
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z16
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z16, Z14
 	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z16, K4, Z15
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z9, K4
-	VMOVDQU8            Z15, K4, Z13
-	VMOVDQU64           Z10, Z14
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z15
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z15, Z14
-	VMOVDQU64           Z10, Z15
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z16, Z15
-	VMOVDQU64           Z10, Z16
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z17
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z17, Z16
-	VMOVDQU64           Z10, Z17
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z18
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z18, Z17
+	VMOVDQU8            Z13, K5, Z12
 	VPMOVB2M            Z10, K4
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z10
-	VPTESTMB            Z10, Z9, K4
-	VMOVDQU8            Z16, K4, Z14
-	VMOVDQU32           eights0_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights62_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z3, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPXORD              Z31, Z31, Z10
-	VPDPBUSD.BCST       128(R9), Z9, Z10
-	VMOVDQU32           eights0_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights2_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z3, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       132(R9), Z9, Z10
-	VMOVDQU32           eights8_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights6_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z3, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       136(R9), Z9, Z10
-	VMOVDQU32           eights8_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights10_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z3, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       140(R9), Z9, Z10
-	VPSLLD              $0x18, Z7, Z9
-	VPSRAD              $0x18, Z9, Z9
-	VPMULLD             Z9, Z10, Z10
-	VPADDD              Z10, Z12, Z12
-	VMOVDQU32           eights16_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights14_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z3, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPXORD              Z31, Z31, Z10
-	VPDPBUSD.BCST       144(R9), Z9, Z10
-	VMOVDQU32           eights16_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights18_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z3, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       148(R9), Z9, Z10
-	VMOVDQU32           eights24_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights22_1<>+0(SB), Z13
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z9, K5
+	VMOVDQU64           Z10, Z9
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z13, Z9
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z9
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z14, Z13
+	VMOVDQU64           Z10, Z10
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z14
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z14, Z10
+	VMOVDQU8            Z10, K4, Z13
+	VMOVDQU8            Z13, K5, Z9
+	VMOVDQU32           eights0_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z12, Z10, Z10
+	VMOVDQU32           eights62_1<>+0(SB), Z13
 	VPMULTISHIFTQB      Z3, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       152(R9), Z9, Z10
-	VMOVDQU32           eights24_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights26_1<>+0(SB), Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       128(R9), Z10, Z13
+	VMOVDQU32           eights0_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z9, Z10, Z10
+	VMOVDQU32           eights2_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z3, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPDPBUSD.BCST       132(R9), Z10, Z13
+	VMOVDQU32           eights8_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z12, Z10, Z10
+	VMOVDQU32           eights6_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z3, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPDPBUSD.BCST       136(R9), Z10, Z13
+	VMOVDQU32           eights8_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z9, Z10, Z10
+	VMOVDQU32           eights10_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z3, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPDPBUSD.BCST       140(R9), Z10, Z13
+	VPSLLD              $0x18, Z7, Z10
+	VPSRAD              $0x18, Z10, Z10
+	VPMULLD             Z10, Z13, Z13
+	VPADDD              Z13, Z15, Z15
+	VMOVDQU32           eights16_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z12, Z10, Z10
+	VMOVDQU32           eights14_1<>+0(SB), Z13
 	VPMULTISHIFTQB      Z3, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z9
-	VPERMB              Z1, Z9, Z9
-	VPDPBUSD.BCST       156(R9), Z9, Z10
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       144(R9), Z10, Z13
+	VMOVDQU32           eights16_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z9, Z10, Z10
+	VMOVDQU32           eights18_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z3, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPDPBUSD.BCST       148(R9), Z10, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z12, Z10, Z10
+	VMOVDQU32           eights22_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z3, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPDPBUSD.BCST       152(R9), Z10, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z10
+	VPMULTISHIFTQB      Z9, Z10, Z10
+	VMOVDQU32           eights26_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z10
+	VPERMB              Z1, Z10, Z10
+	VPDPBUSD.BCST       156(R9), Z10, Z13
 	VPSLLD              $0x10, Z7, Z3
 	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z10, Z10
-	VPADDD              Z10, Z12, Z12
+	VPMULLD             Z3, Z13, Z13
+	VPADDD              Z13, Z15, Z15
 	VPSHUFB             dealLow0<>+0(SB), Z11, Z3
 	VPSHUFB             dealHigh0<>+0(SB), Z6, Z9
 	VPORD               Z9, Z3, Z3
@@ -16119,109 +24220,109 @@ chunk:
 	VMOVDQU64           Z6, Z6
 	VMOVUPS             evenSigns0<>+0(SB), Z10
 	VPERMI2B            evenSigns1<>+0(SB), Z10, Z6
+	VPMOVB2M            Z3, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z10
+	VPTESTMB            Z10, Z9, K5
 	VMOVDQU64           Z3, Z10
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z11
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z11, Z10
 	VMOVDQU64           Z3, Z11
-	VMOVUPS             iq2xs_0_2<>+0(SB), Z13
-	VPERMI2B            iq2xs_0_3<>+0(SB), Z13, Z11
-	VMOVDQU64           Z3, Z13
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z14
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z14, Z13
-	VMOVDQU64           Z3, Z14
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z15
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z15, Z14
-	VPMOVB2M            Z3, K4
+	VMOVUPS             iq2xs_0_2<>+0(SB), Z12
+	VPERMI2B            iq2xs_0_3<>+0(SB), Z12, Z11
 	VMOVDQU8            Z11, K4, Z10
-	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z12
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z12, Z11
+	VMOVDQU64           Z3, Z12
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z10
+	VPMOVB2M            Z3, K4
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z11
-	VPTESTMB            Z11, Z9, K4
-	VMOVDQU8            Z13, K4, Z10
+	VPTESTMB            Z11, Z9, K5
+	VMOVDQU64           Z3, Z9
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z11
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z11, Z9
 	VMOVDQU64           Z3, Z11
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z13
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z13, Z11
-	VMOVDQU64           Z3, Z13
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z14
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z14, Z13
-	VMOVDQU64           Z3, Z14
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z15
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z3, Z15
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z16, Z15
-	VPMOVB2M            Z3, K4
-	VMOVDQU8            Z13, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z3
-	VPTESTMB            Z3, Z9, K4
-	VMOVDQU8            Z14, K4, Z11
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z12
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z12
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z12, Z11
+	VMOVDQU64           Z3, Z3
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z12
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z12, Z3
+	VMOVDQU8            Z3, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
 	VMOVDQU32           eights0_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights62_1<>+0(SB), Z9
-	VPMULTISHIFTQB      Z6, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VMOVDQU32           eights62_1<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPXORD              Z31, Z31, Z9
-	VPDPBUSD.BCST       160(R9), Z3, Z9
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       160(R9), Z3, Z11
 	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z11, Z3, Z3
-	VMOVDQU32           eights2_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z6, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z3
+	VPMULTISHIFTQB      Z9, Z3, Z3
+	VMOVDQU32           eights2_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       164(R9), Z3, Z9
+	VPDPBUSD.BCST       164(R9), Z3, Z11
 	VMOVDQU32           eights8_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights6_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z6, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z3
+	VMOVDQU32           eights6_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       168(R9), Z3, Z9
+	VPDPBUSD.BCST       168(R9), Z3, Z11
 	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z11, Z3, Z3
-	VMOVDQU32           eights10_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z6, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z3
+	VPMULTISHIFTQB      Z9, Z3, Z3
+	VMOVDQU32           eights10_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       172(R9), Z3, Z9
+	VPDPBUSD.BCST       172(R9), Z3, Z11
 	VPSLLD              $0x08, Z7, Z3
 	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z9, Z9
-	VPADDD              Z9, Z12, Z12
+	VPMULLD             Z3, Z11, Z11
+	VPADDD              Z11, Z15, Z15
 	VMOVDQU32           eights16_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights14_1<>+0(SB), Z9
-	VPMULTISHIFTQB      Z6, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VMOVDQU32           eights14_1<>+0(SB), Z11
+	VPMULTISHIFTQB      Z6, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPXORD              Z31, Z31, Z9
-	VPDPBUSD.BCST       176(R9), Z3, Z9
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       176(R9), Z3, Z11
 	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z11, Z3, Z3
-	VMOVDQU32           eights18_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z6, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z3
+	VPMULTISHIFTQB      Z9, Z3, Z3
+	VMOVDQU32           eights18_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z6, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       180(R9), Z3, Z9
+	VPDPBUSD.BCST       180(R9), Z3, Z11
 	VMOVDQU32           eights24_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z10, Z3, Z3
 	VMOVDQU32           eights22_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z6, Z10, Z10
 	VPTERNLOGD          $0xe2, Z10, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       184(R9), Z3, Z9
+	VPDPBUSD.BCST       184(R9), Z3, Z11
 	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z11, Z3, Z3
-	VMOVDQU32           eights26_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z6, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z3
+	VPMULTISHIFTQB      Z9, Z3, Z3
+	VMOVDQU32           eights26_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z6, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       188(R9), Z3, Z9
+	VPDPBUSD.BCST       188(R9), Z3, Z11
 	VPSRAD              $0x18, Z7, Z3
-	VPMULLD             Z3, Z9, Z9
-	VPADDD              Z9, Z12, Z12
+	VPMULLD             Z3, Z11, Z11
+	VPADDD              Z11, Z15, Z15
 	VBROADCASTI32X4     50(AX), Z3
 	VBROADCASTI32X4     50(SI), K1, Z3
 	VBROADCASTI32X4     50(DI), K2, Z3
@@ -16256,110 +24357,110 @@ chunk:
 	VMOVDQU64           Z3, Z3
 	VMOVUPS             evenSigns0<>+0(SB), Z11
 	VPERMI2B            evenSigns1<>+0(SB), Z11, Z3
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z7, K5
 	VMOVDQU64           Z9, Z11
-	VMOVUPS             iq2xs_0_0<>+0(SB), Z13
-	VPERMI2B            iq2xs_0_1<>+0(SB), Z13, Z11
+	VMOVUPS             iq2xs_0_0<>+0(SB), Z12
+	VPERMI2B            iq2xs_0_1<>+0(SB), Z12, Z11
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2xs_0_2<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z13
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z13, Z12
 	VMOVDQU64           Z9, Z13
-	VMOVUPS             iq2xs_0_2<>+0(SB), Z14
-	VPERMI2B            iq2xs_0_3<>+0(SB), Z14, Z13
-	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z15
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z16
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z16, Z15
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z14
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z12
+	VMOVDQU8            Z12, K5, Z11
 	VPMOVB2M            Z9, K4
-	VMOVDQU8            Z13, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z13
-	VPTESTMB            Z13, Z7, K4
-	VMOVDQU8            Z14, K4, Z11
-	VMOVDQU64           Z9, Z13
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z14
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z14, Z13
-	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z15
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z16
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z16, Z15
-	VMOVDQU64           Z9, Z16
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z17
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z17, Z16
-	VPMOVB2M            Z9, K4
-	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z16, K4, Z15
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z9
-	VPTESTMB            Z9, Z7, K4
-	VMOVDQU8            Z15, K4, Z13
-	VMOVDQU32           eights0_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z11, Z7, Z7
-	VMOVDQU32           eights62_1<>+0(SB), Z9
-	VPMULTISHIFTQB      Z3, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPXORD              Z31, Z31, Z9
-	VPDPBUSD.BCST       192(R9), Z7, Z9
-	VMOVDQU32           eights0_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z13, Z7, Z7
-	VMOVDQU32           eights2_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z3, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPDPBUSD.BCST       196(R9), Z7, Z9
-	VMOVDQU32           eights8_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z11, Z7, Z7
-	VMOVDQU32           eights6_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z3, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPDPBUSD.BCST       200(R9), Z7, Z9
-	VMOVDQU32           eights8_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z13, Z7, Z7
-	VMOVDQU32           eights10_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z3, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPDPBUSD.BCST       204(R9), Z7, Z9
-	VPSLLD              $0x18, Z4, Z7
-	VPSRAD              $0x18, Z7, Z7
-	VPMULLD             Z7, Z9, Z9
-	VPADDD              Z9, Z12, Z12
-	VMOVDQU32           eights16_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z11, Z7, Z7
-	VMOVDQU32           eights14_1<>+0(SB), Z9
-	VPMULTISHIFTQB      Z3, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPXORD              Z31, Z31, Z9
-	VPDPBUSD.BCST       208(R9), Z7, Z9
-	VMOVDQU32           eights16_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z13, Z7, Z7
-	VMOVDQU32           eights18_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z3, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPDPBUSD.BCST       212(R9), Z7, Z9
-	VMOVDQU32           eights24_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z11, Z7, Z7
+	VPBROADCASTD        R12, Z12
+	VPTESTMB            Z12, Z7, K5
+	VMOVDQU64           Z9, Z7
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z12
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z12, Z7
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K4, Z7
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z13, Z12
+	VMOVDQU64           Z9, Z9
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z13
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z13, Z9
+	VMOVDQU8            Z9, K4, Z12
+	VMOVDQU8            Z12, K5, Z7
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights62_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z3, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       192(R9), Z9, Z12
+	VMOVDQU32           eights0_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VMOVDQU32           eights2_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z3, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       196(R9), Z9, Z12
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights6_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z3, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       200(R9), Z9, Z12
+	VMOVDQU32           eights8_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VMOVDQU32           eights10_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z3, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       204(R9), Z9, Z12
+	VPSLLD              $0x18, Z4, Z9
+	VPSRAD              $0x18, Z9, Z9
+	VPMULLD             Z9, Z12, Z12
+	VPADDD              Z12, Z15, Z15
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
+	VMOVDQU32           eights14_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z3, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPXORD              Z31, Z31, Z12
+	VPDPBUSD.BCST       208(R9), Z9, Z12
+	VMOVDQU32           eights16_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VMOVDQU32           eights18_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z3, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       212(R9), Z9, Z12
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z11, Z9, Z9
 	VMOVDQU32           eights22_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z3, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPDPBUSD.BCST       216(R9), Z7, Z9
-	VMOVDQU32           eights24_2<>+0(SB), Z7
-	VPMULTISHIFTQB      Z13, Z7, Z7
-	VMOVDQU32           eights26_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z3, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z7
-	VPERMB              Z1, Z7, Z7
-	VPDPBUSD.BCST       220(R9), Z7, Z9
+	VPTERNLOGD          $0xe2, Z11, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       216(R9), Z9, Z12
+	VMOVDQU32           eights24_2<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VMOVDQU32           eights26_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z3, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z9
+	VPERMB              Z1, Z9, Z9
+	VPDPBUSD.BCST       220(R9), Z9, Z12
 	VPSLLD              $0x10, Z4, Z3
 	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z9, Z9
-	VPADDD              Z9, Z12, Z12
+	VPMULLD             Z3, Z12, Z12
+	VPADDD              Z12, Z15, Z15
 	VPSHUFB             dealLow0<>+0(SB), Z10, Z3
 	VPSHUFB             dealHigh0<>+0(SB), Z6, Z7
 	VPORD               Z7, Z3, Z3
@@ -16370,114 +24471,114 @@ chunk:
 	VMOVDQU64           Z6, Z6
 	VMOVUPS             evenSigns0<>+0(SB), Z9
 	VPERMI2B            evenSigns1<>+0(SB), Z9, Z6
+	VPMOVB2M            Z3, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z9
+	VPTESTMB            Z9, Z7, K5
 	VMOVDQU64           Z3, Z9
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z10
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z10, Z9
 	VMOVDQU64           Z3, Z10
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z11
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z11, Z10
-	VMOVDQU64           Z3, Z11
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z13
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z13, Z11
-	VMOVDQU64           Z3, Z13
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z14
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z14, Z13
-	VPMOVB2M            Z3, K4
 	VMOVDQU8            Z10, K4, Z9
-	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z3, Z10
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z11
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z11, Z10
+	VMOVDQU64           Z3, Z11
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z12
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU8            Z10, K5, Z9
+	VPMOVB2M            Z3, K4
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z10
-	VPTESTMB            Z10, Z7, K4
-	VMOVDQU8            Z11, K4, Z9
+	VPTESTMB            Z10, Z7, K5
+	VMOVDQU64           Z3, Z7
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z10
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z10, Z7
 	VMOVDQU64           Z3, Z10
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z11
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z11, Z10
-	VMOVDQU64           Z3, Z11
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z13
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z13, Z11
-	VMOVDQU64           Z3, Z13
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z14
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z14, Z13
-	VMOVDQU64           Z3, Z14
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z15
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z15, Z14
-	VPMOVB2M            Z3, K4
-	VMOVDQU8            Z11, K4, Z10
-	VMOVDQU8            Z14, K4, Z13
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z3
-	VPTESTMB            Z3, Z7, K4
-	VMOVDQU8            Z13, K4, Z10
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z11
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z7
+	VMOVDQU64           Z3, Z10
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z11
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z11, Z10
+	VMOVDQU64           Z3, Z3
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z11
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z11, Z3
+	VMOVDQU8            Z3, K4, Z10
+	VMOVDQU8            Z10, K5, Z7
 	VMOVDQU32           eights0_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights62_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z6, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z3
+	VMOVDQU32           eights62_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPXORD              Z31, Z31, Z7
-	VPDPBUSD.BCST       224(R9), Z3, Z7
+	VPXORD              Z31, Z31, Z10
+	VPDPBUSD.BCST       224(R9), Z3, Z10
 	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
 	VMOVDQU32           eights2_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z6, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       228(R9), Z3, Z7
+	VPDPBUSD.BCST       228(R9), Z3, Z10
 	VMOVDQU32           eights8_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z9, Z3, Z3
 	VMOVDQU32           eights6_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z6, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       232(R9), Z3, Z7
+	VPDPBUSD.BCST       232(R9), Z3, Z10
 	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
 	VMOVDQU32           eights10_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z6, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       236(R9), Z3, Z7
+	VPDPBUSD.BCST       236(R9), Z3, Z10
 	VPSLLD              $0x08, Z4, Z3
 	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z7, Z7
-	VPADDD              Z7, Z12, Z12
+	VPMULLD             Z3, Z10, Z10
+	VPADDD              Z10, Z15, Z15
 	VMOVDQU32           eights16_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights14_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z6, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z3
+	VMOVDQU32           eights14_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z6, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPXORD              Z31, Z31, Z7
-	VPDPBUSD.BCST       240(R9), Z3, Z7
+	VPXORD              Z31, Z31, Z10
+	VPDPBUSD.BCST       240(R9), Z3, Z10
 	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
 	VMOVDQU32           eights18_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z6, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       244(R9), Z3, Z7
+	VPDPBUSD.BCST       244(R9), Z3, Z10
 	VMOVDQU32           eights24_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z9, Z3, Z3
 	VMOVDQU32           eights22_1<>+0(SB), Z9
 	VPMULTISHIFTQB      Z6, Z9, Z9
 	VPTERNLOGD          $0xe2, Z9, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       248(R9), Z3, Z7
+	VPDPBUSD.BCST       248(R9), Z3, Z10
 	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights26_1<>+0(SB), Z9
-	VPMULTISHIFTQB      Z6, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VMOVDQU32           eights26_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z3
 	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       252(R9), Z3, Z7
+	VPDPBUSD.BCST       252(R9), Z3, Z10
 	VPSRAD              $0x18, Z4, Z3
-	VPMULLD             Z3, Z7, Z7
-	VPADDD              Z7, Z12, Z12
-	VPSUBD              Z8, Z12, Z12
-	VCVTDQ2PS           Z12, Z12
+	VPMULLD             Z3, Z10, Z10
+	VPADDD              Z10, Z15, Z15
+	VPSUBD              Z8, Z15, Z15
+	VCVTDQ2PS           Z15, Z15
 	VMULPS.BCST         304(R9), Z5, Z3
-	VMULPS              Z3, Z12, Z12
-	VADDPS              Z12, Z2, Z2
+	VMULPS              Z3, Z15, Z15
+	VADDPS              Z15, Z2, Z2
 	ADDQ                $0x000004a0, R11
 	ADDQ                $0x0000004a, AX
 	ADDQ                $0x0000004a, SI
@@ -16553,16 +24654,6 @@ GLOBL dealHigh1<>(SB), RODATA|NOPTR, $64
 DATA bits1_7_0<>+0(SB)/8, $0x0204081020408000
 GLOBL bits1_7_0<>(SB), RODATA|NOPTR, $8
 
-DATA iq2xs_0_0<>+0(SB)/8, $0x1614110a08050200
-DATA iq2xs_0_0<>+8(SB)/8, $0x4644412825222019
-DATA iq2xs_0_0<>+16(SB)/8, $0x8064615855525049
-DATA iq2xs_0_0<>+24(SB)/8, $0x01a0999491888582
-DATA iq2xs_0_0<>+32(SB)/8, $0x1a18151210090604
-DATA iq2xs_0_0<>+40(SB)/8, $0x5451484542402421
-DATA iq2xs_0_0<>+48(SB)/8, $0x0502009084816860
-DATA iq2xs_0_0<>+56(SB)/8, $0x5550444120141108
-GLOBL iq2xs_0_0<>(SB), RODATA|NOPTR, $64
-
 DATA iq2xs_0_1<>+0(SB)/8, $0x1210090604018a80
 DATA iq2xs_0_1<>+8(SB)/8, $0x4845424024211815
 DATA iq2xs_0_1<>+16(SB)/8, $0x0090848160565451
@@ -16573,15 +24664,15 @@ DATA iq2xs_0_1<>+48(SB)/8, $0x8058504441252014
 DATA iq2xs_0_1<>+56(SB)/8, $0x898140100401aaa0
 GLOBL iq2xs_0_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_0_2<>+0(SB)/8, $0x060401a096282000
-DATA iq2xs_0_2<>+8(SB)/8, $0x4024211815121009
-DATA iq2xs_0_2<>+16(SB)/8, $0x816a605451484542
-DATA iq2xs_0_2<>+24(SB)/8, $0x1411080502009084
-DATA iq2xs_0_2<>+32(SB)/8, $0x0196948050444120
-DATA iq2xs_0_2<>+40(SB)/8, $0x0502006040100604
-DATA iq2xs_0_2<>+48(SB)/8, $0x5049444120141108
-DATA iq2xs_0_2<>+56(SB)/8, $0x1400401004018064
-GLOBL iq2xs_0_2<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_0_0<>+0(SB)/8, $0x1614110a08050200
+DATA iq2xs_0_0<>+8(SB)/8, $0x4644412825222019
+DATA iq2xs_0_0<>+16(SB)/8, $0x8064615855525049
+DATA iq2xs_0_0<>+24(SB)/8, $0x01a0999491888582
+DATA iq2xs_0_0<>+32(SB)/8, $0x1a18151210090604
+DATA iq2xs_0_0<>+40(SB)/8, $0x5451484542402421
+DATA iq2xs_0_0<>+48(SB)/8, $0x0502009084816860
+DATA iq2xs_0_0<>+56(SB)/8, $0x5550444120141108
+GLOBL iq2xs_0_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_0_3<>+0(SB)/8, $0x8654401210040149
 DATA iq2xs_0_3<>+8(SB)/8, $0x050200a951660500
@@ -16593,15 +24684,15 @@ DATA iq2xs_0_3<>+48(SB)/8, $0x68a28855200a0800
 DATA iq2xs_0_3<>+56(SB)/8, $0x04018a8882200890
 GLOBL iq2xs_0_3<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_0_4<>+0(SB)/8, $0x2421181512100906
-DATA iq2xs_0_4<>+8(SB)/8, $0x6054514a48454240
-DATA iq2xs_0_4<>+16(SB)/8, $0x0805020090848165
-DATA iq2xs_0_4<>+24(SB)/8, $0x8580504441201411
-DATA iq2xs_0_4<>+32(SB)/8, $0x00402912100401a2
-DATA iq2xs_0_4<>+40(SB)/8, $0x4120191411080502
-DATA iq2xs_0_4<>+48(SB)/8, $0x2410040194805044
-DATA iq2xs_0_4<>+56(SB)/8, $0x040150440a009a40
-GLOBL iq2xs_0_4<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_0_2<>+0(SB)/8, $0x060401a096282000
+DATA iq2xs_0_2<>+8(SB)/8, $0x4024211815121009
+DATA iq2xs_0_2<>+16(SB)/8, $0x816a605451484542
+DATA iq2xs_0_2<>+24(SB)/8, $0x1411080502009084
+DATA iq2xs_0_2<>+32(SB)/8, $0x0196948050444120
+DATA iq2xs_0_2<>+40(SB)/8, $0x0502006040100604
+DATA iq2xs_0_2<>+48(SB)/8, $0x5049444120141108
+DATA iq2xs_0_2<>+56(SB)/8, $0x1400401004018064
+GLOBL iq2xs_0_2<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_0_5<>+0(SB)/8, $0x4411006254454010
 DATA iq2xs_0_5<>+8(SB)/8, $0x1108050200046950
@@ -16613,15 +24704,15 @@ DATA iq2xs_0_5<>+48(SB)/8, $0x8542401a99504114
 DATA iq2xs_0_5<>+56(SB)/8, $0xa986625440100401
 GLOBL iq2xs_0_5<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_0_6<>+0(SB)/8, $0x40101600924a2400
-DATA iq2xs_0_6<>+8(SB)/8, $0x625406256a01a445
-DATA iq2xs_0_6<>+16(SB)/8, $0x2a20141108050200
-DATA iq2xs_0_6<>+24(SB)/8, $0x01aaa88280504441
-DATA iq2xs_0_6<>+32(SB)/8, $0x2000595140100604
-DATA iq2xs_0_6<>+40(SB)/8, $0x12100401a8a08280
-DATA iq2xs_0_6<>+48(SB)/8, $0x18a5440089604015
-DATA iq2xs_0_6<>+56(SB)/8, $0xa882805a2508006a
-GLOBL iq2xs_0_6<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_0_4<>+0(SB)/8, $0x2421181512100906
+DATA iq2xs_0_4<>+8(SB)/8, $0x6054514a48454240
+DATA iq2xs_0_4<>+16(SB)/8, $0x0805020090848165
+DATA iq2xs_0_4<>+24(SB)/8, $0x8580504441201411
+DATA iq2xs_0_4<>+32(SB)/8, $0x00402912100401a2
+DATA iq2xs_0_4<>+40(SB)/8, $0x4120191411080502
+DATA iq2xs_0_4<>+48(SB)/8, $0x2410040194805044
+DATA iq2xs_0_4<>+56(SB)/8, $0x040150440a009a40
+GLOBL iq2xs_0_4<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_0_7<>+0(SB)/8, $0x0401a89688802206
 DATA iq2xs_0_7<>+8(SB)/8, $0x5664220084564010
@@ -16633,15 +24724,15 @@ DATA iq2xs_0_7<>+48(SB)/8, $0xa02822200a986595
 DATA iq2xs_0_7<>+56(SB)/8, $0xaa912a28868404a8
 GLOBL iq2xs_0_7<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_1_0<>+0(SB)/8, $0x0000000000000000
-DATA iq2xs_1_0<>+8(SB)/8, $0x0000000000000000
-DATA iq2xs_1_0<>+16(SB)/8, $0x0000000000000000
-DATA iq2xs_1_0<>+24(SB)/8, $0x0100000000000000
-DATA iq2xs_1_0<>+32(SB)/8, $0x0101010101010101
-DATA iq2xs_1_0<>+40(SB)/8, $0x0101010101010101
-DATA iq2xs_1_0<>+48(SB)/8, $0x0202020101010101
-DATA iq2xs_1_0<>+56(SB)/8, $0x0202020202020202
-GLOBL iq2xs_1_0<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_0_6<>+0(SB)/8, $0x40101600924a2400
+DATA iq2xs_0_6<>+8(SB)/8, $0x625406256a01a445
+DATA iq2xs_0_6<>+16(SB)/8, $0x2a20141108050200
+DATA iq2xs_0_6<>+24(SB)/8, $0x01aaa88280504441
+DATA iq2xs_0_6<>+32(SB)/8, $0x2000595140100604
+DATA iq2xs_0_6<>+40(SB)/8, $0x12100401a8a08280
+DATA iq2xs_0_6<>+48(SB)/8, $0x18a5440089604015
+DATA iq2xs_0_6<>+56(SB)/8, $0xa882805a2508006a
+GLOBL iq2xs_0_6<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_1_1<>+0(SB)/8, $0x0404040404040202
 DATA iq2xs_1_1<>+8(SB)/8, $0x0404040404040404
@@ -16653,15 +24744,15 @@ DATA iq2xs_1_1<>+48(SB)/8, $0x0808080808080808
 DATA iq2xs_1_1<>+56(SB)/8, $0x0909090909090808
 GLOBL iq2xs_1_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_1_2<>+0(SB)/8, $0x1010100a0a0a0a0a
-DATA iq2xs_1_2<>+8(SB)/8, $0x1010101010101010
-DATA iq2xs_1_2<>+16(SB)/8, $0x1010101010101010
-DATA iq2xs_1_2<>+24(SB)/8, $0x1111111111111010
-DATA iq2xs_1_2<>+32(SB)/8, $0x1211111111111111
-DATA iq2xs_1_2<>+40(SB)/8, $0x1414141212121212
-DATA iq2xs_1_2<>+48(SB)/8, $0x1414141414141414
-DATA iq2xs_1_2<>+56(SB)/8, $0x1616151515151414
-GLOBL iq2xs_1_2<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_1_0<>+0(SB)/8, $0x0000000000000000
+DATA iq2xs_1_0<>+8(SB)/8, $0x0000000000000000
+DATA iq2xs_1_0<>+16(SB)/8, $0x0000000000000000
+DATA iq2xs_1_0<>+24(SB)/8, $0x0100000000000000
+DATA iq2xs_1_0<>+32(SB)/8, $0x0101010101010101
+DATA iq2xs_1_0<>+40(SB)/8, $0x0101010101010101
+DATA iq2xs_1_0<>+48(SB)/8, $0x0202020101010101
+DATA iq2xs_1_0<>+56(SB)/8, $0x0202020202020202
+GLOBL iq2xs_1_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_1_3<>+0(SB)/8, $0x1818181818181816
 DATA iq2xs_1_3<>+8(SB)/8, $0x2020201a1a191919
@@ -16673,15 +24764,15 @@ DATA iq2xs_1_3<>+48(SB)/8, $0x2928282828282828
 DATA iq2xs_1_3<>+56(SB)/8, $0x40402a2a2a2a2a29
 GLOBL iq2xs_1_3<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_1_4<>+0(SB)/8, $0x4040404040404040
-DATA iq2xs_1_4<>+8(SB)/8, $0x4040404040404040
-DATA iq2xs_1_4<>+16(SB)/8, $0x4141414140404040
-DATA iq2xs_1_4<>+24(SB)/8, $0x4141414141414141
-DATA iq2xs_1_4<>+32(SB)/8, $0x4442424242424241
-DATA iq2xs_1_4<>+40(SB)/8, $0x4444444444444444
-DATA iq2xs_1_4<>+48(SB)/8, $0x4545454544444444
-DATA iq2xs_1_4<>+56(SB)/8, $0x4848464646464545
-GLOBL iq2xs_1_4<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_1_2<>+0(SB)/8, $0x1010100a0a0a0a0a
+DATA iq2xs_1_2<>+8(SB)/8, $0x1010101010101010
+DATA iq2xs_1_2<>+16(SB)/8, $0x1010101010101010
+DATA iq2xs_1_2<>+24(SB)/8, $0x1111111111111010
+DATA iq2xs_1_2<>+32(SB)/8, $0x1211111111111111
+DATA iq2xs_1_2<>+40(SB)/8, $0x1414141212121212
+DATA iq2xs_1_2<>+48(SB)/8, $0x1414141414141414
+DATA iq2xs_1_2<>+56(SB)/8, $0x1616151515151414
+GLOBL iq2xs_1_2<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_1_5<>+0(SB)/8, $0x4949494848484848
 DATA iq2xs_1_5<>+8(SB)/8, $0x50505050504a4949
@@ -16693,15 +24784,15 @@ DATA iq2xs_1_5<>+48(SB)/8, $0x5a59595958585858
 DATA iq2xs_1_5<>+56(SB)/8, $0x6060606060606060
 GLOBL iq2xs_1_5<>(SB), RODATA|NOPTR, $64
 
-DATA iq2xs_1_6<>+0(SB)/8, $0x6565646462626261
-DATA iq2xs_1_6<>+8(SB)/8, $0x6a6a6a6968686565
-DATA iq2xs_1_6<>+16(SB)/8, $0x8080808080808080
-DATA iq2xs_1_6<>+24(SB)/8, $0x8180808080808080
-DATA iq2xs_1_6<>+32(SB)/8, $0x8282818181818181
-DATA iq2xs_1_6<>+40(SB)/8, $0x8484848482828282
-DATA iq2xs_1_6<>+48(SB)/8, $0x8685858584848484
-DATA iq2xs_1_6<>+56(SB)/8, $0x8888888888888886
-GLOBL iq2xs_1_6<>(SB), RODATA|NOPTR, $64
+DATA iq2xs_1_4<>+0(SB)/8, $0x4040404040404040
+DATA iq2xs_1_4<>+8(SB)/8, $0x4040404040404040
+DATA iq2xs_1_4<>+16(SB)/8, $0x4141414140404040
+DATA iq2xs_1_4<>+24(SB)/8, $0x4141414141414141
+DATA iq2xs_1_4<>+32(SB)/8, $0x4442424242424241
+DATA iq2xs_1_4<>+40(SB)/8, $0x4444444444444444
+DATA iq2xs_1_4<>+48(SB)/8, $0x4545454544444444
+DATA iq2xs_1_4<>+56(SB)/8, $0x4848464646464545
+GLOBL iq2xs_1_4<>(SB), RODATA|NOPTR, $64
 
 DATA iq2xs_1_7<>+0(SB)/8, $0x90908a8a8a8a8a89
 DATA iq2xs_1_7<>+8(SB)/8, $0x9291919190909090
@@ -16712,6 +24803,16 @@ DATA iq2xs_1_7<>+40(SB)/8, $0xa4a2a2a2a2a2a2a1
 DATA iq2xs_1_7<>+48(SB)/8, $0xa8a8a8a8a8a6a6a4
 DATA iq2xs_1_7<>+56(SB)/8, $0xaaaaaaaaa9a9a9a8
 GLOBL iq2xs_1_7<>(SB), RODATA|NOPTR, $64
+
+DATA iq2xs_1_6<>+0(SB)/8, $0x6565646462626261
+DATA iq2xs_1_6<>+8(SB)/8, $0x6a6a6a6968686565
+DATA iq2xs_1_6<>+16(SB)/8, $0x8080808080808080
+DATA iq2xs_1_6<>+24(SB)/8, $0x8180808080808080
+DATA iq2xs_1_6<>+32(SB)/8, $0x8282818181818181
+DATA iq2xs_1_6<>+40(SB)/8, $0x8484848482828282
+DATA iq2xs_1_6<>+48(SB)/8, $0x8685858584848484
+DATA iq2xs_1_6<>+56(SB)/8, $0x8888888888888886
+GLOBL iq2xs_1_6<>(SB), RODATA|NOPTR, $64
 
 // func fillIQ2XSAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
@@ -16913,100 +25014,100 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z2, Z2
 	VMOVUPS             evenSigns0<>+0(SB), Z7
 	VPERMI2B            evenSigns1<>+0(SB), Z7, Z2
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPTESTMB            Z7, Z4, K5
 	VMOVDQU64           Z5, Z7
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z8
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z8, Z7
 	VMOVDQU64           Z5, Z8
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z9
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z10
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z11
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z11, Z10
-	VPMOVB2M            Z5, K4
 	VMOVDQU8            Z8, K4, Z7
-	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z10
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU8            Z8, K5, Z7
+	VPMOVB2M            Z5, K4
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z8
-	VPTESTMB            Z8, Z4, K4
-	VMOVDQU8            Z9, K4, Z7
+	VPTESTMB            Z8, Z4, K5
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z8
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z8, Z4
 	VMOVDQU64           Z5, Z8
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z11
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64           Z5, Z11
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z12
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z12, Z11
-	VPMOVB2M            Z5, K4
-	VMOVDQU8            Z9, K4, Z8
-	VMOVDQU8            Z11, K4, Z10
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z5
-	VPTESTMB            Z5, Z4, K4
-	VMOVDQU8            Z10, K4, Z8
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights62_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, (AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights2_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 64(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights6_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 128(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights10_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 192(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights14_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 256(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights18_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 320(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights22_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 384(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights26_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 448(AX)
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K4, Z4
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K4, Z8
+	VMOVDQU8            Z8, K5, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights62_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, (AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights2_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 64(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights6_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 128(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights10_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 192(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights14_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 256(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights18_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 320(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights22_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 384(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights26_1<>+0(SB), Z4
+	VPMULTISHIFTQB      Z2, Z4, Z4
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 448(AX)
 	VPSHUFB             dealLow0<>+0(SB), Z6, Z2
 	VPSHUFB             dealHigh0<>+0(SB), Z3, Z4
 	VPORD               Z4, Z2, Z2
@@ -17017,95 +25118,95 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z3, Z3
 	VMOVUPS             evenSigns0<>+0(SB), Z5
 	VPERMI2B            evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M            Z2, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z4, K5
 	VMOVDQU64           Z2, Z5
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z6
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64           Z2, Z6
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z7
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z8
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z9
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z9, Z8
-	VPMOVB2M            Z2, K4
 	VMOVDQU8            Z6, K4, Z5
-	VMOVDQU8            Z8, K4, Z7
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z8
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K4, Z6
+	VMOVDQU8            Z6, K5, Z5
+	VPMOVB2M            Z2, K4
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z6
-	VPTESTMB            Z6, Z4, K4
-	VMOVDQU8            Z7, K4, Z5
+	VPTESTMB            Z6, Z4, K5
+	VMOVDQU64           Z2, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z6
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z6, Z4
 	VMOVDQU64           Z2, Z6
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z7
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z8
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
-	VMOVDQU64           Z2, Z9
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z10, Z9
-	VPMOVB2M            Z2, K4
-	VMOVDQU8            Z7, K4, Z6
-	VMOVDQU8            Z9, K4, Z8
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z2
-	VPTESTMB            Z2, Z4, K4
-	VMOVDQU8            Z8, K4, Z6
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K4, Z4
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z2
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z7, Z2
+	VMOVDQU8            Z2, K4, Z6
+	VMOVDQU8            Z6, K5, Z4
 	VMOVDQU32           eights0_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights62_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights62_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 512(AX)
 	VMOVDQU32           eights0_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights2_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights2_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 576(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights6_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights6_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 640(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights10_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights10_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 704(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights14_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights14_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 768(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights18_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights18_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 832(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights22_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights22_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 896(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
 	VMOVDQU32           eights26_1<>+0(SB), Z4
 	VPMULTISHIFTQB      Z3, Z4, Z4
 	VPTERNLOGD          $0xe2, Z4, Z0, Z2
@@ -17145,100 +25246,100 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z2, Z2
 	VMOVUPS             evenSigns0<>+0(SB), Z7
 	VPERMI2B            evenSigns1<>+0(SB), Z7, Z2
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPTESTMB            Z7, Z4, K5
 	VMOVDQU64           Z5, Z7
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z8
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z8, Z7
 	VMOVDQU64           Z5, Z8
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z9
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z10
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z11
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z11, Z10
-	VPMOVB2M            Z5, K4
 	VMOVDQU8            Z8, K4, Z7
-	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z10
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU8            Z8, K5, Z7
+	VPMOVB2M            Z5, K4
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z8
-	VPTESTMB            Z8, Z4, K4
-	VMOVDQU8            Z9, K4, Z7
+	VPTESTMB            Z8, Z4, K5
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z8
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z8, Z4
 	VMOVDQU64           Z5, Z8
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z11
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64           Z5, Z11
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z12
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z12, Z11
-	VPMOVB2M            Z5, K4
-	VMOVDQU8            Z9, K4, Z8
-	VMOVDQU8            Z11, K4, Z10
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z5
-	VPTESTMB            Z5, Z4, K4
-	VMOVDQU8            Z10, K4, Z8
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights62_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1024(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights2_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1088(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights6_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1152(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights10_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1216(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights14_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1280(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights18_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1344(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights22_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1408(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights26_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 1472(AX)
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K4, Z4
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K4, Z8
+	VMOVDQU8            Z8, K5, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights62_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1024(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights2_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1088(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights6_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1152(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights10_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1216(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights14_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1280(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights18_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1344(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights22_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1408(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights26_1<>+0(SB), Z4
+	VPMULTISHIFTQB      Z2, Z4, Z4
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 1472(AX)
 	VPSHUFB             dealLow0<>+0(SB), Z6, Z2
 	VPSHUFB             dealHigh0<>+0(SB), Z3, Z4
 	VPORD               Z4, Z2, Z2
@@ -17249,95 +25350,95 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z3, Z3
 	VMOVUPS             evenSigns0<>+0(SB), Z5
 	VPERMI2B            evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M            Z2, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z4, K5
 	VMOVDQU64           Z2, Z5
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z6
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64           Z2, Z6
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z7
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z8
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z9
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z9, Z8
-	VPMOVB2M            Z2, K4
 	VMOVDQU8            Z6, K4, Z5
-	VMOVDQU8            Z8, K4, Z7
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z8
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K4, Z6
+	VMOVDQU8            Z6, K5, Z5
+	VPMOVB2M            Z2, K4
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z6
-	VPTESTMB            Z6, Z4, K4
-	VMOVDQU8            Z7, K4, Z5
+	VPTESTMB            Z6, Z4, K5
+	VMOVDQU64           Z2, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z6
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z6, Z4
 	VMOVDQU64           Z2, Z6
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z7
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z8
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
-	VMOVDQU64           Z2, Z9
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z10, Z9
-	VPMOVB2M            Z2, K4
-	VMOVDQU8            Z7, K4, Z6
-	VMOVDQU8            Z9, K4, Z8
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z2
-	VPTESTMB            Z2, Z4, K4
-	VMOVDQU8            Z8, K4, Z6
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K4, Z4
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z2
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z7, Z2
+	VMOVDQU8            Z2, K4, Z6
+	VMOVDQU8            Z6, K5, Z4
 	VMOVDQU32           eights0_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights62_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights62_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1536(AX)
 	VMOVDQU32           eights0_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights2_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights2_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1600(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights6_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights6_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1664(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights10_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights10_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1728(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights14_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights14_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1792(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights18_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights18_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1856(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights22_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights22_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 1920(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
 	VMOVDQU32           eights26_1<>+0(SB), Z4
 	VPMULTISHIFTQB      Z3, Z4, Z4
 	VPTERNLOGD          $0xe2, Z4, Z0, Z2
@@ -17377,100 +25478,100 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z2, Z2
 	VMOVUPS             evenSigns0<>+0(SB), Z7
 	VPERMI2B            evenSigns1<>+0(SB), Z7, Z2
+	VPMOVB2M            Z5, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPTESTMB            Z7, Z4, K5
 	VMOVDQU64           Z5, Z7
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z8
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z8, Z7
 	VMOVDQU64           Z5, Z8
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z9
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z10
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z11
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z11, Z10
-	VPMOVB2M            Z5, K4
 	VMOVDQU8            Z8, K4, Z7
-	VMOVDQU8            Z10, K4, Z9
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z10
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K4, Z8
+	VMOVDQU8            Z8, K5, Z7
+	VPMOVB2M            Z5, K4
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z8
-	VPTESTMB            Z8, Z4, K4
-	VMOVDQU8            Z9, K4, Z7
+	VPTESTMB            Z8, Z4, K5
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z8
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z8, Z4
 	VMOVDQU64           Z5, Z8
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z11
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64           Z5, Z11
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z12
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z12, Z11
-	VPMOVB2M            Z5, K4
-	VMOVDQU8            Z9, K4, Z8
-	VMOVDQU8            Z11, K4, Z10
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z5
-	VPTESTMB            Z5, Z4, K4
-	VMOVDQU8            Z10, K4, Z8
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights62_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2048(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights2_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2112(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights6_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2176(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights10_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2240(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights14_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2304(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights18_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2368(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights22_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2432(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights26_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 2496(AX)
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K4, Z4
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K4, Z8
+	VMOVDQU8            Z8, K5, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights62_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2048(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights2_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2112(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights6_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2176(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights10_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2240(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights14_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2304(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights18_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2368(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights22_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2432(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights26_1<>+0(SB), Z4
+	VPMULTISHIFTQB      Z2, Z4, Z4
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 2496(AX)
 	VPSHUFB             dealLow0<>+0(SB), Z6, Z2
 	VPSHUFB             dealHigh0<>+0(SB), Z3, Z4
 	VPORD               Z4, Z2, Z2
@@ -17481,95 +25582,95 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z3, Z3
 	VMOVUPS             evenSigns0<>+0(SB), Z5
 	VPERMI2B            evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M            Z2, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z5
+	VPTESTMB            Z5, Z4, K5
 	VMOVDQU64           Z2, Z5
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z6
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64           Z2, Z6
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z7
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z8
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z9
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z9, Z8
-	VPMOVB2M            Z2, K4
 	VMOVDQU8            Z6, K4, Z5
-	VMOVDQU8            Z8, K4, Z7
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z8
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K4, Z6
+	VMOVDQU8            Z6, K5, Z5
+	VPMOVB2M            Z2, K4
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z6
-	VPTESTMB            Z6, Z4, K4
-	VMOVDQU8            Z7, K4, Z5
+	VPTESTMB            Z6, Z4, K5
+	VMOVDQU64           Z2, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z6
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z6, Z4
 	VMOVDQU64           Z2, Z6
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z7
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z8
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
-	VMOVDQU64           Z2, Z9
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z10, Z9
-	VPMOVB2M            Z2, K4
-	VMOVDQU8            Z7, K4, Z6
-	VMOVDQU8            Z9, K4, Z8
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z2
-	VPTESTMB            Z2, Z4, K4
-	VMOVDQU8            Z8, K4, Z6
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K4, Z4
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z2
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z7, Z2
+	VMOVDQU8            Z2, K4, Z6
+	VMOVDQU8            Z6, K5, Z4
 	VMOVDQU32           eights0_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights62_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights62_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2560(AX)
 	VMOVDQU32           eights0_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights2_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights2_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2624(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights6_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights6_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2688(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights10_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights10_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2752(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights14_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights14_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2816(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights18_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights18_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2880(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights22_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights22_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 2944(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
 	VMOVDQU32           eights26_1<>+0(SB), Z4
 	VPMULTISHIFTQB      Z3, Z4, Z4
 	VPTERNLOGD          $0xe2, Z4, Z0, Z2
@@ -17609,100 +25710,100 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z2, Z2
 	VMOVUPS             evenSigns0<>+0(SB), Z7
 	VPERMI2B            evenSigns1<>+0(SB), Z7, Z2
+	VPMOVB2M            Z5, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z7
+	VPTESTMB            Z7, Z4, K2
 	VMOVDQU64           Z5, Z7
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z8
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z8, Z7
 	VMOVDQU64           Z5, Z8
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z9
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z10
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z11
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z11, Z10
-	VPMOVB2M            Z5, K1
 	VMOVDQU8            Z8, K1, Z7
-	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z9
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z10
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z8
+	VMOVDQU8            Z8, K2, Z7
+	VPMOVB2M            Z5, K1
 	MOVL                $0x01010101, CX
 	VPBROADCASTD        CX, Z8
-	VPTESTMB            Z8, Z4, K1
-	VMOVDQU8            Z9, K1, Z7
+	VPTESTMB            Z8, Z4, K2
+	VMOVDQU64           Z5, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z8
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z8, Z4
 	VMOVDQU64           Z5, Z8
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z9, Z8
-	VMOVDQU64           Z5, Z9
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z10, Z9
-	VMOVDQU64           Z5, Z10
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z11
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64           Z5, Z11
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z12
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z12, Z11
-	VPMOVB2M            Z5, K1
-	VMOVDQU8            Z9, K1, Z8
-	VMOVDQU8            Z11, K1, Z10
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z5
-	VPTESTMB            Z5, Z4, K1
-	VMOVDQU8            Z10, K1, Z8
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights62_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3072(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights2_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3136(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights6_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3200(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights10_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3264(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights14_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3328(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights18_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3392(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z7, Z4, Z4
-	VMOVDQU32           eights22_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3456(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z4
-	VPMULTISHIFTQB      Z8, Z4, Z4
-	VMOVDQU32           eights26_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z2, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z4
-	VPERMB              Z1, Z4, Z4
-	VMOVUPS             Z4, 3520(AX)
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K1, Z4
+	VMOVDQU64           Z5, Z8
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
+	VMOVDQU64           Z5, Z5
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z9
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K1, Z8
+	VMOVDQU8            Z8, K2, Z4
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights62_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3072(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights2_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3136(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights6_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3200(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights10_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3264(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights14_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3328(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights18_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z2, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3392(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z7, Z5, Z5
+	VMOVDQU32           eights22_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z2, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3456(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VMOVDQU32           eights26_1<>+0(SB), Z4
+	VPMULTISHIFTQB      Z2, Z4, Z4
+	VPTERNLOGD          $0xe2, Z4, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3520(AX)
 	VPSHUFB             dealLow0<>+0(SB), Z6, Z2
 	VPSHUFB             dealHigh0<>+0(SB), Z3, Z4
 	VPORD               Z4, Z2, Z2
@@ -17713,95 +25814,95 @@ TEXT ·fillIQ2XSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64           Z3, Z3
 	VMOVUPS             evenSigns0<>+0(SB), Z5
 	VPERMI2B            evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M            Z2, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z4, K2
 	VMOVDQU64           Z2, Z5
 	VMOVUPS             iq2xs_0_0<>+0(SB), Z6
 	VPERMI2B            iq2xs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64           Z2, Z6
 	VMOVUPS             iq2xs_0_2<>+0(SB), Z7
 	VPERMI2B            iq2xs_0_3<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_0_4<>+0(SB), Z8
-	VPERMI2B            iq2xs_0_5<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_0_6<>+0(SB), Z9
-	VPERMI2B            iq2xs_0_7<>+0(SB), Z9, Z8
-	VPMOVB2M            Z2, K1
 	VMOVDQU8            Z6, K1, Z5
-	VMOVDQU8            Z8, K1, Z7
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_0_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_0_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z7
+	VMOVUPS             iq2xs_0_6<>+0(SB), Z8
+	VPERMI2B            iq2xs_0_7<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU8            Z6, K2, Z5
+	VPMOVB2M            Z2, K1
 	MOVL                $0x01010101, CX
 	VPBROADCASTD        CX, Z6
-	VPTESTMB            Z6, Z4, K1
-	VMOVDQU8            Z7, K1, Z5
+	VPTESTMB            Z6, Z4, K2
+	VMOVDQU64           Z2, Z4
+	VMOVUPS             iq2xs_1_0<>+0(SB), Z6
+	VPERMI2B            iq2xs_1_1<>+0(SB), Z6, Z4
 	VMOVDQU64           Z2, Z6
-	VMOVUPS             iq2xs_1_0<>+0(SB), Z7
-	VPERMI2B            iq2xs_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64           Z2, Z7
-	VMOVUPS             iq2xs_1_2<>+0(SB), Z8
-	VPERMI2B            iq2xs_1_3<>+0(SB), Z8, Z7
-	VMOVDQU64           Z2, Z8
-	VMOVUPS             iq2xs_1_4<>+0(SB), Z9
-	VPERMI2B            iq2xs_1_5<>+0(SB), Z9, Z8
-	VMOVDQU64           Z2, Z9
-	VMOVUPS             iq2xs_1_6<>+0(SB), Z10
-	VPERMI2B            iq2xs_1_7<>+0(SB), Z10, Z9
-	VPMOVB2M            Z2, K1
-	VMOVDQU8            Z7, K1, Z6
-	VMOVDQU8            Z9, K1, Z8
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z2
-	VPTESTMB            Z2, Z4, K1
-	VMOVDQU8            Z8, K1, Z6
+	VMOVUPS             iq2xs_1_2<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K1, Z4
+	VMOVDQU64           Z2, Z6
+	VMOVUPS             iq2xs_1_4<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_5<>+0(SB), Z7, Z6
+	VMOVDQU64           Z2, Z2
+	VMOVUPS             iq2xs_1_6<>+0(SB), Z7
+	VPERMI2B            iq2xs_1_7<>+0(SB), Z7, Z2
+	VMOVDQU8            Z2, K1, Z6
+	VMOVDQU8            Z6, K2, Z4
 	VMOVDQU32           eights0_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights62_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights62_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3584(AX)
 	VMOVDQU32           eights0_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights2_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights2_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3648(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights6_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights6_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3712(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights10_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights10_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3776(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights14_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights14_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3840(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights18_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VMOVDQU32           eights18_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3904(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
 	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights22_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z3, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z2
+	VMOVDQU32           eights22_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z2
 	VPERMB              Z1, Z2, Z2
 	VMOVUPS             Z2, 3968(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
 	VMOVDQU32           eights26_1<>+0(SB), Z4
 	VPMULTISHIFTQB      Z3, Z4, Z4
 	VPTERNLOGD          $0xe2, Z4, Z0, Z2
@@ -18022,580 +26123,580 @@ chunk:
 	VMOVDQU32           eights0_2<>+0(SB), Z18
 	VPMULTISHIFTQB      Z5, Z18, Z18
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z18, Z20
+	VPMOVB2M            Z17, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z21
+	VPTESTMB            Z21, Z18, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z21
+	VPTESTMB            Z21, Z20, K6
 	VMOVDQU64           Z17, Z21
 	VMOVUPS             iq2s_0_0<>+0(SB), Z22
 	VPERMI2B            iq2s_0_1<>+0(SB), Z22, Z21
 	VMOVDQU64           Z17, Z22
 	VMOVUPS             iq2s_0_2<>+0(SB), Z23
 	VPERMI2B            iq2s_0_3<>+0(SB), Z23, Z22
-	VMOVDQU64           Z17, Z23
-	VMOVUPS             iq2s_0_4<>+0(SB), Z24
-	VPERMI2B            iq2s_0_5<>+0(SB), Z24, Z23
-	VMOVDQU64           Z17, Z24
-	VMOVUPS             iq2s_0_6<>+0(SB), Z25
-	VPERMI2B            iq2s_0_7<>+0(SB), Z25, Z24
-	VMOVDQU64           Z17, Z25
-	VMOVUPS             iq2s_0_8<>+0(SB), Z26
-	VPERMI2B            iq2s_0_9<>+0(SB), Z26, Z25
-	VMOVDQU64           Z17, Z26
-	VMOVUPS             iq2s_0_10<>+0(SB), Z27
-	VPERMI2B            iq2s_0_11<>+0(SB), Z27, Z26
-	VMOVDQU64           Z17, Z27
-	VMOVUPS             iq2s_0_12<>+0(SB), Z28
-	VPERMI2B            iq2s_0_13<>+0(SB), Z28, Z27
-	VMOVDQU64           Z17, Z28
-	VMOVUPS             iq2s_0_14<>+0(SB), Z29
-	VPERMI2B            iq2s_0_15<>+0(SB), Z29, Z28
-	VPMOVB2M            Z17, K4
 	VMOVDQU8            Z22, K4, Z21
-	VMOVDQU8            Z24, K4, Z23
-	VMOVDQU8            Z26, K4, Z25
-	VMOVDQU8            Z28, K4, Z27
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z22
-	VPTESTMB            Z22, Z18, K4
-	VMOVDQU8            Z23, K4, Z21
-	VMOVDQU8            Z27, K4, Z25
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z22
-	VPTESTMB            Z22, Z20, K4
-	VMOVDQU8            Z25, K4, Z21
 	VMOVDQU64           Z17, Z22
-	VMOVUPS             iq2s_1_0<>+0(SB), Z23
-	VPERMI2B            iq2s_1_1<>+0(SB), Z23, Z22
+	VMOVUPS             iq2s_0_4<>+0(SB), Z23
+	VPERMI2B            iq2s_0_5<>+0(SB), Z23, Z22
 	VMOVDQU64           Z17, Z23
-	VMOVUPS             iq2s_1_2<>+0(SB), Z24
-	VPERMI2B            iq2s_1_3<>+0(SB), Z24, Z23
-	VMOVDQU64           Z17, Z24
-	VMOVUPS             iq2s_1_4<>+0(SB), Z25
-	VPERMI2B            iq2s_1_5<>+0(SB), Z25, Z24
-	VMOVDQU64           Z17, Z25
-	VMOVUPS             iq2s_1_6<>+0(SB), Z26
-	VPERMI2B            iq2s_1_7<>+0(SB), Z26, Z25
-	VMOVDQU64           Z17, Z26
-	VMOVUPS             iq2s_1_8<>+0(SB), Z27
-	VPERMI2B            iq2s_1_9<>+0(SB), Z27, Z26
-	VMOVDQU64           Z17, Z27
-	VMOVUPS             iq2s_1_10<>+0(SB), Z28
-	VPERMI2B            iq2s_1_11<>+0(SB), Z28, Z27
-	VMOVDQU64           Z17, Z28
-	VMOVUPS             iq2s_1_12<>+0(SB), Z29
-	VPERMI2B            iq2s_1_13<>+0(SB), Z29, Z28
-	VMOVDQU64           Z17, Z29
-	VMOVUPS             iq2s_1_14<>+0(SB), Z30
-	VPERMI2B            iq2s_1_15<>+0(SB), Z30, Z29
-	VPMOVB2M            Z17, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z24
+	VPERMI2B            iq2s_0_7<>+0(SB), Z24, Z23
 	VMOVDQU8            Z23, K4, Z22
-	VMOVDQU8            Z25, K4, Z24
-	VMOVDQU8            Z27, K4, Z26
-	VMOVDQU8            Z29, K4, Z28
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU64           Z17, Z22
+	VMOVUPS             iq2s_0_8<>+0(SB), Z23
+	VPERMI2B            iq2s_0_9<>+0(SB), Z23, Z22
+	VMOVDQU64           Z17, Z23
+	VMOVUPS             iq2s_0_10<>+0(SB), Z24
+	VPERMI2B            iq2s_0_11<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU64           Z17, Z23
+	VMOVUPS             iq2s_0_12<>+0(SB), Z24
+	VPERMI2B            iq2s_0_13<>+0(SB), Z24, Z23
+	VMOVDQU64           Z17, Z24
+	VMOVUPS             iq2s_0_14<>+0(SB), Z25
+	VPERMI2B            iq2s_0_15<>+0(SB), Z25, Z24
+	VMOVDQU8            Z24, K4, Z23
+	VMOVDQU8            Z23, K5, Z22
+	VMOVDQU8            Z22, K6, Z21
+	VPMOVB2M            Z17, K4
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z17
-	VPTESTMB            Z17, Z18, K4
-	VMOVDQU8            Z24, K4, Z22
-	VMOVDQU8            Z28, K4, Z26
+	VPBROADCASTD        R12, Z22
+	VPTESTMB            Z22, Z18, K5
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z17
-	VPTESTMB            Z17, Z20, K4
-	VMOVDQU8            Z26, K4, Z22
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z20, K6
+	VMOVDQU64           Z17, Z18
+	VMOVUPS             iq2s_1_0<>+0(SB), Z20
+	VPERMI2B            iq2s_1_1<>+0(SB), Z20, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq2s_1_2<>+0(SB), Z22
+	VPERMI2B            iq2s_1_3<>+0(SB), Z22, Z20
+	VMOVDQU8            Z20, K4, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq2s_1_4<>+0(SB), Z22
+	VPERMI2B            iq2s_1_5<>+0(SB), Z22, Z20
+	VMOVDQU64           Z17, Z22
+	VMOVUPS             iq2s_1_6<>+0(SB), Z23
+	VPERMI2B            iq2s_1_7<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z20
+	VMOVDQU8            Z20, K5, Z18
+	VMOVDQU64           Z17, Z20
+	VMOVUPS             iq2s_1_8<>+0(SB), Z22
+	VPERMI2B            iq2s_1_9<>+0(SB), Z22, Z20
+	VMOVDQU64           Z17, Z22
+	VMOVUPS             iq2s_1_10<>+0(SB), Z23
+	VPERMI2B            iq2s_1_11<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z20
+	VMOVDQU64           Z17, Z22
+	VMOVUPS             iq2s_1_12<>+0(SB), Z23
+	VPERMI2B            iq2s_1_13<>+0(SB), Z23, Z22
+	VMOVDQU64           Z17, Z17
+	VMOVUPS             iq2s_1_14<>+0(SB), Z23
+	VPERMI2B            iq2s_1_15<>+0(SB), Z23, Z17
+	VMOVDQU8            Z17, K4, Z22
+	VMOVDQU8            Z22, K5, Z20
+	VMOVDQU8            Z20, K6, Z18
 	VMOVDQU32           eights0_2<>+0(SB), Z17
 	VPMULTISHIFTQB      Z21, Z17, Z17
-	VMOVDQU32           eights62_1<>+0(SB), Z18
-	VPMULTISHIFTQB      Z13, Z18, Z18
-	VPTERNLOGD          $0xe2, Z18, Z0, Z17
-	VPERMB              Z1, Z17, Z17
-	VPXORD              Z31, Z31, Z18
-	VPDPBUSD.BCST       (R9), Z17, Z18
-	VMOVDQU32           eights0_2<>+0(SB), Z17
-	VPMULTISHIFTQB      Z22, Z17, Z17
-	VMOVDQU32           eights2_1<>+0(SB), Z20
-	VPMULTISHIFTQB      Z13, Z20, Z20
-	VPTERNLOGD          $0xe2, Z20, Z0, Z17
-	VPERMB              Z1, Z17, Z17
-	VPDPBUSD.BCST       4(R9), Z17, Z18
-	VMOVDQU32           eights8_2<>+0(SB), Z17
-	VPMULTISHIFTQB      Z21, Z17, Z17
-	VMOVDQU32           eights6_1<>+0(SB), Z20
-	VPMULTISHIFTQB      Z13, Z20, Z20
-	VPTERNLOGD          $0xe2, Z20, Z0, Z17
-	VPERMB              Z1, Z17, Z17
-	VPDPBUSD.BCST       8(R9), Z17, Z18
-	VMOVDQU32           eights8_2<>+0(SB), Z17
-	VPMULTISHIFTQB      Z22, Z17, Z17
-	VMOVDQU32           eights10_1<>+0(SB), Z20
-	VPMULTISHIFTQB      Z13, Z20, Z20
-	VPTERNLOGD          $0xe2, Z20, Z0, Z17
-	VPERMB              Z1, Z17, Z17
-	VPDPBUSD.BCST       12(R9), Z17, Z18
-	VPSLLD              $0x18, Z8, Z17
-	VPSRAD              $0x18, Z17, Z17
-	VPMULLD             Z17, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z17
-	VPMULTISHIFTQB      Z21, Z17, Z17
-	VMOVDQU32           eights14_1<>+0(SB), Z20
+	VMOVDQU32           eights62_1<>+0(SB), Z20
 	VPMULTISHIFTQB      Z13, Z20, Z20
 	VPTERNLOGD          $0xe2, Z20, Z0, Z17
 	VPERMB              Z1, Z17, Z17
 	VPXORD              Z31, Z31, Z20
-	VPDPBUSD.BCST       16(R9), Z17, Z20
+	VPDPBUSD.BCST       (R9), Z17, Z20
+	VMOVDQU32           eights0_2<>+0(SB), Z17
+	VPMULTISHIFTQB      Z18, Z17, Z17
+	VMOVDQU32           eights2_1<>+0(SB), Z22
+	VPMULTISHIFTQB      Z13, Z22, Z22
+	VPTERNLOGD          $0xe2, Z22, Z0, Z17
+	VPERMB              Z1, Z17, Z17
+	VPDPBUSD.BCST       4(R9), Z17, Z20
+	VMOVDQU32           eights8_2<>+0(SB), Z17
+	VPMULTISHIFTQB      Z21, Z17, Z17
+	VMOVDQU32           eights6_1<>+0(SB), Z22
+	VPMULTISHIFTQB      Z13, Z22, Z22
+	VPTERNLOGD          $0xe2, Z22, Z0, Z17
+	VPERMB              Z1, Z17, Z17
+	VPDPBUSD.BCST       8(R9), Z17, Z20
+	VMOVDQU32           eights8_2<>+0(SB), Z17
+	VPMULTISHIFTQB      Z18, Z17, Z17
+	VMOVDQU32           eights10_1<>+0(SB), Z22
+	VPMULTISHIFTQB      Z13, Z22, Z22
+	VPTERNLOGD          $0xe2, Z22, Z0, Z17
+	VPERMB              Z1, Z17, Z17
+	VPDPBUSD.BCST       12(R9), Z17, Z20
+	VPSLLD              $0x18, Z8, Z17
+	VPSRAD              $0x18, Z17, Z17
+	VPMULLD             Z17, Z20, Z20
 	VMOVDQU32           eights16_2<>+0(SB), Z17
-	VPMULTISHIFTQB      Z22, Z17, Z17
+	VPMULTISHIFTQB      Z21, Z17, Z17
+	VMOVDQU32           eights14_1<>+0(SB), Z22
+	VPMULTISHIFTQB      Z13, Z22, Z22
+	VPTERNLOGD          $0xe2, Z22, Z0, Z17
+	VPERMB              Z1, Z17, Z17
+	VPXORD              Z31, Z31, Z22
+	VPDPBUSD.BCST       16(R9), Z17, Z22
+	VMOVDQU32           eights16_2<>+0(SB), Z17
+	VPMULTISHIFTQB      Z18, Z17, Z17
 	VMOVDQU32           eights18_1<>+0(SB), Z23
 	VPMULTISHIFTQB      Z13, Z23, Z23
 	VPTERNLOGD          $0xe2, Z23, Z0, Z17
 	VPERMB              Z1, Z17, Z17
-	VPDPBUSD.BCST       20(R9), Z17, Z20
+	VPDPBUSD.BCST       20(R9), Z17, Z22
 	VMOVDQU32           eights24_2<>+0(SB), Z17
 	VPMULTISHIFTQB      Z21, Z17, Z17
 	VMOVDQU32           eights22_1<>+0(SB), Z21
 	VPMULTISHIFTQB      Z13, Z21, Z21
 	VPTERNLOGD          $0xe2, Z21, Z0, Z17
 	VPERMB              Z1, Z17, Z17
-	VPDPBUSD.BCST       24(R9), Z17, Z20
+	VPDPBUSD.BCST       24(R9), Z17, Z22
 	VMOVDQU32           eights24_2<>+0(SB), Z17
-	VPMULTISHIFTQB      Z22, Z17, Z17
-	VMOVDQU32           eights26_1<>+0(SB), Z21
-	VPMULTISHIFTQB      Z13, Z21, Z21
-	VPTERNLOGD          $0xe2, Z21, Z0, Z17
+	VPMULTISHIFTQB      Z18, Z17, Z17
+	VMOVDQU32           eights26_1<>+0(SB), Z18
+	VPMULTISHIFTQB      Z13, Z18, Z18
+	VPTERNLOGD          $0xe2, Z18, Z0, Z17
 	VPERMB              Z1, Z17, Z17
-	VPDPBUSD.BCST       28(R9), Z17, Z20
+	VPDPBUSD.BCST       28(R9), Z17, Z22
 	VPSLLD              $0x10, Z8, Z13
 	VPSRAD              $0x18, Z13, Z13
-	VPMULLD             Z13, Z20, Z20
-	VPADDD              Z20, Z18, Z18
+	VPMULLD             Z13, Z22, Z22
+	VPADDD              Z22, Z20, Z20
 	VMOVDQU32           eights8_2<>+0(SB), Z13
 	VPMULTISHIFTQB      Z5, Z13, Z13
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z13, Z17
-	VMOVDQU64           Z14, Z20
+	VPMOVB2M            Z14, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z13, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z17, K6
+	VMOVDQU64           Z14, Z18
 	VMOVUPS             iq2s_0_0<>+0(SB), Z21
-	VPERMI2B            iq2s_0_1<>+0(SB), Z21, Z20
+	VPERMI2B            iq2s_0_1<>+0(SB), Z21, Z18
 	VMOVDQU64           Z14, Z21
 	VMOVUPS             iq2s_0_2<>+0(SB), Z22
 	VPERMI2B            iq2s_0_3<>+0(SB), Z22, Z21
-	VMOVDQU64           Z14, Z22
-	VMOVUPS             iq2s_0_4<>+0(SB), Z23
-	VPERMI2B            iq2s_0_5<>+0(SB), Z23, Z22
-	VMOVDQU64           Z14, Z23
-	VMOVUPS             iq2s_0_6<>+0(SB), Z24
-	VPERMI2B            iq2s_0_7<>+0(SB), Z24, Z23
-	VMOVDQU64           Z14, Z24
-	VMOVUPS             iq2s_0_8<>+0(SB), Z25
-	VPERMI2B            iq2s_0_9<>+0(SB), Z25, Z24
-	VMOVDQU64           Z14, Z25
-	VMOVUPS             iq2s_0_10<>+0(SB), Z26
-	VPERMI2B            iq2s_0_11<>+0(SB), Z26, Z25
-	VMOVDQU64           Z14, Z26
-	VMOVUPS             iq2s_0_12<>+0(SB), Z27
-	VPERMI2B            iq2s_0_13<>+0(SB), Z27, Z26
-	VMOVDQU64           Z14, Z27
-	VMOVUPS             iq2s_0_14<>+0(SB), Z28
-	VPERMI2B            iq2s_0_15<>+0(SB), Z28, Z27
-	VPMOVB2M            Z14, K4
-	VMOVDQU8            Z21, K4, Z20
-	VMOVDQU8            Z23, K4, Z22
-	VMOVDQU8            Z25, K4, Z24
-	VMOVDQU8            Z27, K4, Z26
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z21
-	VPTESTMB            Z21, Z13, K4
-	VMOVDQU8            Z22, K4, Z20
-	VMOVDQU8            Z26, K4, Z24
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z21
-	VPTESTMB            Z21, Z17, K4
-	VMOVDQU8            Z24, K4, Z20
+	VMOVDQU8            Z21, K4, Z18
 	VMOVDQU64           Z14, Z21
-	VMOVUPS             iq2s_1_0<>+0(SB), Z22
-	VPERMI2B            iq2s_1_1<>+0(SB), Z22, Z21
+	VMOVUPS             iq2s_0_4<>+0(SB), Z22
+	VPERMI2B            iq2s_0_5<>+0(SB), Z22, Z21
 	VMOVDQU64           Z14, Z22
-	VMOVUPS             iq2s_1_2<>+0(SB), Z23
-	VPERMI2B            iq2s_1_3<>+0(SB), Z23, Z22
-	VMOVDQU64           Z14, Z23
-	VMOVUPS             iq2s_1_4<>+0(SB), Z24
-	VPERMI2B            iq2s_1_5<>+0(SB), Z24, Z23
-	VMOVDQU64           Z14, Z24
-	VMOVUPS             iq2s_1_6<>+0(SB), Z25
-	VPERMI2B            iq2s_1_7<>+0(SB), Z25, Z24
-	VMOVDQU64           Z14, Z25
-	VMOVUPS             iq2s_1_8<>+0(SB), Z26
-	VPERMI2B            iq2s_1_9<>+0(SB), Z26, Z25
-	VMOVDQU64           Z14, Z26
-	VMOVUPS             iq2s_1_10<>+0(SB), Z27
-	VPERMI2B            iq2s_1_11<>+0(SB), Z27, Z26
-	VMOVDQU64           Z14, Z27
-	VMOVUPS             iq2s_1_12<>+0(SB), Z28
-	VPERMI2B            iq2s_1_13<>+0(SB), Z28, Z27
-	VMOVDQU64           Z14, Z28
-	VMOVUPS             iq2s_1_14<>+0(SB), Z29
-	VPERMI2B            iq2s_1_15<>+0(SB), Z29, Z28
-	VPMOVB2M            Z14, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z23
+	VPERMI2B            iq2s_0_7<>+0(SB), Z23, Z22
 	VMOVDQU8            Z22, K4, Z21
-	VMOVDQU8            Z24, K4, Z23
-	VMOVDQU8            Z26, K4, Z25
-	VMOVDQU8            Z28, K4, Z27
+	VMOVDQU8            Z21, K5, Z18
+	VMOVDQU64           Z14, Z21
+	VMOVUPS             iq2s_0_8<>+0(SB), Z22
+	VPERMI2B            iq2s_0_9<>+0(SB), Z22, Z21
+	VMOVDQU64           Z14, Z22
+	VMOVUPS             iq2s_0_10<>+0(SB), Z23
+	VPERMI2B            iq2s_0_11<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU64           Z14, Z22
+	VMOVUPS             iq2s_0_12<>+0(SB), Z23
+	VPERMI2B            iq2s_0_13<>+0(SB), Z23, Z22
+	VMOVDQU64           Z14, Z23
+	VMOVUPS             iq2s_0_14<>+0(SB), Z24
+	VPERMI2B            iq2s_0_15<>+0(SB), Z24, Z23
+	VMOVDQU8            Z23, K4, Z22
+	VMOVDQU8            Z22, K5, Z21
+	VMOVDQU8            Z21, K6, Z18
+	VPMOVB2M            Z14, K4
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z13, K4
-	VMOVDQU8            Z23, K4, Z21
-	VMOVDQU8            Z27, K4, Z25
+	VPBROADCASTD        R12, Z21
+	VPTESTMB            Z21, Z13, K5
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z13
-	VPTESTMB            Z13, Z17, K4
-	VMOVDQU8            Z25, K4, Z21
-	VMOVDQU32           eights0_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z20, Z13, Z13
-	VMOVDQU32           eights62_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z11, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPXORD              Z31, Z31, Z14
-	VPDPBUSD.BCST       32(R9), Z13, Z14
-	VMOVDQU32           eights0_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z21, Z13, Z13
-	VMOVDQU32           eights2_1<>+0(SB), Z17
+	VPTESTMB            Z13, Z17, K6
+	VMOVDQU64           Z14, Z13
+	VMOVUPS             iq2s_1_0<>+0(SB), Z17
+	VPERMI2B            iq2s_1_1<>+0(SB), Z17, Z13
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq2s_1_2<>+0(SB), Z21
+	VPERMI2B            iq2s_1_3<>+0(SB), Z21, Z17
+	VMOVDQU8            Z17, K4, Z13
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq2s_1_4<>+0(SB), Z21
+	VPERMI2B            iq2s_1_5<>+0(SB), Z21, Z17
+	VMOVDQU64           Z14, Z21
+	VMOVUPS             iq2s_1_6<>+0(SB), Z22
+	VPERMI2B            iq2s_1_7<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z17
+	VMOVDQU8            Z17, K5, Z13
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq2s_1_8<>+0(SB), Z21
+	VPERMI2B            iq2s_1_9<>+0(SB), Z21, Z17
+	VMOVDQU64           Z14, Z21
+	VMOVUPS             iq2s_1_10<>+0(SB), Z22
+	VPERMI2B            iq2s_1_11<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z17
+	VMOVDQU64           Z14, Z21
+	VMOVUPS             iq2s_1_12<>+0(SB), Z22
+	VPERMI2B            iq2s_1_13<>+0(SB), Z22, Z21
+	VMOVDQU64           Z14, Z14
+	VMOVUPS             iq2s_1_14<>+0(SB), Z22
+	VPERMI2B            iq2s_1_15<>+0(SB), Z22, Z14
+	VMOVDQU8            Z14, K4, Z21
+	VMOVDQU8            Z21, K5, Z17
+	VMOVDQU8            Z17, K6, Z13
+	VMOVDQU32           eights0_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights62_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z11, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPDPBUSD.BCST       36(R9), Z13, Z14
-	VMOVDQU32           eights8_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z20, Z13, Z13
-	VMOVDQU32           eights6_1<>+0(SB), Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPXORD              Z31, Z31, Z17
+	VPDPBUSD.BCST       32(R9), Z14, Z17
+	VMOVDQU32           eights0_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z13, Z14, Z14
+	VMOVDQU32           eights2_1<>+0(SB), Z21
+	VPMULTISHIFTQB      Z11, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       36(R9), Z14, Z17
+	VMOVDQU32           eights8_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights6_1<>+0(SB), Z21
+	VPMULTISHIFTQB      Z11, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       40(R9), Z14, Z17
+	VMOVDQU32           eights8_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z13, Z14, Z14
+	VMOVDQU32           eights10_1<>+0(SB), Z21
+	VPMULTISHIFTQB      Z11, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       44(R9), Z14, Z17
+	VPSLLD              $0x08, Z8, Z14
+	VPSRAD              $0x18, Z14, Z14
+	VPMULLD             Z14, Z17, Z17
+	VPADDD              Z17, Z20, Z20
+	VMOVDQU32           eights16_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights14_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z11, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPDPBUSD.BCST       40(R9), Z13, Z14
-	VMOVDQU32           eights8_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z21, Z13, Z13
-	VMOVDQU32           eights10_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z11, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPDPBUSD.BCST       44(R9), Z13, Z14
-	VPSLLD              $0x08, Z8, Z13
-	VPSRAD              $0x18, Z13, Z13
-	VPMULLD             Z13, Z14, Z14
-	VPADDD              Z14, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z20, Z13, Z13
-	VMOVDQU32           eights14_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z11, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPXORD              Z31, Z31, Z14
-	VPDPBUSD.BCST       48(R9), Z13, Z14
-	VMOVDQU32           eights16_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z21, Z13, Z13
-	VMOVDQU32           eights18_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z11, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPDPBUSD.BCST       52(R9), Z13, Z14
-	VMOVDQU32           eights24_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z20, Z13, Z13
-	VMOVDQU32           eights22_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z11, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPDPBUSD.BCST       56(R9), Z13, Z14
-	VMOVDQU32           eights24_2<>+0(SB), Z13
-	VPMULTISHIFTQB      Z21, Z13, Z13
-	VMOVDQU32           eights26_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z11, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z13
-	VPERMB              Z1, Z13, Z13
-	VPDPBUSD.BCST       60(R9), Z13, Z14
+	VPTERNLOGD          $0xe2, Z17, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPXORD              Z31, Z31, Z17
+	VPDPBUSD.BCST       48(R9), Z14, Z17
+	VMOVDQU32           eights16_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z13, Z14, Z14
+	VMOVDQU32           eights18_1<>+0(SB), Z21
+	VPMULTISHIFTQB      Z11, Z21, Z21
+	VPTERNLOGD          $0xe2, Z21, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       52(R9), Z14, Z17
+	VMOVDQU32           eights24_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights22_1<>+0(SB), Z18
+	VPMULTISHIFTQB      Z11, Z18, Z18
+	VPTERNLOGD          $0xe2, Z18, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       56(R9), Z14, Z17
+	VMOVDQU32           eights24_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z13, Z14, Z14
+	VMOVDQU32           eights26_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z11, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       60(R9), Z14, Z17
 	VPSRAD              $0x18, Z8, Z8
-	VPMULLD             Z8, Z14, Z14
-	VPADDD              Z14, Z18, Z18
+	VPMULLD             Z8, Z17, Z17
+	VPADDD              Z17, Z20, Z20
 	VMOVDQU32           eights16_2<>+0(SB), Z8
 	VPMULTISHIFTQB      Z5, Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z8, Z11
+	VPMOVB2M            Z19, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z8, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z11, K6
 	VMOVDQU64           Z19, Z13
 	VMOVUPS             iq2s_0_0<>+0(SB), Z14
 	VPERMI2B            iq2s_0_1<>+0(SB), Z14, Z13
 	VMOVDQU64           Z19, Z14
 	VMOVUPS             iq2s_0_2<>+0(SB), Z17
 	VPERMI2B            iq2s_0_3<>+0(SB), Z17, Z14
-	VMOVDQU64           Z19, Z17
-	VMOVUPS             iq2s_0_4<>+0(SB), Z20
-	VPERMI2B            iq2s_0_5<>+0(SB), Z20, Z17
-	VMOVDQU64           Z19, Z20
-	VMOVUPS             iq2s_0_6<>+0(SB), Z21
-	VPERMI2B            iq2s_0_7<>+0(SB), Z21, Z20
-	VMOVDQU64           Z19, Z21
-	VMOVUPS             iq2s_0_8<>+0(SB), Z22
-	VPERMI2B            iq2s_0_9<>+0(SB), Z22, Z21
-	VMOVDQU64           Z19, Z22
-	VMOVUPS             iq2s_0_10<>+0(SB), Z23
-	VPERMI2B            iq2s_0_11<>+0(SB), Z23, Z22
-	VMOVDQU64           Z19, Z23
-	VMOVUPS             iq2s_0_12<>+0(SB), Z24
-	VPERMI2B            iq2s_0_13<>+0(SB), Z24, Z23
-	VMOVDQU64           Z19, Z24
-	VMOVUPS             iq2s_0_14<>+0(SB), Z25
-	VPERMI2B            iq2s_0_15<>+0(SB), Z25, Z24
-	VPMOVB2M            Z19, K4
 	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z20, K4, Z17
-	VMOVDQU8            Z22, K4, Z21
-	VMOVDQU8            Z24, K4, Z23
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z8, K4
-	VMOVDQU8            Z17, K4, Z13
-	VMOVDQU8            Z23, K4, Z21
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z11, K4
-	VMOVDQU8            Z21, K4, Z13
 	VMOVDQU64           Z19, Z14
-	VMOVUPS             iq2s_1_0<>+0(SB), Z17
-	VPERMI2B            iq2s_1_1<>+0(SB), Z17, Z14
+	VMOVUPS             iq2s_0_4<>+0(SB), Z17
+	VPERMI2B            iq2s_0_5<>+0(SB), Z17, Z14
 	VMOVDQU64           Z19, Z17
-	VMOVUPS             iq2s_1_2<>+0(SB), Z20
-	VPERMI2B            iq2s_1_3<>+0(SB), Z20, Z17
-	VMOVDQU64           Z19, Z20
-	VMOVUPS             iq2s_1_4<>+0(SB), Z21
-	VPERMI2B            iq2s_1_5<>+0(SB), Z21, Z20
-	VMOVDQU64           Z19, Z21
-	VMOVUPS             iq2s_1_6<>+0(SB), Z22
-	VPERMI2B            iq2s_1_7<>+0(SB), Z22, Z21
-	VMOVDQU64           Z19, Z22
-	VMOVUPS             iq2s_1_8<>+0(SB), Z23
-	VPERMI2B            iq2s_1_9<>+0(SB), Z23, Z22
-	VMOVDQU64           Z19, Z23
-	VMOVUPS             iq2s_1_10<>+0(SB), Z24
-	VPERMI2B            iq2s_1_11<>+0(SB), Z24, Z23
-	VMOVDQU64           Z19, Z24
-	VMOVUPS             iq2s_1_12<>+0(SB), Z25
-	VPERMI2B            iq2s_1_13<>+0(SB), Z25, Z24
-	VMOVDQU64           Z19, Z25
-	VMOVUPS             iq2s_1_14<>+0(SB), Z26
-	VPERMI2B            iq2s_1_15<>+0(SB), Z26, Z25
-	VPMOVB2M            Z19, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z18
+	VPERMI2B            iq2s_0_7<>+0(SB), Z18, Z17
 	VMOVDQU8            Z17, K4, Z14
-	VMOVDQU8            Z21, K4, Z20
-	VMOVDQU8            Z23, K4, Z22
-	VMOVDQU8            Z25, K4, Z24
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU64           Z19, Z14
+	VMOVUPS             iq2s_0_8<>+0(SB), Z17
+	VPERMI2B            iq2s_0_9<>+0(SB), Z17, Z14
+	VMOVDQU64           Z19, Z17
+	VMOVUPS             iq2s_0_10<>+0(SB), Z18
+	VPERMI2B            iq2s_0_11<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z14
+	VMOVDQU64           Z19, Z17
+	VMOVUPS             iq2s_0_12<>+0(SB), Z18
+	VPERMI2B            iq2s_0_13<>+0(SB), Z18, Z17
+	VMOVDQU64           Z19, Z18
+	VMOVUPS             iq2s_0_14<>+0(SB), Z21
+	VPERMI2B            iq2s_0_15<>+0(SB), Z21, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z14
+	VMOVDQU8            Z14, K6, Z13
+	VPMOVB2M            Z19, K4
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z17
-	VPTESTMB            Z17, Z8, K4
-	VMOVDQU8            Z20, K4, Z14
-	VMOVDQU8            Z24, K4, Z22
+	VPBROADCASTD        R12, Z14
+	VPTESTMB            Z14, Z8, K5
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z8
-	VPTESTMB            Z8, Z11, K4
-	VMOVDQU8            Z22, K4, Z14
-	VMOVDQU32           eights0_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z13, Z8, Z8
-	VMOVDQU32           eights62_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z15, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       64(R9), Z8, Z11
-	VMOVDQU32           eights0_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTESTMB            Z8, Z11, K6
+	VMOVDQU64           Z19, Z8
+	VMOVUPS             iq2s_1_0<>+0(SB), Z11
+	VPERMI2B            iq2s_1_1<>+0(SB), Z11, Z8
+	VMOVDQU64           Z19, Z11
+	VMOVUPS             iq2s_1_2<>+0(SB), Z14
+	VPERMI2B            iq2s_1_3<>+0(SB), Z14, Z11
+	VMOVDQU8            Z11, K4, Z8
+	VMOVDQU64           Z19, Z11
+	VMOVUPS             iq2s_1_4<>+0(SB), Z14
+	VPERMI2B            iq2s_1_5<>+0(SB), Z14, Z11
+	VMOVDQU64           Z19, Z14
+	VMOVUPS             iq2s_1_6<>+0(SB), Z17
+	VPERMI2B            iq2s_1_7<>+0(SB), Z17, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU8            Z11, K5, Z8
+	VMOVDQU64           Z19, Z11
+	VMOVUPS             iq2s_1_8<>+0(SB), Z14
+	VPERMI2B            iq2s_1_9<>+0(SB), Z14, Z11
+	VMOVDQU64           Z19, Z14
+	VMOVUPS             iq2s_1_10<>+0(SB), Z17
+	VPERMI2B            iq2s_1_11<>+0(SB), Z17, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU64           Z19, Z14
+	VMOVUPS             iq2s_1_12<>+0(SB), Z17
+	VPERMI2B            iq2s_1_13<>+0(SB), Z17, Z14
+	VMOVDQU64           Z19, Z17
+	VMOVUPS             iq2s_1_14<>+0(SB), Z18
+	VPERMI2B            iq2s_1_15<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z14
+	VMOVDQU8            Z14, K5, Z11
+	VMOVDQU8            Z11, K6, Z8
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
+	VMOVDQU32           eights62_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z15, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       64(R9), Z11, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
 	VMOVDQU32           eights2_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z15, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       68(R9), Z8, Z11
-	VMOVDQU32           eights8_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z13, Z8, Z8
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       68(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
 	VMOVDQU32           eights6_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z15, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       72(R9), Z8, Z11
-	VMOVDQU32           eights8_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       72(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
 	VMOVDQU32           eights10_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z15, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       76(R9), Z8, Z11
-	VPSLLD              $0x18, Z7, Z8
-	VPSRAD              $0x18, Z8, Z8
-	VPMULLD             Z8, Z11, Z11
-	VPADDD              Z11, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z13, Z8, Z8
-	VMOVDQU32           eights14_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z15, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       80(R9), Z8, Z11
-	VMOVDQU32           eights16_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z14, Z8, Z8
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       76(R9), Z11, Z14
+	VPSLLD              $0x18, Z7, Z11
+	VPSRAD              $0x18, Z11, Z11
+	VPMULLD             Z11, Z14, Z14
+	VPADDD              Z14, Z20, Z20
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
+	VMOVDQU32           eights14_1<>+0(SB), Z14
+	VPMULTISHIFTQB      Z15, Z14, Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       80(R9), Z11, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
 	VMOVDQU32           eights18_1<>+0(SB), Z17
 	VPMULTISHIFTQB      Z15, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       84(R9), Z8, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z13, Z8, Z8
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       84(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z13, Z11, Z11
 	VMOVDQU32           eights22_1<>+0(SB), Z13
 	VPMULTISHIFTQB      Z15, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       88(R9), Z8, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z14, Z8, Z8
-	VMOVDQU32           eights26_1<>+0(SB), Z13
-	VPMULTISHIFTQB      Z15, Z13, Z13
-	VPTERNLOGD          $0xe2, Z13, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       92(R9), Z8, Z11
+	VPTERNLOGD          $0xe2, Z13, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       88(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
+	VMOVDQU32           eights26_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z15, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       92(R9), Z11, Z14
 	VPSLLD              $0x10, Z7, Z8
 	VPSRAD              $0x18, Z8, Z8
-	VPMULLD             Z8, Z11, Z11
-	VPADDD              Z11, Z18, Z18
+	VPMULLD             Z8, Z14, Z14
+	VPADDD              Z14, Z20, Z20
 	VMOVDQU32           eights24_2<>+0(SB), Z8
 	VPMULTISHIFTQB      Z5, Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z8, Z5
+	VPMOVB2M            Z16, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z8, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z5, K6
 	VMOVDQU64           Z16, Z11
 	VMOVUPS             iq2s_0_0<>+0(SB), Z13
 	VPERMI2B            iq2s_0_1<>+0(SB), Z13, Z11
 	VMOVDQU64           Z16, Z13
 	VMOVUPS             iq2s_0_2<>+0(SB), Z14
 	VPERMI2B            iq2s_0_3<>+0(SB), Z14, Z13
-	VMOVDQU64           Z16, Z14
-	VMOVUPS             iq2s_0_4<>+0(SB), Z15
-	VPERMI2B            iq2s_0_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z16, Z15
-	VMOVUPS             iq2s_0_6<>+0(SB), Z17
-	VPERMI2B            iq2s_0_7<>+0(SB), Z17, Z15
-	VMOVDQU64           Z16, Z17
-	VMOVUPS             iq2s_0_8<>+0(SB), Z19
-	VPERMI2B            iq2s_0_9<>+0(SB), Z19, Z17
-	VMOVDQU64           Z16, Z19
-	VMOVUPS             iq2s_0_10<>+0(SB), Z20
-	VPERMI2B            iq2s_0_11<>+0(SB), Z20, Z19
-	VMOVDQU64           Z16, Z20
-	VMOVUPS             iq2s_0_12<>+0(SB), Z21
-	VPERMI2B            iq2s_0_13<>+0(SB), Z21, Z20
-	VMOVDQU64           Z16, Z21
-	VMOVUPS             iq2s_0_14<>+0(SB), Z22
-	VPERMI2B            iq2s_0_15<>+0(SB), Z22, Z21
-	VPMOVB2M            Z16, K4
 	VMOVDQU8            Z13, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z19, K4, Z17
-	VMOVDQU8            Z21, K4, Z20
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z13
-	VPTESTMB            Z13, Z8, K4
-	VMOVDQU8            Z14, K4, Z11
-	VMOVDQU8            Z20, K4, Z17
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z13
-	VPTESTMB            Z13, Z5, K4
-	VMOVDQU8            Z17, K4, Z11
 	VMOVDQU64           Z16, Z13
-	VMOVUPS             iq2s_1_0<>+0(SB), Z14
-	VPERMI2B            iq2s_1_1<>+0(SB), Z14, Z13
+	VMOVUPS             iq2s_0_4<>+0(SB), Z14
+	VPERMI2B            iq2s_0_5<>+0(SB), Z14, Z13
 	VMOVDQU64           Z16, Z14
-	VMOVUPS             iq2s_1_2<>+0(SB), Z15
-	VPERMI2B            iq2s_1_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z16, Z15
-	VMOVUPS             iq2s_1_4<>+0(SB), Z17
-	VPERMI2B            iq2s_1_5<>+0(SB), Z17, Z15
-	VMOVDQU64           Z16, Z17
-	VMOVUPS             iq2s_1_6<>+0(SB), Z19
-	VPERMI2B            iq2s_1_7<>+0(SB), Z19, Z17
-	VMOVDQU64           Z16, Z19
-	VMOVUPS             iq2s_1_8<>+0(SB), Z20
-	VPERMI2B            iq2s_1_9<>+0(SB), Z20, Z19
-	VMOVDQU64           Z16, Z20
-	VMOVUPS             iq2s_1_10<>+0(SB), Z21
-	VPERMI2B            iq2s_1_11<>+0(SB), Z21, Z20
-	VMOVDQU64           Z16, Z21
-	VMOVUPS             iq2s_1_12<>+0(SB), Z22
-	VPERMI2B            iq2s_1_13<>+0(SB), Z22, Z21
-	VMOVDQU64           Z16, Z22
-	VMOVUPS             iq2s_1_14<>+0(SB), Z23
-	VPERMI2B            iq2s_1_15<>+0(SB), Z23, Z22
-	VPMOVB2M            Z16, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z15
+	VPERMI2B            iq2s_0_7<>+0(SB), Z15, Z14
 	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z17, K4, Z15
-	VMOVDQU8            Z20, K4, Z19
-	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z16, Z13
+	VMOVUPS             iq2s_0_8<>+0(SB), Z14
+	VPERMI2B            iq2s_0_9<>+0(SB), Z14, Z13
+	VMOVDQU64           Z16, Z14
+	VMOVUPS             iq2s_0_10<>+0(SB), Z15
+	VPERMI2B            iq2s_0_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z16, Z14
+	VMOVUPS             iq2s_0_12<>+0(SB), Z15
+	VPERMI2B            iq2s_0_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z16, Z15
+	VMOVUPS             iq2s_0_14<>+0(SB), Z17
+	VPERMI2B            iq2s_0_15<>+0(SB), Z17, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VPMOVB2M            Z16, K4
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z8, K4
-	VMOVDQU8            Z15, K4, Z13
-	VMOVDQU8            Z21, K4, Z19
+	VPBROADCASTD        R12, Z13
+	VPTESTMB            Z13, Z8, K5
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z8
-	VPTESTMB            Z8, Z5, K4
-	VMOVDQU8            Z19, K4, Z13
-	VMOVDQU32           eights0_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
-	VMOVDQU32           eights62_1<>+0(SB), Z8
-	VPMULTISHIFTQB      Z12, Z8, Z8
-	VPTERNLOGD          $0xe2, Z8, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPXORD              Z31, Z31, Z8
-	VPDPBUSD.BCST       96(R9), Z5, Z8
-	VMOVDQU32           eights0_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z13, Z5, Z5
+	VPTESTMB            Z8, Z5, K6
+	VMOVDQU64           Z16, Z5
+	VMOVUPS             iq2s_1_0<>+0(SB), Z8
+	VPERMI2B            iq2s_1_1<>+0(SB), Z8, Z5
+	VMOVDQU64           Z16, Z8
+	VMOVUPS             iq2s_1_2<>+0(SB), Z13
+	VPERMI2B            iq2s_1_3<>+0(SB), Z13, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU64           Z16, Z8
+	VMOVUPS             iq2s_1_4<>+0(SB), Z13
+	VPERMI2B            iq2s_1_5<>+0(SB), Z13, Z8
+	VMOVDQU64           Z16, Z13
+	VMOVUPS             iq2s_1_6<>+0(SB), Z14
+	VPERMI2B            iq2s_1_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z8
+	VMOVDQU8            Z8, K5, Z5
+	VMOVDQU64           Z16, Z8
+	VMOVUPS             iq2s_1_8<>+0(SB), Z13
+	VPERMI2B            iq2s_1_9<>+0(SB), Z13, Z8
+	VMOVDQU64           Z16, Z13
+	VMOVUPS             iq2s_1_10<>+0(SB), Z14
+	VPERMI2B            iq2s_1_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z8
+	VMOVDQU64           Z16, Z13
+	VMOVUPS             iq2s_1_12<>+0(SB), Z14
+	VPERMI2B            iq2s_1_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z16, Z14
+	VMOVUPS             iq2s_1_14<>+0(SB), Z15
+	VPERMI2B            iq2s_1_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU8            Z13, K5, Z8
+	VMOVDQU8            Z8, K6, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VMOVDQU32           eights62_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z12, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       96(R9), Z8, Z13
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
 	VMOVDQU32           eights2_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       100(R9), Z5, Z8
-	VMOVDQU32           eights8_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       100(R9), Z8, Z13
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
 	VMOVDQU32           eights6_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       104(R9), Z5, Z8
-	VMOVDQU32           eights8_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z13, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       104(R9), Z8, Z13
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
 	VMOVDQU32           eights10_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       108(R9), Z5, Z8
-	VPSLLD              $0x08, Z7, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z8, Z8
-	VPADDD              Z8, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
-	VMOVDQU32           eights14_1<>+0(SB), Z8
-	VPMULTISHIFTQB      Z12, Z8, Z8
-	VPTERNLOGD          $0xe2, Z8, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPXORD              Z31, Z31, Z8
-	VPDPBUSD.BCST       112(R9), Z5, Z8
-	VMOVDQU32           eights16_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z13, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       108(R9), Z8, Z13
+	VPSLLD              $0x08, Z7, Z8
+	VPSRAD              $0x18, Z8, Z8
+	VPMULLD             Z8, Z13, Z13
+	VPADDD              Z13, Z20, Z20
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
+	VMOVDQU32           eights14_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z12, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPXORD              Z31, Z31, Z13
+	VPDPBUSD.BCST       112(R9), Z8, Z13
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
 	VMOVDQU32           eights18_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       116(R9), Z5, Z8
-	VMOVDQU32           eights24_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       116(R9), Z8, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z11, Z8, Z8
 	VMOVDQU32           eights22_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z12, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       120(R9), Z5, Z8
-	VMOVDQU32           eights24_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z13, Z5, Z5
-	VMOVDQU32           eights26_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z12, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       124(R9), Z5, Z8
+	VPTERNLOGD          $0xe2, Z11, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       120(R9), Z8, Z13
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VMOVDQU32           eights26_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       124(R9), Z8, Z13
 	VPSRAD              $0x18, Z7, Z5
-	VPMULLD             Z5, Z8, Z8
-	VPADDD              Z8, Z18, Z18
+	VPMULLD             Z5, Z13, Z13
+	VPADDD              Z13, Z20, Z20
 	VBROADCASTI32X4     50(AX), Z5
 	VBROADCASTI32X4     50(SI), K1, Z5
 	VBROADCASTI32X4     50(DI), K2, Z5
@@ -18652,586 +26753,586 @@ chunk:
 	VMOVDQU32           eights0_2<>+0(SB), Z15
 	VPMULTISHIFTQB      Z3, Z15, Z15
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z15, Z17
+	VPMOVB2M            Z14, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z15, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z18
+	VPTESTMB            Z18, Z17, K6
+	VMOVDQU64           Z14, Z18
+	VMOVUPS             iq2s_0_0<>+0(SB), Z19
+	VPERMI2B            iq2s_0_1<>+0(SB), Z19, Z18
 	VMOVDQU64           Z14, Z19
-	VMOVUPS             iq2s_0_0<>+0(SB), Z20
-	VPERMI2B            iq2s_0_1<>+0(SB), Z20, Z19
-	VMOVDQU64           Z14, Z20
 	VMOVUPS             iq2s_0_2<>+0(SB), Z21
-	VPERMI2B            iq2s_0_3<>+0(SB), Z21, Z20
+	VPERMI2B            iq2s_0_3<>+0(SB), Z21, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU64           Z14, Z19
+	VMOVUPS             iq2s_0_4<>+0(SB), Z21
+	VPERMI2B            iq2s_0_5<>+0(SB), Z21, Z19
 	VMOVDQU64           Z14, Z21
-	VMOVUPS             iq2s_0_4<>+0(SB), Z22
-	VPERMI2B            iq2s_0_5<>+0(SB), Z22, Z21
-	VMOVDQU64           Z14, Z22
-	VMOVUPS             iq2s_0_6<>+0(SB), Z23
-	VPERMI2B            iq2s_0_7<>+0(SB), Z23, Z22
-	VMOVDQU64           Z14, Z23
-	VMOVUPS             iq2s_0_8<>+0(SB), Z24
-	VPERMI2B            iq2s_0_9<>+0(SB), Z24, Z23
-	VMOVDQU64           Z14, Z24
-	VMOVUPS             iq2s_0_10<>+0(SB), Z25
-	VPERMI2B            iq2s_0_11<>+0(SB), Z25, Z24
-	VMOVDQU64           Z14, Z25
-	VMOVUPS             iq2s_0_12<>+0(SB), Z26
-	VPERMI2B            iq2s_0_13<>+0(SB), Z26, Z25
-	VMOVDQU64           Z14, Z26
-	VMOVUPS             iq2s_0_14<>+0(SB), Z27
-	VPERMI2B            iq2s_0_15<>+0(SB), Z27, Z26
-	VPMOVB2M            Z14, K4
-	VMOVDQU8            Z20, K4, Z19
-	VMOVDQU8            Z22, K4, Z21
-	VMOVDQU8            Z24, K4, Z23
-	VMOVDQU8            Z26, K4, Z25
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z20
-	VPTESTMB            Z20, Z15, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z22
+	VPERMI2B            iq2s_0_7<>+0(SB), Z22, Z21
 	VMOVDQU8            Z21, K4, Z19
-	VMOVDQU8            Z25, K4, Z23
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z20
-	VPTESTMB            Z20, Z17, K4
-	VMOVDQU8            Z23, K4, Z19
-	VMOVDQU64           Z14, Z20
-	VMOVUPS             iq2s_1_0<>+0(SB), Z21
-	VPERMI2B            iq2s_1_1<>+0(SB), Z21, Z20
+	VMOVDQU8            Z19, K5, Z18
+	VMOVDQU64           Z14, Z19
+	VMOVUPS             iq2s_0_8<>+0(SB), Z21
+	VPERMI2B            iq2s_0_9<>+0(SB), Z21, Z19
 	VMOVDQU64           Z14, Z21
-	VMOVUPS             iq2s_1_2<>+0(SB), Z22
-	VPERMI2B            iq2s_1_3<>+0(SB), Z22, Z21
+	VMOVUPS             iq2s_0_10<>+0(SB), Z22
+	VPERMI2B            iq2s_0_11<>+0(SB), Z22, Z21
+	VMOVDQU8            Z21, K4, Z19
+	VMOVDQU64           Z14, Z21
+	VMOVUPS             iq2s_0_12<>+0(SB), Z22
+	VPERMI2B            iq2s_0_13<>+0(SB), Z22, Z21
 	VMOVDQU64           Z14, Z22
-	VMOVUPS             iq2s_1_4<>+0(SB), Z23
-	VPERMI2B            iq2s_1_5<>+0(SB), Z23, Z22
-	VMOVDQU64           Z14, Z23
-	VMOVUPS             iq2s_1_6<>+0(SB), Z24
-	VPERMI2B            iq2s_1_7<>+0(SB), Z24, Z23
-	VMOVDQU64           Z14, Z24
-	VMOVUPS             iq2s_1_8<>+0(SB), Z25
-	VPERMI2B            iq2s_1_9<>+0(SB), Z25, Z24
-	VMOVDQU64           Z14, Z25
-	VMOVUPS             iq2s_1_10<>+0(SB), Z26
-	VPERMI2B            iq2s_1_11<>+0(SB), Z26, Z25
-	VMOVDQU64           Z14, Z26
-	VMOVUPS             iq2s_1_12<>+0(SB), Z27
-	VPERMI2B            iq2s_1_13<>+0(SB), Z27, Z26
-	VMOVDQU64           Z14, Z27
-	VMOVUPS             iq2s_1_14<>+0(SB), Z28
-	VPERMI2B            iq2s_1_15<>+0(SB), Z28, Z27
+	VMOVUPS             iq2s_0_14<>+0(SB), Z23
+	VPERMI2B            iq2s_0_15<>+0(SB), Z23, Z22
+	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z21, K5, Z19
+	VMOVDQU8            Z19, K6, Z18
 	VPMOVB2M            Z14, K4
-	VMOVDQU8            Z21, K4, Z20
-	VMOVDQU8            Z23, K4, Z22
-	VMOVDQU8            Z25, K4, Z24
-	VMOVDQU8            Z27, K4, Z26
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z15, K4
-	VMOVDQU8            Z22, K4, Z20
-	VMOVDQU8            Z26, K4, Z24
+	VPBROADCASTD        R12, Z19
+	VPTESTMB            Z19, Z15, K5
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z17, K4
-	VMOVDQU8            Z24, K4, Z20
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z17, K6
+	VMOVDQU64           Z14, Z15
+	VMOVUPS             iq2s_1_0<>+0(SB), Z17
+	VPERMI2B            iq2s_1_1<>+0(SB), Z17, Z15
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq2s_1_2<>+0(SB), Z19
+	VPERMI2B            iq2s_1_3<>+0(SB), Z19, Z17
+	VMOVDQU8            Z17, K4, Z15
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq2s_1_4<>+0(SB), Z19
+	VPERMI2B            iq2s_1_5<>+0(SB), Z19, Z17
+	VMOVDQU64           Z14, Z19
+	VMOVUPS             iq2s_1_6<>+0(SB), Z21
+	VPERMI2B            iq2s_1_7<>+0(SB), Z21, Z19
+	VMOVDQU8            Z19, K4, Z17
+	VMOVDQU8            Z17, K5, Z15
+	VMOVDQU64           Z14, Z17
+	VMOVUPS             iq2s_1_8<>+0(SB), Z19
+	VPERMI2B            iq2s_1_9<>+0(SB), Z19, Z17
+	VMOVDQU64           Z14, Z19
+	VMOVUPS             iq2s_1_10<>+0(SB), Z21
+	VPERMI2B            iq2s_1_11<>+0(SB), Z21, Z19
+	VMOVDQU8            Z19, K4, Z17
+	VMOVDQU64           Z14, Z19
+	VMOVUPS             iq2s_1_12<>+0(SB), Z21
+	VPERMI2B            iq2s_1_13<>+0(SB), Z21, Z19
+	VMOVDQU64           Z14, Z14
+	VMOVUPS             iq2s_1_14<>+0(SB), Z21
+	VPERMI2B            iq2s_1_15<>+0(SB), Z21, Z14
+	VMOVDQU8            Z14, K4, Z19
+	VMOVDQU8            Z19, K5, Z17
+	VMOVDQU8            Z17, K6, Z15
 	VMOVDQU32           eights0_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z19, Z14, Z14
-	VMOVDQU32           eights62_1<>+0(SB), Z15
-	VPMULTISHIFTQB      Z8, Z15, Z15
-	VPTERNLOGD          $0xe2, Z15, Z0, Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights62_1<>+0(SB), Z17
+	VPMULTISHIFTQB      Z8, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z14
 	VPERMB              Z1, Z14, Z14
-	VPXORD              Z31, Z31, Z15
-	VPDPBUSD.BCST       128(R9), Z14, Z15
+	VPXORD              Z31, Z31, Z17
+	VPDPBUSD.BCST       128(R9), Z14, Z17
 	VMOVDQU32           eights0_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z20, Z14, Z14
-	VMOVDQU32           eights2_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z8, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z14
+	VPMULTISHIFTQB      Z15, Z14, Z14
+	VMOVDQU32           eights2_1<>+0(SB), Z19
+	VPMULTISHIFTQB      Z8, Z19, Z19
+	VPTERNLOGD          $0xe2, Z19, Z0, Z14
 	VPERMB              Z1, Z14, Z14
-	VPDPBUSD.BCST       132(R9), Z14, Z15
+	VPDPBUSD.BCST       132(R9), Z14, Z17
 	VMOVDQU32           eights8_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z19, Z14, Z14
-	VMOVDQU32           eights6_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z8, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights6_1<>+0(SB), Z19
+	VPMULTISHIFTQB      Z8, Z19, Z19
+	VPTERNLOGD          $0xe2, Z19, Z0, Z14
 	VPERMB              Z1, Z14, Z14
-	VPDPBUSD.BCST       136(R9), Z14, Z15
+	VPDPBUSD.BCST       136(R9), Z14, Z17
 	VMOVDQU32           eights8_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z20, Z14, Z14
-	VMOVDQU32           eights10_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z8, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z14
+	VPMULTISHIFTQB      Z15, Z14, Z14
+	VMOVDQU32           eights10_1<>+0(SB), Z19
+	VPMULTISHIFTQB      Z8, Z19, Z19
+	VPTERNLOGD          $0xe2, Z19, Z0, Z14
 	VPERMB              Z1, Z14, Z14
-	VPDPBUSD.BCST       140(R9), Z14, Z15
+	VPDPBUSD.BCST       140(R9), Z14, Z17
 	VPSLLD              $0x18, Z9, Z14
 	VPSRAD              $0x18, Z14, Z14
-	VPMULLD             Z14, Z15, Z15
-	VPADDD              Z15, Z18, Z18
+	VPMULLD             Z14, Z17, Z17
+	VPADDD              Z17, Z20, Z20
 	VMOVDQU32           eights16_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z19, Z14, Z14
-	VMOVDQU32           eights14_1<>+0(SB), Z15
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights14_1<>+0(SB), Z17
+	VPMULTISHIFTQB      Z8, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPXORD              Z31, Z31, Z17
+	VPDPBUSD.BCST       144(R9), Z14, Z17
+	VMOVDQU32           eights16_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z15, Z14, Z14
+	VMOVDQU32           eights18_1<>+0(SB), Z19
+	VPMULTISHIFTQB      Z8, Z19, Z19
+	VPTERNLOGD          $0xe2, Z19, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       148(R9), Z14, Z17
+	VMOVDQU32           eights24_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z18, Z14, Z14
+	VMOVDQU32           eights22_1<>+0(SB), Z18
+	VPMULTISHIFTQB      Z8, Z18, Z18
+	VPTERNLOGD          $0xe2, Z18, Z0, Z14
+	VPERMB              Z1, Z14, Z14
+	VPDPBUSD.BCST       152(R9), Z14, Z17
+	VMOVDQU32           eights24_2<>+0(SB), Z14
+	VPMULTISHIFTQB      Z15, Z14, Z14
+	VMOVDQU32           eights26_1<>+0(SB), Z15
 	VPMULTISHIFTQB      Z8, Z15, Z15
 	VPTERNLOGD          $0xe2, Z15, Z0, Z14
 	VPERMB              Z1, Z14, Z14
-	VPXORD              Z31, Z31, Z15
-	VPDPBUSD.BCST       144(R9), Z14, Z15
-	VMOVDQU32           eights16_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z20, Z14, Z14
-	VMOVDQU32           eights18_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z8, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z14
-	VPERMB              Z1, Z14, Z14
-	VPDPBUSD.BCST       148(R9), Z14, Z15
-	VMOVDQU32           eights24_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z19, Z14, Z14
-	VMOVDQU32           eights22_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z8, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z14
-	VPERMB              Z1, Z14, Z14
-	VPDPBUSD.BCST       152(R9), Z14, Z15
-	VMOVDQU32           eights24_2<>+0(SB), Z14
-	VPMULTISHIFTQB      Z20, Z14, Z14
-	VMOVDQU32           eights26_1<>+0(SB), Z17
-	VPMULTISHIFTQB      Z8, Z17, Z17
-	VPTERNLOGD          $0xe2, Z17, Z0, Z14
-	VPERMB              Z1, Z14, Z14
-	VPDPBUSD.BCST       156(R9), Z14, Z15
+	VPDPBUSD.BCST       156(R9), Z14, Z17
 	VPSLLD              $0x10, Z9, Z8
 	VPSRAD              $0x18, Z8, Z8
-	VPMULLD             Z8, Z15, Z15
-	VPADDD              Z15, Z18, Z18
+	VPMULLD             Z8, Z17, Z17
+	VPADDD              Z17, Z20, Z20
 	VMOVDQU32           eights8_2<>+0(SB), Z8
 	VPMULTISHIFTQB      Z3, Z8, Z8
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z8, Z14
+	VPMOVB2M            Z11, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z8, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z15
+	VPTESTMB            Z15, Z14, K6
 	VMOVDQU64           Z11, Z15
 	VMOVUPS             iq2s_0_0<>+0(SB), Z17
 	VPERMI2B            iq2s_0_1<>+0(SB), Z17, Z15
 	VMOVDQU64           Z11, Z17
-	VMOVUPS             iq2s_0_2<>+0(SB), Z19
-	VPERMI2B            iq2s_0_3<>+0(SB), Z19, Z17
-	VMOVDQU64           Z11, Z19
-	VMOVUPS             iq2s_0_4<>+0(SB), Z20
-	VPERMI2B            iq2s_0_5<>+0(SB), Z20, Z19
-	VMOVDQU64           Z11, Z20
-	VMOVUPS             iq2s_0_6<>+0(SB), Z21
-	VPERMI2B            iq2s_0_7<>+0(SB), Z21, Z20
-	VMOVDQU64           Z11, Z21
-	VMOVUPS             iq2s_0_8<>+0(SB), Z22
-	VPERMI2B            iq2s_0_9<>+0(SB), Z22, Z21
-	VMOVDQU64           Z11, Z22
-	VMOVUPS             iq2s_0_10<>+0(SB), Z23
-	VPERMI2B            iq2s_0_11<>+0(SB), Z23, Z22
-	VMOVDQU64           Z11, Z23
-	VMOVUPS             iq2s_0_12<>+0(SB), Z24
-	VPERMI2B            iq2s_0_13<>+0(SB), Z24, Z23
-	VMOVDQU64           Z11, Z24
-	VMOVUPS             iq2s_0_14<>+0(SB), Z25
-	VPERMI2B            iq2s_0_15<>+0(SB), Z25, Z24
-	VPMOVB2M            Z11, K4
+	VMOVUPS             iq2s_0_2<>+0(SB), Z18
+	VPERMI2B            iq2s_0_3<>+0(SB), Z18, Z17
 	VMOVDQU8            Z17, K4, Z15
-	VMOVDQU8            Z20, K4, Z19
-	VMOVDQU8            Z22, K4, Z21
-	VMOVDQU8            Z24, K4, Z23
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z17
-	VPTESTMB            Z17, Z8, K4
-	VMOVDQU8            Z19, K4, Z15
-	VMOVDQU8            Z23, K4, Z21
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z17
-	VPTESTMB            Z17, Z14, K4
-	VMOVDQU8            Z21, K4, Z15
 	VMOVDQU64           Z11, Z17
-	VMOVUPS             iq2s_1_0<>+0(SB), Z19
-	VPERMI2B            iq2s_1_1<>+0(SB), Z19, Z17
+	VMOVUPS             iq2s_0_4<>+0(SB), Z18
+	VPERMI2B            iq2s_0_5<>+0(SB), Z18, Z17
+	VMOVDQU64           Z11, Z18
+	VMOVUPS             iq2s_0_6<>+0(SB), Z19
+	VPERMI2B            iq2s_0_7<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z17, K5, Z15
+	VMOVDQU64           Z11, Z17
+	VMOVUPS             iq2s_0_8<>+0(SB), Z18
+	VPERMI2B            iq2s_0_9<>+0(SB), Z18, Z17
+	VMOVDQU64           Z11, Z18
+	VMOVUPS             iq2s_0_10<>+0(SB), Z19
+	VPERMI2B            iq2s_0_11<>+0(SB), Z19, Z18
+	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU64           Z11, Z18
+	VMOVUPS             iq2s_0_12<>+0(SB), Z19
+	VPERMI2B            iq2s_0_13<>+0(SB), Z19, Z18
 	VMOVDQU64           Z11, Z19
-	VMOVUPS             iq2s_1_2<>+0(SB), Z20
-	VPERMI2B            iq2s_1_3<>+0(SB), Z20, Z19
-	VMOVDQU64           Z11, Z20
-	VMOVUPS             iq2s_1_4<>+0(SB), Z21
-	VPERMI2B            iq2s_1_5<>+0(SB), Z21, Z20
-	VMOVDQU64           Z11, Z21
-	VMOVUPS             iq2s_1_6<>+0(SB), Z22
-	VPERMI2B            iq2s_1_7<>+0(SB), Z22, Z21
-	VMOVDQU64           Z11, Z22
-	VMOVUPS             iq2s_1_8<>+0(SB), Z23
-	VPERMI2B            iq2s_1_9<>+0(SB), Z23, Z22
-	VMOVDQU64           Z11, Z23
-	VMOVUPS             iq2s_1_10<>+0(SB), Z24
-	VPERMI2B            iq2s_1_11<>+0(SB), Z24, Z23
-	VMOVDQU64           Z11, Z24
-	VMOVUPS             iq2s_1_12<>+0(SB), Z25
-	VPERMI2B            iq2s_1_13<>+0(SB), Z25, Z24
-	VMOVDQU64           Z11, Z25
-	VMOVUPS             iq2s_1_14<>+0(SB), Z26
-	VPERMI2B            iq2s_1_15<>+0(SB), Z26, Z25
+	VMOVUPS             iq2s_0_14<>+0(SB), Z21
+	VPERMI2B            iq2s_0_15<>+0(SB), Z21, Z19
+	VMOVDQU8            Z19, K4, Z18
+	VMOVDQU8            Z18, K5, Z17
+	VMOVDQU8            Z17, K6, Z15
 	VPMOVB2M            Z11, K4
-	VMOVDQU8            Z19, K4, Z17
-	VMOVDQU8            Z21, K4, Z20
-	VMOVDQU8            Z23, K4, Z22
-	VMOVDQU8            Z25, K4, Z24
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z11
-	VPTESTMB            Z11, Z8, K4
-	VMOVDQU8            Z20, K4, Z17
-	VMOVDQU8            Z24, K4, Z22
+	VPBROADCASTD        R12, Z17
+	VPTESTMB            Z17, Z8, K5
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z8
-	VPTESTMB            Z8, Z14, K4
-	VMOVDQU8            Z22, K4, Z17
-	VMOVDQU32           eights0_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z15, Z8, Z8
-	VMOVDQU32           eights62_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z5, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       160(R9), Z8, Z11
-	VMOVDQU32           eights0_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z17, Z8, Z8
-	VMOVDQU32           eights2_1<>+0(SB), Z14
+	VPTESTMB            Z8, Z14, K6
+	VMOVDQU64           Z11, Z8
+	VMOVUPS             iq2s_1_0<>+0(SB), Z14
+	VPERMI2B            iq2s_1_1<>+0(SB), Z14, Z8
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq2s_1_2<>+0(SB), Z17
+	VPERMI2B            iq2s_1_3<>+0(SB), Z17, Z14
+	VMOVDQU8            Z14, K4, Z8
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq2s_1_4<>+0(SB), Z17
+	VPERMI2B            iq2s_1_5<>+0(SB), Z17, Z14
+	VMOVDQU64           Z11, Z17
+	VMOVUPS             iq2s_1_6<>+0(SB), Z18
+	VPERMI2B            iq2s_1_7<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z14
+	VMOVDQU8            Z14, K5, Z8
+	VMOVDQU64           Z11, Z14
+	VMOVUPS             iq2s_1_8<>+0(SB), Z17
+	VPERMI2B            iq2s_1_9<>+0(SB), Z17, Z14
+	VMOVDQU64           Z11, Z17
+	VMOVUPS             iq2s_1_10<>+0(SB), Z18
+	VPERMI2B            iq2s_1_11<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z14
+	VMOVDQU64           Z11, Z17
+	VMOVUPS             iq2s_1_12<>+0(SB), Z18
+	VPERMI2B            iq2s_1_13<>+0(SB), Z18, Z17
+	VMOVDQU64           Z11, Z11
+	VMOVUPS             iq2s_1_14<>+0(SB), Z18
+	VPERMI2B            iq2s_1_15<>+0(SB), Z18, Z11
+	VMOVDQU8            Z11, K4, Z17
+	VMOVDQU8            Z17, K5, Z14
+	VMOVDQU8            Z14, K6, Z8
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z15, Z11, Z11
+	VMOVDQU32           eights62_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z5, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       164(R9), Z8, Z11
-	VMOVDQU32           eights8_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z15, Z8, Z8
-	VMOVDQU32           eights6_1<>+0(SB), Z14
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       160(R9), Z11, Z14
+	VMOVDQU32           eights0_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
+	VMOVDQU32           eights2_1<>+0(SB), Z17
+	VPMULTISHIFTQB      Z5, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       164(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z15, Z11, Z11
+	VMOVDQU32           eights6_1<>+0(SB), Z17
+	VPMULTISHIFTQB      Z5, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       168(R9), Z11, Z14
+	VMOVDQU32           eights8_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
+	VMOVDQU32           eights10_1<>+0(SB), Z17
+	VPMULTISHIFTQB      Z5, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       172(R9), Z11, Z14
+	VPSLLD              $0x08, Z9, Z11
+	VPSRAD              $0x18, Z11, Z11
+	VPMULLD             Z11, Z14, Z14
+	VPADDD              Z14, Z20, Z20
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z15, Z11, Z11
+	VMOVDQU32           eights14_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z5, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       168(R9), Z8, Z11
-	VMOVDQU32           eights8_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z17, Z8, Z8
-	VMOVDQU32           eights10_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z5, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       172(R9), Z8, Z11
-	VPSLLD              $0x08, Z9, Z8
-	VPSRAD              $0x18, Z8, Z8
-	VPMULLD             Z8, Z11, Z11
-	VPADDD              Z11, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z15, Z8, Z8
-	VMOVDQU32           eights14_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z5, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPXORD              Z31, Z31, Z11
-	VPDPBUSD.BCST       176(R9), Z8, Z11
-	VMOVDQU32           eights16_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z17, Z8, Z8
-	VMOVDQU32           eights18_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z5, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       180(R9), Z8, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z15, Z8, Z8
-	VMOVDQU32           eights22_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z5, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       184(R9), Z8, Z11
-	VMOVDQU32           eights24_2<>+0(SB), Z8
-	VPMULTISHIFTQB      Z17, Z8, Z8
-	VMOVDQU32           eights26_1<>+0(SB), Z14
-	VPMULTISHIFTQB      Z5, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z8
-	VPERMB              Z1, Z8, Z8
-	VPDPBUSD.BCST       188(R9), Z8, Z11
+	VPTERNLOGD          $0xe2, Z14, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPXORD              Z31, Z31, Z14
+	VPDPBUSD.BCST       176(R9), Z11, Z14
+	VMOVDQU32           eights16_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
+	VMOVDQU32           eights18_1<>+0(SB), Z17
+	VPMULTISHIFTQB      Z5, Z17, Z17
+	VPTERNLOGD          $0xe2, Z17, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       180(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z15, Z11, Z11
+	VMOVDQU32           eights22_1<>+0(SB), Z15
+	VPMULTISHIFTQB      Z5, Z15, Z15
+	VPTERNLOGD          $0xe2, Z15, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       184(R9), Z11, Z14
+	VMOVDQU32           eights24_2<>+0(SB), Z11
+	VPMULTISHIFTQB      Z8, Z11, Z11
+	VMOVDQU32           eights26_1<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VPTERNLOGD          $0xe2, Z8, Z0, Z11
+	VPERMB              Z1, Z11, Z11
+	VPDPBUSD.BCST       188(R9), Z11, Z14
 	VPSRAD              $0x18, Z9, Z5
-	VPMULLD             Z5, Z11, Z11
-	VPADDD              Z11, Z18, Z18
+	VPMULLD             Z5, Z14, Z14
+	VPADDD              Z14, Z20, Z20
 	VMOVDQU32           eights16_2<>+0(SB), Z5
 	VPMULTISHIFTQB      Z3, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z8
+	VPMOVB2M            Z16, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z9
+	VPTESTMB            Z9, Z5, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z9
+	VPTESTMB            Z9, Z8, K6
 	VMOVDQU64           Z16, Z9
 	VMOVUPS             iq2s_0_0<>+0(SB), Z11
 	VPERMI2B            iq2s_0_1<>+0(SB), Z11, Z9
 	VMOVDQU64           Z16, Z11
 	VMOVUPS             iq2s_0_2<>+0(SB), Z14
 	VPERMI2B            iq2s_0_3<>+0(SB), Z14, Z11
-	VMOVDQU64           Z16, Z14
-	VMOVUPS             iq2s_0_4<>+0(SB), Z15
-	VPERMI2B            iq2s_0_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z16, Z15
-	VMOVUPS             iq2s_0_6<>+0(SB), Z17
-	VPERMI2B            iq2s_0_7<>+0(SB), Z17, Z15
-	VMOVDQU64           Z16, Z17
-	VMOVUPS             iq2s_0_8<>+0(SB), Z19
-	VPERMI2B            iq2s_0_9<>+0(SB), Z19, Z17
-	VMOVDQU64           Z16, Z19
-	VMOVUPS             iq2s_0_10<>+0(SB), Z20
-	VPERMI2B            iq2s_0_11<>+0(SB), Z20, Z19
-	VMOVDQU64           Z16, Z20
-	VMOVUPS             iq2s_0_12<>+0(SB), Z21
-	VPERMI2B            iq2s_0_13<>+0(SB), Z21, Z20
-	VMOVDQU64           Z16, Z21
-	VMOVUPS             iq2s_0_14<>+0(SB), Z22
-	VPERMI2B            iq2s_0_15<>+0(SB), Z22, Z21
-	VPMOVB2M            Z16, K4
 	VMOVDQU8            Z11, K4, Z9
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z19, K4, Z17
-	VMOVDQU8            Z21, K4, Z20
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z11
-	VPTESTMB            Z11, Z5, K4
-	VMOVDQU8            Z14, K4, Z9
-	VMOVDQU8            Z20, K4, Z17
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z11
-	VPTESTMB            Z11, Z8, K4
-	VMOVDQU8            Z17, K4, Z9
 	VMOVDQU64           Z16, Z11
-	VMOVUPS             iq2s_1_0<>+0(SB), Z14
-	VPERMI2B            iq2s_1_1<>+0(SB), Z14, Z11
+	VMOVUPS             iq2s_0_4<>+0(SB), Z14
+	VPERMI2B            iq2s_0_5<>+0(SB), Z14, Z11
 	VMOVDQU64           Z16, Z14
-	VMOVUPS             iq2s_1_2<>+0(SB), Z15
-	VPERMI2B            iq2s_1_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z16, Z15
-	VMOVUPS             iq2s_1_4<>+0(SB), Z17
-	VPERMI2B            iq2s_1_5<>+0(SB), Z17, Z15
-	VMOVDQU64           Z16, Z17
-	VMOVUPS             iq2s_1_6<>+0(SB), Z19
-	VPERMI2B            iq2s_1_7<>+0(SB), Z19, Z17
-	VMOVDQU64           Z16, Z19
-	VMOVUPS             iq2s_1_8<>+0(SB), Z20
-	VPERMI2B            iq2s_1_9<>+0(SB), Z20, Z19
-	VMOVDQU64           Z16, Z20
-	VMOVUPS             iq2s_1_10<>+0(SB), Z21
-	VPERMI2B            iq2s_1_11<>+0(SB), Z21, Z20
-	VMOVDQU64           Z16, Z21
-	VMOVUPS             iq2s_1_12<>+0(SB), Z22
-	VPERMI2B            iq2s_1_13<>+0(SB), Z22, Z21
-	VMOVDQU64           Z16, Z22
-	VMOVUPS             iq2s_1_14<>+0(SB), Z23
-	VPERMI2B            iq2s_1_15<>+0(SB), Z23, Z22
-	VPMOVB2M            Z16, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z15
+	VPERMI2B            iq2s_0_7<>+0(SB), Z15, Z14
 	VMOVDQU8            Z14, K4, Z11
-	VMOVDQU8            Z17, K4, Z15
-	VMOVDQU8            Z20, K4, Z19
-	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU64           Z16, Z11
+	VMOVUPS             iq2s_0_8<>+0(SB), Z14
+	VPERMI2B            iq2s_0_9<>+0(SB), Z14, Z11
+	VMOVDQU64           Z16, Z14
+	VMOVUPS             iq2s_0_10<>+0(SB), Z15
+	VPERMI2B            iq2s_0_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU64           Z16, Z14
+	VMOVUPS             iq2s_0_12<>+0(SB), Z15
+	VPERMI2B            iq2s_0_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z16, Z15
+	VMOVUPS             iq2s_0_14<>+0(SB), Z17
+	VPERMI2B            iq2s_0_15<>+0(SB), Z17, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z11
+	VMOVDQU8            Z11, K6, Z9
+	VPMOVB2M            Z16, K4
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z14
-	VPTESTMB            Z14, Z5, K4
-	VMOVDQU8            Z15, K4, Z11
-	VMOVDQU8            Z21, K4, Z19
+	VPBROADCASTD        R12, Z11
+	VPTESTMB            Z11, Z5, K5
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z5
-	VPTESTMB            Z5, Z8, K4
-	VMOVDQU8            Z19, K4, Z11
-	VMOVDQU32           eights0_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z9, Z5, Z5
-	VMOVDQU32           eights62_1<>+0(SB), Z8
-	VPMULTISHIFTQB      Z12, Z8, Z8
-	VPTERNLOGD          $0xe2, Z8, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPXORD              Z31, Z31, Z8
-	VPDPBUSD.BCST       192(R9), Z5, Z8
-	VMOVDQU32           eights0_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTESTMB            Z5, Z8, K6
+	VMOVDQU64           Z16, Z5
+	VMOVUPS             iq2s_1_0<>+0(SB), Z8
+	VPERMI2B            iq2s_1_1<>+0(SB), Z8, Z5
+	VMOVDQU64           Z16, Z8
+	VMOVUPS             iq2s_1_2<>+0(SB), Z11
+	VPERMI2B            iq2s_1_3<>+0(SB), Z11, Z8
+	VMOVDQU8            Z8, K4, Z5
+	VMOVDQU64           Z16, Z8
+	VMOVUPS             iq2s_1_4<>+0(SB), Z11
+	VPERMI2B            iq2s_1_5<>+0(SB), Z11, Z8
+	VMOVDQU64           Z16, Z11
+	VMOVUPS             iq2s_1_6<>+0(SB), Z14
+	VPERMI2B            iq2s_1_7<>+0(SB), Z14, Z11
+	VMOVDQU8            Z11, K4, Z8
+	VMOVDQU8            Z8, K5, Z5
+	VMOVDQU64           Z16, Z8
+	VMOVUPS             iq2s_1_8<>+0(SB), Z11
+	VPERMI2B            iq2s_1_9<>+0(SB), Z11, Z8
+	VMOVDQU64           Z16, Z11
+	VMOVUPS             iq2s_1_10<>+0(SB), Z14
+	VPERMI2B            iq2s_1_11<>+0(SB), Z14, Z11
+	VMOVDQU8            Z11, K4, Z8
+	VMOVDQU64           Z16, Z11
+	VMOVUPS             iq2s_1_12<>+0(SB), Z14
+	VPERMI2B            iq2s_1_13<>+0(SB), Z14, Z11
+	VMOVDQU64           Z16, Z14
+	VMOVUPS             iq2s_1_14<>+0(SB), Z15
+	VPERMI2B            iq2s_1_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z11
+	VMOVDQU8            Z11, K5, Z8
+	VMOVDQU8            Z8, K6, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
+	VMOVDQU32           eights62_1<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       192(R9), Z8, Z11
+	VMOVDQU32           eights0_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
 	VMOVDQU32           eights2_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       196(R9), Z5, Z8
-	VMOVDQU32           eights8_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       196(R9), Z8, Z11
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
 	VMOVDQU32           eights6_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       200(R9), Z5, Z8
-	VMOVDQU32           eights8_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       200(R9), Z8, Z11
+	VMOVDQU32           eights8_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
 	VMOVDQU32           eights10_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       204(R9), Z5, Z8
-	VPSLLD              $0x18, Z4, Z5
-	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z8, Z8
-	VPADDD              Z8, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z9, Z5, Z5
-	VMOVDQU32           eights14_1<>+0(SB), Z8
-	VPMULTISHIFTQB      Z12, Z8, Z8
-	VPTERNLOGD          $0xe2, Z8, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPXORD              Z31, Z31, Z8
-	VPDPBUSD.BCST       208(R9), Z5, Z8
-	VMOVDQU32           eights16_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       204(R9), Z8, Z11
+	VPSLLD              $0x18, Z4, Z8
+	VPSRAD              $0x18, Z8, Z8
+	VPMULLD             Z8, Z11, Z11
+	VPADDD              Z11, Z20, Z20
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
+	VMOVDQU32           eights14_1<>+0(SB), Z11
+	VPMULTISHIFTQB      Z12, Z11, Z11
+	VPTERNLOGD          $0xe2, Z11, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       208(R9), Z8, Z11
+	VMOVDQU32           eights16_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
 	VMOVDQU32           eights18_1<>+0(SB), Z14
 	VPMULTISHIFTQB      Z12, Z14, Z14
-	VPTERNLOGD          $0xe2, Z14, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       212(R9), Z5, Z8
-	VMOVDQU32           eights24_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z9, Z5, Z5
+	VPTERNLOGD          $0xe2, Z14, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       212(R9), Z8, Z11
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z9, Z8, Z8
 	VMOVDQU32           eights22_1<>+0(SB), Z9
 	VPMULTISHIFTQB      Z12, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       216(R9), Z5, Z8
-	VMOVDQU32           eights24_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z11, Z5, Z5
-	VMOVDQU32           eights26_1<>+0(SB), Z9
-	VPMULTISHIFTQB      Z12, Z9, Z9
-	VPTERNLOGD          $0xe2, Z9, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VPDPBUSD.BCST       220(R9), Z5, Z8
+	VPTERNLOGD          $0xe2, Z9, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       216(R9), Z8, Z11
+	VMOVDQU32           eights24_2<>+0(SB), Z8
+	VPMULTISHIFTQB      Z5, Z8, Z8
+	VMOVDQU32           eights26_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z12, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z8
+	VPERMB              Z1, Z8, Z8
+	VPDPBUSD.BCST       220(R9), Z8, Z11
 	VPSLLD              $0x10, Z4, Z5
 	VPSRAD              $0x18, Z5, Z5
-	VPMULLD             Z5, Z8, Z8
-	VPADDD              Z8, Z18, Z18
+	VPMULLD             Z5, Z11, Z11
+	VPADDD              Z11, Z20, Z20
 	VMOVDQU32           eights24_2<>+0(SB), Z5
 	VPMULTISHIFTQB      Z3, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z3
+	VPMOVB2M            Z13, K4
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPTESTMB            Z8, Z5, K5
+	MOVL                $0x01010101, R12
+	VPBROADCASTD        R12, Z8
+	VPTESTMB            Z8, Z3, K6
 	VMOVDQU64           Z13, Z8
 	VMOVUPS             iq2s_0_0<>+0(SB), Z9
 	VPERMI2B            iq2s_0_1<>+0(SB), Z9, Z8
 	VMOVDQU64           Z13, Z9
 	VMOVUPS             iq2s_0_2<>+0(SB), Z11
 	VPERMI2B            iq2s_0_3<>+0(SB), Z11, Z9
-	VMOVDQU64           Z13, Z11
-	VMOVUPS             iq2s_0_4<>+0(SB), Z12
-	VPERMI2B            iq2s_0_5<>+0(SB), Z12, Z11
-	VMOVDQU64           Z13, Z12
-	VMOVUPS             iq2s_0_6<>+0(SB), Z14
-	VPERMI2B            iq2s_0_7<>+0(SB), Z14, Z12
-	VMOVDQU64           Z13, Z14
-	VMOVUPS             iq2s_0_8<>+0(SB), Z15
-	VPERMI2B            iq2s_0_9<>+0(SB), Z15, Z14
-	VMOVDQU64           Z13, Z15
-	VMOVUPS             iq2s_0_10<>+0(SB), Z16
-	VPERMI2B            iq2s_0_11<>+0(SB), Z16, Z15
-	VMOVDQU64           Z13, Z16
-	VMOVUPS             iq2s_0_12<>+0(SB), Z17
-	VPERMI2B            iq2s_0_13<>+0(SB), Z17, Z16
-	VMOVDQU64           Z13, Z17
-	VMOVUPS             iq2s_0_14<>+0(SB), Z19
-	VPERMI2B            iq2s_0_15<>+0(SB), Z19, Z17
-	VPMOVB2M            Z13, K4
 	VMOVDQU8            Z9, K4, Z8
-	VMOVDQU8            Z12, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z9
-	VPTESTMB            Z9, Z5, K4
-	VMOVDQU8            Z11, K4, Z8
-	VMOVDQU8            Z16, K4, Z14
-	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z9
-	VPTESTMB            Z9, Z3, K4
-	VMOVDQU8            Z14, K4, Z8
 	VMOVDQU64           Z13, Z9
-	VMOVUPS             iq2s_1_0<>+0(SB), Z11
-	VPERMI2B            iq2s_1_1<>+0(SB), Z11, Z9
+	VMOVUPS             iq2s_0_4<>+0(SB), Z11
+	VPERMI2B            iq2s_0_5<>+0(SB), Z11, Z9
 	VMOVDQU64           Z13, Z11
-	VMOVUPS             iq2s_1_2<>+0(SB), Z12
-	VPERMI2B            iq2s_1_3<>+0(SB), Z12, Z11
-	VMOVDQU64           Z13, Z12
-	VMOVUPS             iq2s_1_4<>+0(SB), Z14
-	VPERMI2B            iq2s_1_5<>+0(SB), Z14, Z12
-	VMOVDQU64           Z13, Z14
-	VMOVUPS             iq2s_1_6<>+0(SB), Z15
-	VPERMI2B            iq2s_1_7<>+0(SB), Z15, Z14
-	VMOVDQU64           Z13, Z15
-	VMOVUPS             iq2s_1_8<>+0(SB), Z16
-	VPERMI2B            iq2s_1_9<>+0(SB), Z16, Z15
-	VMOVDQU64           Z13, Z16
-	VMOVUPS             iq2s_1_10<>+0(SB), Z17
-	VPERMI2B            iq2s_1_11<>+0(SB), Z17, Z16
-	VMOVDQU64           Z13, Z17
-	VMOVUPS             iq2s_1_12<>+0(SB), Z19
-	VPERMI2B            iq2s_1_13<>+0(SB), Z19, Z17
-	VMOVDQU64           Z13, Z19
-	VMOVUPS             iq2s_1_14<>+0(SB), Z20
-	VPERMI2B            iq2s_1_15<>+0(SB), Z20, Z19
-	VPMOVB2M            Z13, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z12
+	VPERMI2B            iq2s_0_7<>+0(SB), Z12, Z11
 	VMOVDQU8            Z11, K4, Z9
-	VMOVDQU8            Z14, K4, Z12
-	VMOVDQU8            Z16, K4, Z15
-	VMOVDQU8            Z19, K4, Z17
+	VMOVDQU8            Z9, K5, Z8
+	VMOVDQU64           Z13, Z9
+	VMOVUPS             iq2s_0_8<>+0(SB), Z11
+	VPERMI2B            iq2s_0_9<>+0(SB), Z11, Z9
+	VMOVDQU64           Z13, Z11
+	VMOVUPS             iq2s_0_10<>+0(SB), Z12
+	VPERMI2B            iq2s_0_11<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU64           Z13, Z11
+	VMOVUPS             iq2s_0_12<>+0(SB), Z12
+	VPERMI2B            iq2s_0_13<>+0(SB), Z12, Z11
+	VMOVDQU64           Z13, Z12
+	VMOVUPS             iq2s_0_14<>+0(SB), Z14
+	VPERMI2B            iq2s_0_15<>+0(SB), Z14, Z12
+	VMOVDQU8            Z12, K4, Z11
+	VMOVDQU8            Z11, K5, Z9
+	VMOVDQU8            Z9, K6, Z8
+	VPMOVB2M            Z13, K4
 	MOVL                $0x01010101, R12
-	VPBROADCASTD        R12, Z11
-	VPTESTMB            Z11, Z5, K4
-	VMOVDQU8            Z12, K4, Z9
-	VMOVDQU8            Z17, K4, Z15
+	VPBROADCASTD        R12, Z9
+	VPTESTMB            Z9, Z5, K5
 	MOVL                $0x01010101, R12
 	VPBROADCASTD        R12, Z5
-	VPTESTMB            Z5, Z3, K4
-	VMOVDQU8            Z15, K4, Z9
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z8, Z3, Z3
-	VMOVDQU32           eights62_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPXORD              Z31, Z31, Z5
-	VPDPBUSD.BCST       224(R9), Z3, Z5
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
+	VPTESTMB            Z5, Z3, K6
+	VMOVDQU64           Z13, Z3
+	VMOVUPS             iq2s_1_0<>+0(SB), Z5
+	VPERMI2B            iq2s_1_1<>+0(SB), Z5, Z3
+	VMOVDQU64           Z13, Z5
+	VMOVUPS             iq2s_1_2<>+0(SB), Z9
+	VPERMI2B            iq2s_1_3<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K4, Z3
+	VMOVDQU64           Z13, Z5
+	VMOVUPS             iq2s_1_4<>+0(SB), Z9
+	VPERMI2B            iq2s_1_5<>+0(SB), Z9, Z5
+	VMOVDQU64           Z13, Z9
+	VMOVUPS             iq2s_1_6<>+0(SB), Z11
+	VPERMI2B            iq2s_1_7<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K4, Z5
+	VMOVDQU8            Z5, K5, Z3
+	VMOVDQU64           Z13, Z5
+	VMOVUPS             iq2s_1_8<>+0(SB), Z9
+	VPERMI2B            iq2s_1_9<>+0(SB), Z9, Z5
+	VMOVDQU64           Z13, Z9
+	VMOVUPS             iq2s_1_10<>+0(SB), Z11
+	VPERMI2B            iq2s_1_11<>+0(SB), Z11, Z9
+	VMOVDQU8            Z9, K4, Z5
+	VMOVDQU64           Z13, Z9
+	VMOVUPS             iq2s_1_12<>+0(SB), Z11
+	VPERMI2B            iq2s_1_13<>+0(SB), Z11, Z9
+	VMOVDQU64           Z13, Z11
+	VMOVUPS             iq2s_1_14<>+0(SB), Z12
+	VPERMI2B            iq2s_1_15<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z9
+	VMOVDQU8            Z9, K5, Z5
+	VMOVDQU8            Z5, K6, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
+	VMOVDQU32           eights62_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPXORD              Z31, Z31, Z9
+	VPDPBUSD.BCST       224(R9), Z5, Z9
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
 	VMOVDQU32           eights2_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z7, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       228(R9), Z3, Z5
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z8, Z3, Z3
+	VPTERNLOGD          $0xe2, Z11, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       228(R9), Z5, Z9
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
 	VMOVDQU32           eights6_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z7, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       232(R9), Z3, Z5
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
+	VPTERNLOGD          $0xe2, Z11, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       232(R9), Z5, Z9
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
 	VMOVDQU32           eights10_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z7, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       236(R9), Z3, Z5
-	VPSLLD              $0x08, Z4, Z3
-	VPSRAD              $0x18, Z3, Z3
-	VPMULLD             Z3, Z5, Z5
-	VPADDD              Z5, Z18, Z18
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z8, Z3, Z3
-	VMOVDQU32           eights14_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPXORD              Z31, Z31, Z5
-	VPDPBUSD.BCST       240(R9), Z3, Z5
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
+	VPTERNLOGD          $0xe2, Z11, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       236(R9), Z5, Z9
+	VPSLLD              $0x08, Z4, Z5
+	VPSRAD              $0x18, Z5, Z5
+	VPMULLD             Z5, Z9, Z9
+	VPADDD              Z9, Z20, Z20
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
+	VMOVDQU32           eights14_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPXORD              Z31, Z31, Z9
+	VPDPBUSD.BCST       240(R9), Z5, Z9
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
 	VMOVDQU32           eights18_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z7, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       244(R9), Z3, Z5
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z8, Z3, Z3
+	VPTERNLOGD          $0xe2, Z11, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       244(R9), Z5, Z9
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z8, Z5, Z5
 	VMOVDQU32           eights22_1<>+0(SB), Z8
 	VPMULTISHIFTQB      Z7, Z8, Z8
-	VPTERNLOGD          $0xe2, Z8, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       248(R9), Z3, Z5
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights26_1<>+0(SB), Z8
-	VPMULTISHIFTQB      Z7, Z8, Z8
-	VPTERNLOGD          $0xe2, Z8, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VPDPBUSD.BCST       252(R9), Z3, Z5
+	VPTERNLOGD          $0xe2, Z8, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       248(R9), Z5, Z9
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VMOVDQU32           eights26_1<>+0(SB), Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VPDPBUSD.BCST       252(R9), Z5, Z9
 	VPSRAD              $0x18, Z4, Z3
-	VPMULLD             Z3, Z5, Z5
-	VPADDD              Z5, Z18, Z18
-	VPSUBD              Z10, Z18, Z18
-	VCVTDQ2PS           Z18, Z18
+	VPMULLD             Z3, Z9, Z9
+	VPADDD              Z9, Z20, Z20
+	VPSUBD              Z10, Z20, Z20
+	VCVTDQ2PS           Z20, Z20
 	VMULPS.BCST         304(R9), Z6, Z3
-	VMULPS              Z3, Z18, Z18
-	VADDPS              Z18, Z2, Z2
+	VMULPS              Z3, Z20, Z20
+	VADDPS              Z20, Z2, Z2
 	ADDQ                $0x00000520, R11
 	ADDQ                $0x00000052, AX
 	ADDQ                $0x00000052, SI
@@ -19264,8 +27365,15 @@ DATA iq2sValues<>+48(SB)/8, $0x40152738406b5948
 DATA iq2sValues<>+56(SB)/8, $0x40152738406b5948
 GLOBL iq2sValues<>(SB), RODATA|NOPTR, $64
 
-DATA bits1_1_0<>+0(SB)/8, $0x0200000000000000
-GLOBL bits1_1_0<>(SB), RODATA|NOPTR, $8
+DATA iq2s_0_1<>+0(SB)/8, $0x44412a2014110805
+DATA iq2s_0_1<>+8(SB)/8, $0x948a858055504946
+DATA iq2s_0_1<>+16(SB)/8, $0x15121009060401a2
+DATA iq2s_0_1<>+24(SB)/8, $0x4542402926242118
+DATA iq2s_0_1<>+32(SB)/8, $0x6260595654514a48
+DATA iq2s_0_1<>+40(SB)/8, $0x9895908986848165
+DATA iq2s_0_1<>+48(SB)/8, $0x110a08050200a4a1
+DATA iq2s_0_1<>+56(SB)/8, $0x4441282520191614
+GLOBL iq2s_0_1<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_0<>+0(SB)/8, $0x1614110a08050200
 DATA iq2s_0_0<>+8(SB)/8, $0x4644412825222019
@@ -19277,15 +27385,15 @@ DATA iq2s_0_0<>+48(SB)/8, $0x8168656059565451
 DATA iq2s_0_0<>+56(SB)/8, $0x0200a4a195929084
 GLOBL iq2s_0_0<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_1<>+0(SB)/8, $0x44412a2014110805
-DATA iq2s_0_1<>+8(SB)/8, $0x948a858055504946
-DATA iq2s_0_1<>+16(SB)/8, $0x15121009060401a2
-DATA iq2s_0_1<>+24(SB)/8, $0x4542402926242118
-DATA iq2s_0_1<>+32(SB)/8, $0x6260595654514a48
-DATA iq2s_0_1<>+40(SB)/8, $0x9895908986848165
-DATA iq2s_0_1<>+48(SB)/8, $0x110a08050200a4a1
-DATA iq2s_0_1<>+56(SB)/8, $0x4441282520191614
-GLOBL iq2s_0_1<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_3<>+0(SB)/8, $0x1100908160545148
+DATA iq2s_0_3<>+8(SB)/8, $0x040199502a282214
+DATA iq2s_0_3<>+16(SB)/8, $0x2421181512100906
+DATA iq2s_0_3<>+24(SB)/8, $0x5654514845424026
+DATA iq2s_0_3<>+32(SB)/8, $0x8684816865626059
+DATA iq2s_0_3<>+40(SB)/8, $0x050200a4a1989590
+DATA iq2s_0_3<>+48(SB)/8, $0x2220191614110a08
+DATA iq2s_0_3<>+56(SB)/8, $0x5250494644412825
+GLOBL iq2s_0_3<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_2<>+0(SB)/8, $0x6461585552504946
 DATA iq2s_0_2<>+8(SB)/8, $0x01a0949188858280
@@ -19297,15 +27405,15 @@ DATA iq2s_0_2<>+48(SB)/8, $0x01aa948580646158
 DATA iq2s_0_2<>+56(SB)/8, $0x4540211815121004
 GLOBL iq2s_0_2<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_3<>+0(SB)/8, $0x1100908160545148
-DATA iq2s_0_3<>+8(SB)/8, $0x040199502a282214
-DATA iq2s_0_3<>+16(SB)/8, $0x2421181512100906
-DATA iq2s_0_3<>+24(SB)/8, $0x5654514845424026
-DATA iq2s_0_3<>+32(SB)/8, $0x8684816865626059
-DATA iq2s_0_3<>+40(SB)/8, $0x050200a4a1989590
-DATA iq2s_0_3<>+48(SB)/8, $0x2220191614110a08
-DATA iq2s_0_3<>+56(SB)/8, $0x5250494644412825
-GLOBL iq2s_0_3<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_5<>+0(SB)/8, $0x9084816054514845
+DATA iq2s_0_5<>+8(SB)/8, $0x4441201411080500
+DATA iq2s_0_5<>+16(SB)/8, $0x1009060401aa8050
+DATA iq2s_0_5<>+24(SB)/8, $0x5148454240211815
+DATA iq2s_0_5<>+32(SB)/8, $0x0805020084816054
+DATA iq2s_0_5<>+40(SB)/8, $0xa269504441201411
+DATA iq2s_0_5<>+48(SB)/8, $0x0805020056401004
+DATA iq2s_0_5<>+56(SB)/8, $0x412a252019161411
+GLOBL iq2s_0_5<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_4<>+0(SB)/8, $0x8885828064615855
 DATA iq2s_0_4<>+8(SB)/8, $0x2115100904019491
@@ -19317,15 +27425,15 @@ DATA iq2s_0_4<>+48(SB)/8, $0x09060401a0949188
 DATA iq2s_0_4<>+56(SB)/8, $0x4240242118151210
 GLOBL iq2s_0_4<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_5<>+0(SB)/8, $0x9084816054514845
-DATA iq2s_0_5<>+8(SB)/8, $0x4441201411080500
-DATA iq2s_0_5<>+16(SB)/8, $0x1009060401aa8050
-DATA iq2s_0_5<>+24(SB)/8, $0x5148454240211815
-DATA iq2s_0_5<>+32(SB)/8, $0x0805020084816054
-DATA iq2s_0_5<>+40(SB)/8, $0xa269504441201411
-DATA iq2s_0_5<>+48(SB)/8, $0x0805020056401004
-DATA iq2s_0_5<>+56(SB)/8, $0x412a252019161411
-GLOBL iq2s_0_5<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_7<>+0(SB)/8, $0x1105005940100401
+DATA iq2s_0_7<>+8(SB)/8, $0x0401aa8a50444114
+DATA iq2s_0_7<>+16(SB)/8, $0x018a8864220a9510
+DATA iq2s_0_7<>+24(SB)/8, $0x1a18151210090604
+DATA iq2s_0_7<>+32(SB)/8, $0x4a48454240262421
+DATA iq2s_0_7<>+40(SB)/8, $0x8165626059565451
+DATA iq2s_0_7<>+48(SB)/8, $0x0200a4a198959084
+DATA iq2s_0_7<>+56(SB)/8, $0x2220191614110805
+GLOBL iq2s_0_7<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_6<>+0(SB)/8, $0x948a806455525044
 DATA iq2s_0_6<>+8(SB)/8, $0x40211512100401aa
@@ -19337,15 +27445,15 @@ DATA iq2s_0_6<>+48(SB)/8, $0x0805009084816054
 DATA iq2s_0_6<>+56(SB)/8, $0x8066504441201411
 GLOBL iq2s_0_6<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_7<>+0(SB)/8, $0x1105005940100401
-DATA iq2s_0_7<>+8(SB)/8, $0x0401aa8a50444114
-DATA iq2s_0_7<>+16(SB)/8, $0x018a8864220a9510
-DATA iq2s_0_7<>+24(SB)/8, $0x1a18151210090604
-DATA iq2s_0_7<>+32(SB)/8, $0x4a48454240262421
-DATA iq2s_0_7<>+40(SB)/8, $0x8165626059565451
-DATA iq2s_0_7<>+48(SB)/8, $0x0200a4a198959084
-DATA iq2s_0_7<>+56(SB)/8, $0x2220191614110805
-GLOBL iq2s_0_7<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_9<>+0(SB)/8, $0x2118151210090604
+DATA iq2s_0_9<>+8(SB)/8, $0x6054514845424024
+DATA iq2s_0_9<>+16(SB)/8, $0x080502009084816a
+DATA iq2s_0_9<>+24(SB)/8, $0xa580504441201411
+DATA iq2s_0_9<>+32(SB)/8, $0x2118151210090401
+DATA iq2s_0_9<>+40(SB)/8, $0x6054514845424024
+DATA iq2s_0_9<>+48(SB)/8, $0x1411080502009084
+DATA iq2s_0_9<>+56(SB)/8, $0x0401968050444120
+GLOBL iq2s_0_9<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_8<>+0(SB)/8, $0x5552504946444125
 DATA iq2s_0_8<>+8(SB)/8, $0x9188858280646158
@@ -19357,15 +27465,15 @@ DATA iq2s_0_8<>+48(SB)/8, $0x6461585552504946
 DATA iq2s_0_8<>+56(SB)/8, $0x01a0949188858280
 GLOBL iq2s_0_8<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_9<>+0(SB)/8, $0x2118151210090604
-DATA iq2s_0_9<>+8(SB)/8, $0x6054514845424024
-DATA iq2s_0_9<>+16(SB)/8, $0x080502009084816a
-DATA iq2s_0_9<>+24(SB)/8, $0xa580504441201411
-DATA iq2s_0_9<>+32(SB)/8, $0x2118151210090401
-DATA iq2s_0_9<>+40(SB)/8, $0x6054514845424024
-DATA iq2s_0_9<>+48(SB)/8, $0x1411080502009084
-DATA iq2s_0_9<>+56(SB)/8, $0x0401968050444120
-GLOBL iq2s_0_9<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_11<>+0(SB)/8, $0x4024211815121009
+DATA iq2s_0_11<>+8(SB)/8, $0x8481605451484542
+DATA iq2s_0_11<>+16(SB)/8, $0x2014110805020090
+DATA iq2s_0_11<>+24(SB)/8, $0x2610040180504441
+DATA iq2s_0_11<>+32(SB)/8, $0x2014110805020040
+DATA iq2s_0_11<>+40(SB)/8, $0x100401805a504441
+DATA iq2s_0_11<>+48(SB)/8, $0x060401a885190040
+DATA iq2s_0_11<>+56(SB)/8, $0x4540242118151210
+GLOBL iq2s_0_11<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_10<>+0(SB)/8, $0x1411080502004010
 DATA iq2s_0_10<>+8(SB)/8, $0x4441282522201916
@@ -19377,15 +27485,15 @@ DATA iq2s_0_10<>+48(SB)/8, $0x2014110805009084
 DATA iq2s_0_10<>+56(SB)/8, $0x0604018069504441
 GLOBL iq2s_0_10<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_11<>+0(SB)/8, $0x4024211815121009
-DATA iq2s_0_11<>+8(SB)/8, $0x8481605451484542
-DATA iq2s_0_11<>+16(SB)/8, $0x2014110805020090
-DATA iq2s_0_11<>+24(SB)/8, $0x2610040180504441
-DATA iq2s_0_11<>+32(SB)/8, $0x2014110805020040
-DATA iq2s_0_11<>+40(SB)/8, $0x100401805a504441
-DATA iq2s_0_11<>+48(SB)/8, $0x060401a885190040
-DATA iq2s_0_11<>+56(SB)/8, $0x4540242118151210
-GLOBL iq2s_0_11<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_13<>+0(SB)/8, $0x0194918580615855
+DATA iq2s_0_13<>+8(SB)/8, $0x2421181512100904
+DATA iq2s_0_13<>+16(SB)/8, $0x8481545148454240
+DATA iq2s_0_13<>+24(SB)/8, $0x4114110a0500a990
+DATA iq2s_0_13<>+32(SB)/8, $0x1210090604015044
+DATA iq2s_0_13<>+40(SB)/8, $0x5148454240211815
+DATA iq2s_0_13<>+48(SB)/8, $0x0502009084816054
+DATA iq2s_0_13<>+56(SB)/8, $0x8050444120141108
+GLOBL iq2s_0_13<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_12<>+0(SB)/8, $0x0200908460545148
 DATA iq2s_0_12<>+8(SB)/8, $0x5044412014110805
@@ -19397,15 +27505,15 @@ DATA iq2s_0_12<>+48(SB)/8, $0x1108050200a1422a
 DATA iq2s_0_12<>+56(SB)/8, $0x5250444125201914
 GLOBL iq2s_0_12<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_13<>+0(SB)/8, $0x0194918580615855
-DATA iq2s_0_13<>+8(SB)/8, $0x2421181512100904
-DATA iq2s_0_13<>+16(SB)/8, $0x8481545148454240
-DATA iq2s_0_13<>+24(SB)/8, $0x4114110a0500a990
-DATA iq2s_0_13<>+32(SB)/8, $0x1210090604015044
-DATA iq2s_0_13<>+40(SB)/8, $0x5148454240211815
-DATA iq2s_0_13<>+48(SB)/8, $0x0502009084816054
-DATA iq2s_0_13<>+56(SB)/8, $0x8050444120141108
-GLOBL iq2s_0_13<>(SB), RODATA|NOPTR, $64
+DATA iq2s_0_15<>+0(SB)/8, $0xa198401004019680
+DATA iq2s_0_15<>+8(SB)/8, $0x4026100401644600
+DATA iq2s_0_15<>+16(SB)/8, $0x0a050090524900a9
+DATA iq2s_0_15<>+24(SB)/8, $0xaaa25044412a2214
+DATA iq2s_0_15<>+32(SB)/8, $0x822a28220a026540
+DATA iq2s_0_15<>+40(SB)/8, $0x8940100401a88a88
+DATA iq2s_0_15<>+48(SB)/8, $0x54a2280a511900a4
+DATA iq2s_0_15<>+56(SB)/8, $0xaa882822200a0886
+GLOBL iq2s_0_15<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_0_14<>+0(SB)/8, $0x050040291004018a
 DATA iq2s_0_14<>+8(SB)/8, $0x0401a25044411411
@@ -19417,15 +27525,15 @@ DATA iq2s_0_14<>+48(SB)/8, $0x0200a6401004015a
 DATA iq2s_0_14<>+56(SB)/8, $0x5044412014110805
 GLOBL iq2s_0_14<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_0_15<>+0(SB)/8, $0xa198401004019680
-DATA iq2s_0_15<>+8(SB)/8, $0x4026100401644600
-DATA iq2s_0_15<>+16(SB)/8, $0x0a050090524900a9
-DATA iq2s_0_15<>+24(SB)/8, $0xaaa25044412a2214
-DATA iq2s_0_15<>+32(SB)/8, $0x822a28220a026540
-DATA iq2s_0_15<>+40(SB)/8, $0x8940100401a88a88
-DATA iq2s_0_15<>+48(SB)/8, $0x54a2280a511900a4
-DATA iq2s_0_15<>+56(SB)/8, $0xaa882822200a0886
-GLOBL iq2s_0_15<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_1<>+0(SB)/8, $0x0202020202020202
+DATA iq2s_1_1<>+8(SB)/8, $0x0202020202020202
+DATA iq2s_1_1<>+16(SB)/8, $0x0404040404040402
+DATA iq2s_1_1<>+24(SB)/8, $0x0404040404040404
+DATA iq2s_1_1<>+32(SB)/8, $0x0404040404040404
+DATA iq2s_1_1<>+40(SB)/8, $0x0404040404040404
+DATA iq2s_1_1<>+48(SB)/8, $0x0505050505050404
+DATA iq2s_1_1<>+56(SB)/8, $0x0505050505050505
+GLOBL iq2s_1_1<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_0<>+0(SB)/8, $0x0000000000000000
 DATA iq2s_1_0<>+8(SB)/8, $0x0000000000000000
@@ -19437,15 +27545,15 @@ DATA iq2s_1_0<>+48(SB)/8, $0x0101010101010101
 DATA iq2s_1_0<>+56(SB)/8, $0x0202010101010101
 GLOBL iq2s_1_0<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_1<>+0(SB)/8, $0x0202020202020202
-DATA iq2s_1_1<>+8(SB)/8, $0x0202020202020202
-DATA iq2s_1_1<>+16(SB)/8, $0x0404040404040402
-DATA iq2s_1_1<>+24(SB)/8, $0x0404040404040404
-DATA iq2s_1_1<>+32(SB)/8, $0x0404040404040404
-DATA iq2s_1_1<>+40(SB)/8, $0x0404040404040404
-DATA iq2s_1_1<>+48(SB)/8, $0x0505050505050404
-DATA iq2s_1_1<>+56(SB)/8, $0x0505050505050505
-GLOBL iq2s_1_1<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_3<>+0(SB)/8, $0x0a0a090909090909
+DATA iq2s_1_3<>+8(SB)/8, $0x10100a0a0a0a0a0a
+DATA iq2s_1_3<>+16(SB)/8, $0x1010101010101010
+DATA iq2s_1_3<>+24(SB)/8, $0x1010101010101010
+DATA iq2s_1_3<>+32(SB)/8, $0x1010101010101010
+DATA iq2s_1_3<>+40(SB)/8, $0x1111111010101010
+DATA iq2s_1_3<>+48(SB)/8, $0x1111111111111111
+DATA iq2s_1_3<>+56(SB)/8, $0x1111111111111111
+GLOBL iq2s_1_3<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_2<>+0(SB)/8, $0x0505050505050505
 DATA iq2s_1_2<>+8(SB)/8, $0x0605050505050505
@@ -19457,15 +27565,15 @@ DATA iq2s_1_2<>+48(SB)/8, $0x0908080808080808
 DATA iq2s_1_2<>+56(SB)/8, $0x0909090909090909
 GLOBL iq2s_1_2<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_3<>+0(SB)/8, $0x0a0a090909090909
-DATA iq2s_1_3<>+8(SB)/8, $0x10100a0a0a0a0a0a
-DATA iq2s_1_3<>+16(SB)/8, $0x1010101010101010
-DATA iq2s_1_3<>+24(SB)/8, $0x1010101010101010
-DATA iq2s_1_3<>+32(SB)/8, $0x1010101010101010
-DATA iq2s_1_3<>+40(SB)/8, $0x1111111010101010
-DATA iq2s_1_3<>+48(SB)/8, $0x1111111111111111
-DATA iq2s_1_3<>+56(SB)/8, $0x1111111111111111
-GLOBL iq2s_1_3<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_5<>+0(SB)/8, $0x1515151515151515
+DATA iq2s_1_5<>+8(SB)/8, $0x1616161616161616
+DATA iq2s_1_5<>+16(SB)/8, $0x1818181818161616
+DATA iq2s_1_5<>+24(SB)/8, $0x1818181818181818
+DATA iq2s_1_5<>+32(SB)/8, $0x1919191918181818
+DATA iq2s_1_5<>+40(SB)/8, $0x1919191919191919
+DATA iq2s_1_5<>+48(SB)/8, $0x202020201a1a1a1a
+DATA iq2s_1_5<>+56(SB)/8, $0x2020202020202020
+GLOBL iq2s_1_5<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_4<>+0(SB)/8, $0x1111111111111111
 DATA iq2s_1_4<>+8(SB)/8, $0x1212121212121111
@@ -19477,15 +27585,15 @@ DATA iq2s_1_4<>+48(SB)/8, $0x1515151514141414
 DATA iq2s_1_4<>+56(SB)/8, $0x1515151515151515
 GLOBL iq2s_1_4<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_5<>+0(SB)/8, $0x1515151515151515
-DATA iq2s_1_5<>+8(SB)/8, $0x1616161616161616
-DATA iq2s_1_5<>+16(SB)/8, $0x1818181818161616
-DATA iq2s_1_5<>+24(SB)/8, $0x1818181818181818
-DATA iq2s_1_5<>+32(SB)/8, $0x1919191918181818
-DATA iq2s_1_5<>+40(SB)/8, $0x1919191919191919
-DATA iq2s_1_5<>+48(SB)/8, $0x202020201a1a1a1a
-DATA iq2s_1_5<>+56(SB)/8, $0x2020202020202020
-GLOBL iq2s_1_5<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_7<>+0(SB)/8, $0x2828282626262626
+DATA iq2s_1_7<>+8(SB)/8, $0x2929282828282828
+DATA iq2s_1_7<>+16(SB)/8, $0x402a2a2a2a2a2929
+DATA iq2s_1_7<>+24(SB)/8, $0x4040404040404040
+DATA iq2s_1_7<>+32(SB)/8, $0x4040404040404040
+DATA iq2s_1_7<>+40(SB)/8, $0x4040404040404040
+DATA iq2s_1_7<>+48(SB)/8, $0x4141404040404040
+DATA iq2s_1_7<>+56(SB)/8, $0x4141414141414141
+GLOBL iq2s_1_7<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_6<>+0(SB)/8, $0x2020202020202020
 DATA iq2s_1_6<>+8(SB)/8, $0x2121212121212120
@@ -19497,15 +27605,15 @@ DATA iq2s_1_6<>+48(SB)/8, $0x2525252424242424
 DATA iq2s_1_6<>+56(SB)/8, $0x2525252525252525
 GLOBL iq2s_1_6<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_7<>+0(SB)/8, $0x2828282626262626
-DATA iq2s_1_7<>+8(SB)/8, $0x2929282828282828
-DATA iq2s_1_7<>+16(SB)/8, $0x402a2a2a2a2a2929
-DATA iq2s_1_7<>+24(SB)/8, $0x4040404040404040
-DATA iq2s_1_7<>+32(SB)/8, $0x4040404040404040
-DATA iq2s_1_7<>+40(SB)/8, $0x4040404040404040
-DATA iq2s_1_7<>+48(SB)/8, $0x4141404040404040
-DATA iq2s_1_7<>+56(SB)/8, $0x4141414141414141
-GLOBL iq2s_1_7<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_9<>+0(SB)/8, $0x4545454545454545
+DATA iq2s_1_9<>+8(SB)/8, $0x4545454545454545
+DATA iq2s_1_9<>+16(SB)/8, $0x4646464645454545
+DATA iq2s_1_9<>+24(SB)/8, $0x4646464646464646
+DATA iq2s_1_9<>+32(SB)/8, $0x4848484848484848
+DATA iq2s_1_9<>+40(SB)/8, $0x4848484848484848
+DATA iq2s_1_9<>+48(SB)/8, $0x4949494949494848
+DATA iq2s_1_9<>+56(SB)/8, $0x4a4a494949494949
+GLOBL iq2s_1_9<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_8<>+0(SB)/8, $0x4141414141414141
 DATA iq2s_1_8<>+8(SB)/8, $0x4141414141414141
@@ -19517,15 +27625,15 @@ DATA iq2s_1_8<>+48(SB)/8, $0x4444444444444444
 DATA iq2s_1_8<>+56(SB)/8, $0x4544444444444444
 GLOBL iq2s_1_8<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_9<>+0(SB)/8, $0x4545454545454545
-DATA iq2s_1_9<>+8(SB)/8, $0x4545454545454545
-DATA iq2s_1_9<>+16(SB)/8, $0x4646464645454545
-DATA iq2s_1_9<>+24(SB)/8, $0x4646464646464646
-DATA iq2s_1_9<>+32(SB)/8, $0x4848484848484848
-DATA iq2s_1_9<>+40(SB)/8, $0x4848484848484848
-DATA iq2s_1_9<>+48(SB)/8, $0x4949494949494848
-DATA iq2s_1_9<>+56(SB)/8, $0x4a4a494949494949
-GLOBL iq2s_1_9<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_11<>+0(SB)/8, $0x5454545454545454
+DATA iq2s_1_11<>+8(SB)/8, $0x5454545454545454
+DATA iq2s_1_11<>+16(SB)/8, $0x5555555555555554
+DATA iq2s_1_11<>+24(SB)/8, $0x5656565655555555
+DATA iq2s_1_11<>+32(SB)/8, $0x5858585858585856
+DATA iq2s_1_11<>+40(SB)/8, $0x5959595858585858
+DATA iq2s_1_11<>+48(SB)/8, $0x6060605a5a5a5a59
+DATA iq2s_1_11<>+56(SB)/8, $0x6060606060606060
+GLOBL iq2s_1_11<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_10<>+0(SB)/8, $0x5050505050504a4a
 DATA iq2s_1_10<>+8(SB)/8, $0x5050505050505050
@@ -19537,15 +27645,15 @@ DATA iq2s_1_10<>+48(SB)/8, $0x5252525252525151
 DATA iq2s_1_10<>+56(SB)/8, $0x5454545252525252
 GLOBL iq2s_1_10<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_11<>+0(SB)/8, $0x5454545454545454
-DATA iq2s_1_11<>+8(SB)/8, $0x5454545454545454
-DATA iq2s_1_11<>+16(SB)/8, $0x5555555555555554
-DATA iq2s_1_11<>+24(SB)/8, $0x5656565655555555
-DATA iq2s_1_11<>+32(SB)/8, $0x5858585858585856
-DATA iq2s_1_11<>+40(SB)/8, $0x5959595858585858
-DATA iq2s_1_11<>+48(SB)/8, $0x6060605a5a5a5a59
-DATA iq2s_1_11<>+56(SB)/8, $0x6060606060606060
-GLOBL iq2s_1_11<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_13<>+0(SB)/8, $0x8180808080808080
+DATA iq2s_1_13<>+8(SB)/8, $0x8181818181818181
+DATA iq2s_1_13<>+16(SB)/8, $0x8181818181818181
+DATA iq2s_1_13<>+24(SB)/8, $0x8282828282828181
+DATA iq2s_1_13<>+32(SB)/8, $0x8484848484848282
+DATA iq2s_1_13<>+40(SB)/8, $0x8484848484848484
+DATA iq2s_1_13<>+48(SB)/8, $0x8585858484848484
+DATA iq2s_1_13<>+56(SB)/8, $0x8585858585858585
+GLOBL iq2s_1_13<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_12<>+0(SB)/8, $0x6161606060606060
 DATA iq2s_1_12<>+8(SB)/8, $0x6161616161616161
@@ -19557,15 +27665,15 @@ DATA iq2s_1_12<>+48(SB)/8, $0x80808080806a6a69
 DATA iq2s_1_12<>+56(SB)/8, $0x8080808080808080
 GLOBL iq2s_1_12<>(SB), RODATA|NOPTR, $64
 
-DATA iq2s_1_13<>+0(SB)/8, $0x8180808080808080
-DATA iq2s_1_13<>+8(SB)/8, $0x8181818181818181
-DATA iq2s_1_13<>+16(SB)/8, $0x8181818181818181
-DATA iq2s_1_13<>+24(SB)/8, $0x8282828282828181
-DATA iq2s_1_13<>+32(SB)/8, $0x8484848484848282
-DATA iq2s_1_13<>+40(SB)/8, $0x8484848484848484
-DATA iq2s_1_13<>+48(SB)/8, $0x8585858484848484
-DATA iq2s_1_13<>+56(SB)/8, $0x8585858585858585
-GLOBL iq2s_1_13<>(SB), RODATA|NOPTR, $64
+DATA iq2s_1_15<>+0(SB)/8, $0x9595959595959494
+DATA iq2s_1_15<>+8(SB)/8, $0x9898989898969696
+DATA iq2s_1_15<>+16(SB)/8, $0xa0a0a09a99999998
+DATA iq2s_1_15<>+24(SB)/8, $0xa0a0a0a0a0a0a0a0
+DATA iq2s_1_15<>+32(SB)/8, $0xa2a2a2a2a2a2a1a1
+DATA iq2s_1_15<>+40(SB)/8, $0xa4a4a4a4a4a2a2a2
+DATA iq2s_1_15<>+48(SB)/8, $0xa9a8a8a8a6a5a5a4
+DATA iq2s_1_15<>+56(SB)/8, $0xaaaaaaaaaaaaaaa9
+GLOBL iq2s_1_15<>(SB), RODATA|NOPTR, $64
 
 DATA iq2s_1_14<>+0(SB)/8, $0x8888868686868685
 DATA iq2s_1_14<>+8(SB)/8, $0x8989888888888888
@@ -19576,16 +27684,6 @@ DATA iq2s_1_14<>+40(SB)/8, $0x9191919191919190
 DATA iq2s_1_14<>+48(SB)/8, $0x9494929292929291
 DATA iq2s_1_14<>+56(SB)/8, $0x9494949494949494
 GLOBL iq2s_1_14<>(SB), RODATA|NOPTR, $64
-
-DATA iq2s_1_15<>+0(SB)/8, $0x9595959595959494
-DATA iq2s_1_15<>+8(SB)/8, $0x9898989898969696
-DATA iq2s_1_15<>+16(SB)/8, $0xa0a0a09a99999998
-DATA iq2s_1_15<>+24(SB)/8, $0xa0a0a0a0a0a0a0a0
-DATA iq2s_1_15<>+32(SB)/8, $0xa2a2a2a2a2a2a1a1
-DATA iq2s_1_15<>+40(SB)/8, $0xa4a4a4a4a4a2a2a2
-DATA iq2s_1_15<>+48(SB)/8, $0xa9a8a8a8a6a5a5a4
-DATA iq2s_1_15<>+56(SB)/8, $0xaaaaaaaaaaaaaaa9
-GLOBL iq2s_1_15<>(SB), RODATA|NOPTR, $64
 
 // func fillIQ2SAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI, GFNI
@@ -19804,133 +27902,133 @@ TEXT ·fillIQ2SAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU32           eights0_2<>+0(SB), Z11
 	VPMULTISHIFTQB      Z4, Z11, Z11
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z11, Z13
+	VPMOVB2M            Z10, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z11, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z14
+	VPTESTMB            Z14, Z13, K6
 	VMOVDQU64           Z10, Z14
 	VMOVUPS             iq2s_0_0<>+0(SB), Z15
 	VPERMI2B            iq2s_0_1<>+0(SB), Z15, Z14
 	VMOVDQU64           Z10, Z15
 	VMOVUPS             iq2s_0_2<>+0(SB), Z16
 	VPERMI2B            iq2s_0_3<>+0(SB), Z16, Z15
-	VMOVDQU64           Z10, Z16
-	VMOVUPS             iq2s_0_4<>+0(SB), Z17
-	VPERMI2B            iq2s_0_5<>+0(SB), Z17, Z16
-	VMOVDQU64           Z10, Z17
-	VMOVUPS             iq2s_0_6<>+0(SB), Z18
-	VPERMI2B            iq2s_0_7<>+0(SB), Z18, Z17
-	VMOVDQU64           Z10, Z18
-	VMOVUPS             iq2s_0_8<>+0(SB), Z19
-	VPERMI2B            iq2s_0_9<>+0(SB), Z19, Z18
-	VMOVDQU64           Z10, Z19
-	VMOVUPS             iq2s_0_10<>+0(SB), Z20
-	VPERMI2B            iq2s_0_11<>+0(SB), Z20, Z19
-	VMOVDQU64           Z10, Z20
-	VMOVUPS             iq2s_0_12<>+0(SB), Z21
-	VPERMI2B            iq2s_0_13<>+0(SB), Z21, Z20
-	VMOVDQU64           Z10, Z21
-	VMOVUPS             iq2s_0_14<>+0(SB), Z22
-	VPERMI2B            iq2s_0_15<>+0(SB), Z22, Z21
-	VPMOVB2M            Z10, K4
 	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
-	VMOVDQU8            Z19, K4, Z18
-	VMOVDQU8            Z21, K4, Z20
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z15
-	VPTESTMB            Z15, Z11, K4
-	VMOVDQU8            Z16, K4, Z14
-	VMOVDQU8            Z20, K4, Z18
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z15
-	VPTESTMB            Z15, Z13, K4
-	VMOVDQU8            Z18, K4, Z14
 	VMOVDQU64           Z10, Z15
-	VMOVUPS             iq2s_1_0<>+0(SB), Z16
-	VPERMI2B            iq2s_1_1<>+0(SB), Z16, Z15
+	VMOVUPS             iq2s_0_4<>+0(SB), Z16
+	VPERMI2B            iq2s_0_5<>+0(SB), Z16, Z15
 	VMOVDQU64           Z10, Z16
-	VMOVUPS             iq2s_1_2<>+0(SB), Z17
-	VPERMI2B            iq2s_1_3<>+0(SB), Z17, Z16
-	VMOVDQU64           Z10, Z17
-	VMOVUPS             iq2s_1_4<>+0(SB), Z18
-	VPERMI2B            iq2s_1_5<>+0(SB), Z18, Z17
-	VMOVDQU64           Z10, Z18
-	VMOVUPS             iq2s_1_6<>+0(SB), Z19
-	VPERMI2B            iq2s_1_7<>+0(SB), Z19, Z18
-	VMOVDQU64           Z10, Z19
-	VMOVUPS             iq2s_1_8<>+0(SB), Z20
-	VPERMI2B            iq2s_1_9<>+0(SB), Z20, Z19
-	VMOVDQU64           Z10, Z20
-	VMOVUPS             iq2s_1_10<>+0(SB), Z21
-	VPERMI2B            iq2s_1_11<>+0(SB), Z21, Z20
-	VMOVDQU64           Z10, Z21
-	VMOVUPS             iq2s_1_12<>+0(SB), Z22
-	VPERMI2B            iq2s_1_13<>+0(SB), Z22, Z21
-	VMOVDQU64           Z10, Z22
-	VMOVUPS             iq2s_1_14<>+0(SB), Z23
-	VPERMI2B            iq2s_1_15<>+0(SB), Z23, Z22
-	VPMOVB2M            Z10, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z17
+	VPERMI2B            iq2s_0_7<>+0(SB), Z17, Z16
 	VMOVDQU8            Z16, K4, Z15
-	VMOVDQU8            Z18, K4, Z17
-	VMOVDQU8            Z20, K4, Z19
-	VMOVDQU8            Z22, K4, Z21
+	VMOVDQU8            Z15, K5, Z14
+	VMOVDQU64           Z10, Z15
+	VMOVUPS             iq2s_0_8<>+0(SB), Z16
+	VPERMI2B            iq2s_0_9<>+0(SB), Z16, Z15
+	VMOVDQU64           Z10, Z16
+	VMOVUPS             iq2s_0_10<>+0(SB), Z17
+	VPERMI2B            iq2s_0_11<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K4, Z15
+	VMOVDQU64           Z10, Z16
+	VMOVUPS             iq2s_0_12<>+0(SB), Z17
+	VPERMI2B            iq2s_0_13<>+0(SB), Z17, Z16
+	VMOVDQU64           Z10, Z17
+	VMOVUPS             iq2s_0_14<>+0(SB), Z18
+	VPERMI2B            iq2s_0_15<>+0(SB), Z18, Z17
+	VMOVDQU8            Z17, K4, Z16
+	VMOVDQU8            Z16, K5, Z15
+	VMOVDQU8            Z15, K6, Z14
+	VPMOVB2M            Z10, K4
 	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z10
-	VPTESTMB            Z10, Z11, K4
-	VMOVDQU8            Z17, K4, Z15
-	VMOVDQU8            Z21, K4, Z19
+	VPBROADCASTD        R9, Z15
+	VPTESTMB            Z15, Z11, K5
 	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z10
-	VPTESTMB            Z10, Z13, K4
-	VMOVDQU8            Z19, K4, Z15
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z13, K6
+	VMOVDQU64           Z10, Z11
+	VMOVUPS             iq2s_1_0<>+0(SB), Z13
+	VPERMI2B            iq2s_1_1<>+0(SB), Z13, Z11
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq2s_1_2<>+0(SB), Z15
+	VPERMI2B            iq2s_1_3<>+0(SB), Z15, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq2s_1_4<>+0(SB), Z15
+	VPERMI2B            iq2s_1_5<>+0(SB), Z15, Z13
+	VMOVDQU64           Z10, Z15
+	VMOVUPS             iq2s_1_6<>+0(SB), Z16
+	VPERMI2B            iq2s_1_7<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z10, Z13
+	VMOVUPS             iq2s_1_8<>+0(SB), Z15
+	VPERMI2B            iq2s_1_9<>+0(SB), Z15, Z13
+	VMOVDQU64           Z10, Z15
+	VMOVUPS             iq2s_1_10<>+0(SB), Z16
+	VPERMI2B            iq2s_1_11<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z13
+	VMOVDQU64           Z10, Z15
+	VMOVUPS             iq2s_1_12<>+0(SB), Z16
+	VPERMI2B            iq2s_1_13<>+0(SB), Z16, Z15
+	VMOVDQU64           Z10, Z10
+	VMOVUPS             iq2s_1_14<>+0(SB), Z16
+	VPERMI2B            iq2s_1_15<>+0(SB), Z16, Z10
+	VMOVDQU8            Z10, K4, Z15
+	VMOVDQU8            Z15, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
 	VMOVDQU32           eights0_2<>+0(SB), Z10
 	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights62_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VMOVDQU32           eights62_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, (AX)
 	VMOVDQU32           eights0_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
-	VMOVDQU32           eights2_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VPMULTISHIFTQB      Z11, Z10, Z10
+	VMOVDQU32           eights2_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, 64(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z10
 	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights6_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VMOVDQU32           eights6_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, 128(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
-	VMOVDQU32           eights10_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VPMULTISHIFTQB      Z11, Z10, Z10
+	VMOVDQU32           eights10_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, 192(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z10
 	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights14_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VMOVDQU32           eights14_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, 256(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
-	VMOVDQU32           eights18_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VPMULTISHIFTQB      Z11, Z10, Z10
+	VMOVDQU32           eights18_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, 320(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z10
 	VPMULTISHIFTQB      Z14, Z10, Z10
-	VMOVDQU32           eights22_1<>+0(SB), Z11
-	VPMULTISHIFTQB      Z6, Z11, Z11
-	VPTERNLOGD          $0xe2, Z11, Z0, Z10
+	VMOVDQU32           eights22_1<>+0(SB), Z13
+	VPMULTISHIFTQB      Z6, Z13, Z13
+	VPTERNLOGD          $0xe2, Z13, Z0, Z10
 	VPERMB              Z1, Z10, Z10
 	VMOVUPS             Z10, 384(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z10
-	VPMULTISHIFTQB      Z15, Z10, Z10
+	VPMULTISHIFTQB      Z11, Z10, Z10
 	VMOVDQU32           eights26_1<>+0(SB), Z11
 	VPMULTISHIFTQB      Z6, Z11, Z11
 	VPTERNLOGD          $0xe2, Z11, Z0, Z10
@@ -19939,408 +28037,408 @@ TEXT ·fillIQ2SAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU32           eights8_2<>+0(SB), Z6
 	VPMULTISHIFTQB      Z4, Z6, Z6
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z6, Z10
+	VPMOVB2M            Z7, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z6, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z11
+	VPTESTMB            Z11, Z10, K6
 	VMOVDQU64           Z7, Z11
 	VMOVUPS             iq2s_0_0<>+0(SB), Z13
 	VPERMI2B            iq2s_0_1<>+0(SB), Z13, Z11
 	VMOVDQU64           Z7, Z13
 	VMOVUPS             iq2s_0_2<>+0(SB), Z14
 	VPERMI2B            iq2s_0_3<>+0(SB), Z14, Z13
-	VMOVDQU64           Z7, Z14
-	VMOVUPS             iq2s_0_4<>+0(SB), Z15
-	VPERMI2B            iq2s_0_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z7, Z15
-	VMOVUPS             iq2s_0_6<>+0(SB), Z16
-	VPERMI2B            iq2s_0_7<>+0(SB), Z16, Z15
-	VMOVDQU64           Z7, Z16
-	VMOVUPS             iq2s_0_8<>+0(SB), Z17
-	VPERMI2B            iq2s_0_9<>+0(SB), Z17, Z16
-	VMOVDQU64           Z7, Z17
-	VMOVUPS             iq2s_0_10<>+0(SB), Z18
-	VPERMI2B            iq2s_0_11<>+0(SB), Z18, Z17
-	VMOVDQU64           Z7, Z18
-	VMOVUPS             iq2s_0_12<>+0(SB), Z19
-	VPERMI2B            iq2s_0_13<>+0(SB), Z19, Z18
-	VMOVDQU64           Z7, Z19
-	VMOVUPS             iq2s_0_14<>+0(SB), Z20
-	VPERMI2B            iq2s_0_15<>+0(SB), Z20, Z19
-	VPMOVB2M            Z7, K4
 	VMOVDQU8            Z13, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
-	VMOVDQU8            Z19, K4, Z18
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z13
-	VPTESTMB            Z13, Z6, K4
-	VMOVDQU8            Z14, K4, Z11
-	VMOVDQU8            Z18, K4, Z16
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z13
-	VPTESTMB            Z13, Z10, K4
-	VMOVDQU8            Z16, K4, Z11
 	VMOVDQU64           Z7, Z13
-	VMOVUPS             iq2s_1_0<>+0(SB), Z14
-	VPERMI2B            iq2s_1_1<>+0(SB), Z14, Z13
+	VMOVUPS             iq2s_0_4<>+0(SB), Z14
+	VPERMI2B            iq2s_0_5<>+0(SB), Z14, Z13
 	VMOVDQU64           Z7, Z14
-	VMOVUPS             iq2s_1_2<>+0(SB), Z15
-	VPERMI2B            iq2s_1_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z7, Z15
-	VMOVUPS             iq2s_1_4<>+0(SB), Z16
-	VPERMI2B            iq2s_1_5<>+0(SB), Z16, Z15
-	VMOVDQU64           Z7, Z16
-	VMOVUPS             iq2s_1_6<>+0(SB), Z17
-	VPERMI2B            iq2s_1_7<>+0(SB), Z17, Z16
-	VMOVDQU64           Z7, Z17
-	VMOVUPS             iq2s_1_8<>+0(SB), Z18
-	VPERMI2B            iq2s_1_9<>+0(SB), Z18, Z17
-	VMOVDQU64           Z7, Z18
-	VMOVUPS             iq2s_1_10<>+0(SB), Z19
-	VPERMI2B            iq2s_1_11<>+0(SB), Z19, Z18
-	VMOVDQU64           Z7, Z19
-	VMOVUPS             iq2s_1_12<>+0(SB), Z20
-	VPERMI2B            iq2s_1_13<>+0(SB), Z20, Z19
-	VMOVDQU64           Z7, Z20
-	VMOVUPS             iq2s_1_14<>+0(SB), Z21
-	VPERMI2B            iq2s_1_15<>+0(SB), Z21, Z20
-	VPMOVB2M            Z7, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z15
+	VPERMI2B            iq2s_0_7<>+0(SB), Z15, Z14
 	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z16, K4, Z15
-	VMOVDQU8            Z18, K4, Z17
-	VMOVDQU8            Z20, K4, Z19
+	VMOVDQU8            Z13, K5, Z11
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq2s_0_8<>+0(SB), Z14
+	VPERMI2B            iq2s_0_9<>+0(SB), Z14, Z13
+	VMOVDQU64           Z7, Z14
+	VMOVUPS             iq2s_0_10<>+0(SB), Z15
+	VPERMI2B            iq2s_0_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K4, Z13
+	VMOVDQU64           Z7, Z14
+	VMOVUPS             iq2s_0_12<>+0(SB), Z15
+	VPERMI2B            iq2s_0_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z7, Z15
+	VMOVUPS             iq2s_0_14<>+0(SB), Z16
+	VPERMI2B            iq2s_0_15<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z14, K5, Z13
+	VMOVDQU8            Z13, K6, Z11
+	VPMOVB2M            Z7, K4
 	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z7
-	VPTESTMB            Z7, Z6, K4
-	VMOVDQU8            Z15, K4, Z13
-	VMOVDQU8            Z19, K4, Z17
+	VPBROADCASTD        R9, Z13
+	VPTESTMB            Z13, Z6, K5
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z6
-	VPTESTMB            Z6, Z10, K4
-	VMOVDQU8            Z17, K4, Z13
-	VMOVDQU32           eights0_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights62_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 512(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights2_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 576(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights6_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 640(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights10_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 704(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights14_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 768(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights18_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 832(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z11, Z6, Z6
-	VMOVDQU32           eights22_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 896(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z6
-	VPMULTISHIFTQB      Z13, Z6, Z6
-	VMOVDQU32           eights26_1<>+0(SB), Z7
-	VPMULTISHIFTQB      Z3, Z7, Z7
-	VPTERNLOGD          $0xe2, Z7, Z0, Z6
-	VPERMB              Z1, Z6, Z6
-	VMOVUPS             Z6, 960(AX)
+	VPTESTMB            Z6, Z10, K6
+	VMOVDQU64           Z7, Z6
+	VMOVUPS             iq2s_1_0<>+0(SB), Z10
+	VPERMI2B            iq2s_1_1<>+0(SB), Z10, Z6
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq2s_1_2<>+0(SB), Z13
+	VPERMI2B            iq2s_1_3<>+0(SB), Z13, Z10
+	VMOVDQU8            Z10, K4, Z6
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq2s_1_4<>+0(SB), Z13
+	VPERMI2B            iq2s_1_5<>+0(SB), Z13, Z10
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq2s_1_6<>+0(SB), Z14
+	VPERMI2B            iq2s_1_7<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z10
+	VMOVDQU8            Z10, K5, Z6
+	VMOVDQU64           Z7, Z10
+	VMOVUPS             iq2s_1_8<>+0(SB), Z13
+	VPERMI2B            iq2s_1_9<>+0(SB), Z13, Z10
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq2s_1_10<>+0(SB), Z14
+	VPERMI2B            iq2s_1_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z10
+	VMOVDQU64           Z7, Z13
+	VMOVUPS             iq2s_1_12<>+0(SB), Z14
+	VPERMI2B            iq2s_1_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z7, Z7
+	VMOVUPS             iq2s_1_14<>+0(SB), Z14
+	VPERMI2B            iq2s_1_15<>+0(SB), Z14, Z7
+	VMOVDQU8            Z7, K4, Z13
+	VMOVDQU8            Z13, K5, Z10
+	VMOVDQU8            Z10, K6, Z6
+	VMOVDQU32           eights0_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z11, Z7, Z7
+	VMOVDQU32           eights62_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 512(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VMOVDQU32           eights2_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 576(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z11, Z7, Z7
+	VMOVDQU32           eights6_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 640(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VMOVDQU32           eights10_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 704(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z11, Z7, Z7
+	VMOVDQU32           eights14_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 768(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VMOVDQU32           eights18_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 832(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z11, Z7, Z7
+	VMOVDQU32           eights22_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z3, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 896(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z7
+	VPMULTISHIFTQB      Z6, Z7, Z7
+	VMOVDQU32           eights26_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z7
+	VPERMB              Z1, Z7, Z7
+	VMOVUPS             Z7, 960(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z4, Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z3, Z6
+	VPMOVB2M            Z12, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPTESTMB            Z7, Z3, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z7
+	VPTESTMB            Z7, Z6, K6
 	VMOVDQU64           Z12, Z7
 	VMOVUPS             iq2s_0_0<>+0(SB), Z10
 	VPERMI2B            iq2s_0_1<>+0(SB), Z10, Z7
 	VMOVDQU64           Z12, Z10
 	VMOVUPS             iq2s_0_2<>+0(SB), Z11
 	VPERMI2B            iq2s_0_3<>+0(SB), Z11, Z10
-	VMOVDQU64           Z12, Z11
-	VMOVUPS             iq2s_0_4<>+0(SB), Z13
-	VPERMI2B            iq2s_0_5<>+0(SB), Z13, Z11
-	VMOVDQU64           Z12, Z13
-	VMOVUPS             iq2s_0_6<>+0(SB), Z14
-	VPERMI2B            iq2s_0_7<>+0(SB), Z14, Z13
-	VMOVDQU64           Z12, Z14
-	VMOVUPS             iq2s_0_8<>+0(SB), Z15
-	VPERMI2B            iq2s_0_9<>+0(SB), Z15, Z14
-	VMOVDQU64           Z12, Z15
-	VMOVUPS             iq2s_0_10<>+0(SB), Z16
-	VPERMI2B            iq2s_0_11<>+0(SB), Z16, Z15
-	VMOVDQU64           Z12, Z16
-	VMOVUPS             iq2s_0_12<>+0(SB), Z17
-	VPERMI2B            iq2s_0_13<>+0(SB), Z17, Z16
-	VMOVDQU64           Z12, Z17
-	VMOVUPS             iq2s_0_14<>+0(SB), Z18
-	VPERMI2B            iq2s_0_15<>+0(SB), Z18, Z17
-	VPMOVB2M            Z12, K4
 	VMOVDQU8            Z10, K4, Z7
-	VMOVDQU8            Z13, K4, Z11
-	VMOVDQU8            Z15, K4, Z14
-	VMOVDQU8            Z17, K4, Z16
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z10
-	VPTESTMB            Z10, Z3, K4
-	VMOVDQU8            Z11, K4, Z7
-	VMOVDQU8            Z16, K4, Z14
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z10
-	VPTESTMB            Z10, Z6, K4
-	VMOVDQU8            Z14, K4, Z7
 	VMOVDQU64           Z12, Z10
-	VMOVUPS             iq2s_1_0<>+0(SB), Z11
-	VPERMI2B            iq2s_1_1<>+0(SB), Z11, Z10
+	VMOVUPS             iq2s_0_4<>+0(SB), Z11
+	VPERMI2B            iq2s_0_5<>+0(SB), Z11, Z10
 	VMOVDQU64           Z12, Z11
-	VMOVUPS             iq2s_1_2<>+0(SB), Z13
-	VPERMI2B            iq2s_1_3<>+0(SB), Z13, Z11
-	VMOVDQU64           Z12, Z13
-	VMOVUPS             iq2s_1_4<>+0(SB), Z14
-	VPERMI2B            iq2s_1_5<>+0(SB), Z14, Z13
-	VMOVDQU64           Z12, Z14
-	VMOVUPS             iq2s_1_6<>+0(SB), Z15
-	VPERMI2B            iq2s_1_7<>+0(SB), Z15, Z14
-	VMOVDQU64           Z12, Z15
-	VMOVUPS             iq2s_1_8<>+0(SB), Z16
-	VPERMI2B            iq2s_1_9<>+0(SB), Z16, Z15
-	VMOVDQU64           Z12, Z16
-	VMOVUPS             iq2s_1_10<>+0(SB), Z17
-	VPERMI2B            iq2s_1_11<>+0(SB), Z17, Z16
-	VMOVDQU64           Z12, Z17
-	VMOVUPS             iq2s_1_12<>+0(SB), Z18
-	VPERMI2B            iq2s_1_13<>+0(SB), Z18, Z17
-	VMOVDQU64           Z12, Z18
-	VMOVUPS             iq2s_1_14<>+0(SB), Z19
-	VPERMI2B            iq2s_1_15<>+0(SB), Z19, Z18
-	VPMOVB2M            Z12, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z13
+	VPERMI2B            iq2s_0_7<>+0(SB), Z13, Z11
 	VMOVDQU8            Z11, K4, Z10
-	VMOVDQU8            Z14, K4, Z13
-	VMOVDQU8            Z16, K4, Z15
-	VMOVDQU8            Z18, K4, Z17
+	VMOVDQU8            Z10, K5, Z7
+	VMOVDQU64           Z12, Z10
+	VMOVUPS             iq2s_0_8<>+0(SB), Z11
+	VPERMI2B            iq2s_0_9<>+0(SB), Z11, Z10
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq2s_0_10<>+0(SB), Z13
+	VPERMI2B            iq2s_0_11<>+0(SB), Z13, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq2s_0_12<>+0(SB), Z13
+	VPERMI2B            iq2s_0_13<>+0(SB), Z13, Z11
+	VMOVDQU64           Z12, Z13
+	VMOVUPS             iq2s_0_14<>+0(SB), Z14
+	VPERMI2B            iq2s_0_15<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K4, Z11
+	VMOVDQU8            Z11, K5, Z10
+	VMOVDQU8            Z10, K6, Z7
+	VPMOVB2M            Z12, K4
 	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z11
-	VPTESTMB            Z11, Z3, K4
-	VMOVDQU8            Z13, K4, Z10
-	VMOVDQU8            Z17, K4, Z15
+	VPBROADCASTD        R9, Z10
+	VPTESTMB            Z10, Z3, K5
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z3
-	VPTESTMB            Z3, Z6, K4
-	VMOVDQU8            Z15, K4, Z10
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights62_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1024(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights2_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1088(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights6_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1152(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights10_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1216(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights14_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1280(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights18_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1344(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights22_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1408(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z10, Z3, Z3
-	VMOVDQU32           eights26_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z8, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1472(AX)
+	VPTESTMB            Z3, Z6, K6
+	VMOVDQU64           Z12, Z3
+	VMOVUPS             iq2s_1_0<>+0(SB), Z6
+	VPERMI2B            iq2s_1_1<>+0(SB), Z6, Z3
+	VMOVDQU64           Z12, Z6
+	VMOVUPS             iq2s_1_2<>+0(SB), Z10
+	VPERMI2B            iq2s_1_3<>+0(SB), Z10, Z6
+	VMOVDQU8            Z6, K4, Z3
+	VMOVDQU64           Z12, Z6
+	VMOVUPS             iq2s_1_4<>+0(SB), Z10
+	VPERMI2B            iq2s_1_5<>+0(SB), Z10, Z6
+	VMOVDQU64           Z12, Z10
+	VMOVUPS             iq2s_1_6<>+0(SB), Z11
+	VPERMI2B            iq2s_1_7<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z6
+	VMOVDQU8            Z6, K5, Z3
+	VMOVDQU64           Z12, Z6
+	VMOVUPS             iq2s_1_8<>+0(SB), Z10
+	VPERMI2B            iq2s_1_9<>+0(SB), Z10, Z6
+	VMOVDQU64           Z12, Z10
+	VMOVUPS             iq2s_1_10<>+0(SB), Z11
+	VPERMI2B            iq2s_1_11<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z6
+	VMOVDQU64           Z12, Z10
+	VMOVUPS             iq2s_1_12<>+0(SB), Z11
+	VPERMI2B            iq2s_1_13<>+0(SB), Z11, Z10
+	VMOVDQU64           Z12, Z11
+	VMOVUPS             iq2s_1_14<>+0(SB), Z12
+	VPERMI2B            iq2s_1_15<>+0(SB), Z12, Z11
+	VMOVDQU8            Z11, K4, Z10
+	VMOVDQU8            Z10, K5, Z6
+	VMOVDQU8            Z6, K6, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights62_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z8, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1024(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VMOVDQU32           eights2_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z8, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1088(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights6_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z8, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1152(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VMOVDQU32           eights10_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z8, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1216(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights14_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z8, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1280(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VMOVDQU32           eights18_1<>+0(SB), Z10
+	VPMULTISHIFTQB      Z8, Z10, Z10
+	VPTERNLOGD          $0xe2, Z10, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1344(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VMOVDQU32           eights22_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z8, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1408(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z3, Z6, Z6
+	VMOVDQU32           eights26_1<>+0(SB), Z3
+	VPMULTISHIFTQB      Z8, Z3, Z3
+	VPTERNLOGD          $0xe2, Z3, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 1472(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z4, Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z3, Z4
+	VPMOVB2M            Z9, K4
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z6
+	VPTESTMB            Z6, Z3, K5
+	MOVL                $0x01010101, R9
+	VPBROADCASTD        R9, Z6
+	VPTESTMB            Z6, Z4, K6
 	VMOVDQU64           Z9, Z6
 	VMOVUPS             iq2s_0_0<>+0(SB), Z7
 	VPERMI2B            iq2s_0_1<>+0(SB), Z7, Z6
 	VMOVDQU64           Z9, Z7
 	VMOVUPS             iq2s_0_2<>+0(SB), Z8
 	VPERMI2B            iq2s_0_3<>+0(SB), Z8, Z7
-	VMOVDQU64           Z9, Z8
-	VMOVUPS             iq2s_0_4<>+0(SB), Z10
-	VPERMI2B            iq2s_0_5<>+0(SB), Z10, Z8
-	VMOVDQU64           Z9, Z10
-	VMOVUPS             iq2s_0_6<>+0(SB), Z11
-	VPERMI2B            iq2s_0_7<>+0(SB), Z11, Z10
-	VMOVDQU64           Z9, Z11
-	VMOVUPS             iq2s_0_8<>+0(SB), Z12
-	VPERMI2B            iq2s_0_9<>+0(SB), Z12, Z11
-	VMOVDQU64           Z9, Z12
-	VMOVUPS             iq2s_0_10<>+0(SB), Z13
-	VPERMI2B            iq2s_0_11<>+0(SB), Z13, Z12
-	VMOVDQU64           Z9, Z13
-	VMOVUPS             iq2s_0_12<>+0(SB), Z14
-	VPERMI2B            iq2s_0_13<>+0(SB), Z14, Z13
-	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2s_0_14<>+0(SB), Z15
-	VPERMI2B            iq2s_0_15<>+0(SB), Z15, Z14
-	VPMOVB2M            Z9, K4
 	VMOVDQU8            Z7, K4, Z6
-	VMOVDQU8            Z10, K4, Z8
-	VMOVDQU8            Z12, K4, Z11
-	VMOVDQU8            Z14, K4, Z13
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z7
-	VPTESTMB            Z7, Z3, K4
-	VMOVDQU8            Z8, K4, Z6
-	VMOVDQU8            Z13, K4, Z11
-	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z7
-	VPTESTMB            Z7, Z4, K4
-	VMOVDQU8            Z11, K4, Z6
 	VMOVDQU64           Z9, Z7
-	VMOVUPS             iq2s_1_0<>+0(SB), Z8
-	VPERMI2B            iq2s_1_1<>+0(SB), Z8, Z7
+	VMOVUPS             iq2s_0_4<>+0(SB), Z8
+	VPERMI2B            iq2s_0_5<>+0(SB), Z8, Z7
 	VMOVDQU64           Z9, Z8
-	VMOVUPS             iq2s_1_2<>+0(SB), Z10
-	VPERMI2B            iq2s_1_3<>+0(SB), Z10, Z8
-	VMOVDQU64           Z9, Z10
-	VMOVUPS             iq2s_1_4<>+0(SB), Z11
-	VPERMI2B            iq2s_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64           Z9, Z11
-	VMOVUPS             iq2s_1_6<>+0(SB), Z12
-	VPERMI2B            iq2s_1_7<>+0(SB), Z12, Z11
-	VMOVDQU64           Z9, Z12
-	VMOVUPS             iq2s_1_8<>+0(SB), Z13
-	VPERMI2B            iq2s_1_9<>+0(SB), Z13, Z12
-	VMOVDQU64           Z9, Z13
-	VMOVUPS             iq2s_1_10<>+0(SB), Z14
-	VPERMI2B            iq2s_1_11<>+0(SB), Z14, Z13
-	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2s_1_12<>+0(SB), Z15
-	VPERMI2B            iq2s_1_13<>+0(SB), Z15, Z14
-	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2s_1_14<>+0(SB), Z16
-	VPERMI2B            iq2s_1_15<>+0(SB), Z16, Z15
-	VPMOVB2M            Z9, K4
+	VMOVUPS             iq2s_0_6<>+0(SB), Z10
+	VPERMI2B            iq2s_0_7<>+0(SB), Z10, Z8
 	VMOVDQU8            Z8, K4, Z7
-	VMOVDQU8            Z11, K4, Z10
-	VMOVDQU8            Z13, K4, Z12
-	VMOVDQU8            Z15, K4, Z14
+	VMOVDQU8            Z7, K5, Z6
+	VMOVDQU64           Z9, Z7
+	VMOVUPS             iq2s_0_8<>+0(SB), Z8
+	VPERMI2B            iq2s_0_9<>+0(SB), Z8, Z7
+	VMOVDQU64           Z9, Z8
+	VMOVUPS             iq2s_0_10<>+0(SB), Z10
+	VPERMI2B            iq2s_0_11<>+0(SB), Z10, Z8
+	VMOVDQU8            Z8, K4, Z7
+	VMOVDQU64           Z9, Z8
+	VMOVUPS             iq2s_0_12<>+0(SB), Z10
+	VPERMI2B            iq2s_0_13<>+0(SB), Z10, Z8
+	VMOVDQU64           Z9, Z10
+	VMOVUPS             iq2s_0_14<>+0(SB), Z11
+	VPERMI2B            iq2s_0_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K4, Z8
+	VMOVDQU8            Z8, K5, Z7
+	VMOVDQU8            Z7, K6, Z6
+	VPMOVB2M            Z9, K4
 	MOVL                $0x01010101, R9
-	VPBROADCASTD        R9, Z8
-	VPTESTMB            Z8, Z3, K4
-	VMOVDQU8            Z10, K4, Z7
-	VMOVDQU8            Z14, K4, Z12
+	VPBROADCASTD        R9, Z7
+	VPTESTMB            Z7, Z3, K5
 	MOVL                $0x01010101, R9
 	VPBROADCASTD        R9, Z3
-	VPTESTMB            Z3, Z4, K4
-	VMOVDQU8            Z12, K4, Z7
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights62_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1536(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights2_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1600(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights6_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1664(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights10_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1728(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights14_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1792(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights18_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1856(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights22_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1920(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z7, Z3, Z3
-	VMOVDQU32           eights26_1<>+0(SB), Z4
-	VPMULTISHIFTQB      Z5, Z4, Z4
-	VPTERNLOGD          $0xe2, Z4, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 1984(AX)
+	VPTESTMB            Z3, Z4, K6
+	VMOVDQU64           Z9, Z3
+	VMOVUPS             iq2s_1_0<>+0(SB), Z4
+	VPERMI2B            iq2s_1_1<>+0(SB), Z4, Z3
+	VMOVDQU64           Z9, Z4
+	VMOVUPS             iq2s_1_2<>+0(SB), Z7
+	VPERMI2B            iq2s_1_3<>+0(SB), Z7, Z4
+	VMOVDQU8            Z4, K4, Z3
+	VMOVDQU64           Z9, Z4
+	VMOVUPS             iq2s_1_4<>+0(SB), Z7
+	VPERMI2B            iq2s_1_5<>+0(SB), Z7, Z4
+	VMOVDQU64           Z9, Z7
+	VMOVUPS             iq2s_1_6<>+0(SB), Z8
+	VPERMI2B            iq2s_1_7<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K4, Z4
+	VMOVDQU8            Z4, K5, Z3
+	VMOVDQU64           Z9, Z4
+	VMOVUPS             iq2s_1_8<>+0(SB), Z7
+	VPERMI2B            iq2s_1_9<>+0(SB), Z7, Z4
+	VMOVDQU64           Z9, Z7
+	VMOVUPS             iq2s_1_10<>+0(SB), Z8
+	VPERMI2B            iq2s_1_11<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K4, Z4
+	VMOVDQU64           Z9, Z7
+	VMOVUPS             iq2s_1_12<>+0(SB), Z8
+	VPERMI2B            iq2s_1_13<>+0(SB), Z8, Z7
+	VMOVDQU64           Z9, Z8
+	VMOVUPS             iq2s_1_14<>+0(SB), Z9
+	VPERMI2B            iq2s_1_15<>+0(SB), Z9, Z8
+	VMOVDQU8            Z8, K4, Z7
+	VMOVDQU8            Z7, K5, Z4
+	VMOVDQU8            Z4, K6, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights62_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1536(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights2_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1600(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights6_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1664(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights10_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1728(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights14_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1792(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights18_1<>+0(SB), Z7
+	VPMULTISHIFTQB      Z5, Z7, Z7
+	VPTERNLOGD          $0xe2, Z7, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1856(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z6, Z4, Z4
+	VMOVDQU32           eights22_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1920(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z4
+	VPMULTISHIFTQB      Z3, Z4, Z4
+	VMOVDQU32           eights26_1<>+0(SB), Z3
+	VPMULTISHIFTQB      Z5, Z3, Z3
+	VPTERNLOGD          $0xe2, Z3, Z0, Z4
+	VPERMB              Z1, Z4, Z4
+	VMOVUPS             Z4, 1984(AX)
 	VBROADCASTI32X4     50(CX), Z3
 	VBROADCASTI32X4     50(SI), K1, Z3
 	VBROADCASTI32X4     50(DI), K2, Z3
@@ -20392,133 +28490,133 @@ TEXT ·fillIQ2SAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU32           eights0_2<>+0(SB), Z10
 	VPMULTISHIFTQB      Z2, Z10, Z10
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z10, Z12
+	VPMOVB2M            Z9, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z13
+	VPTESTMB            Z13, Z10, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z13
+	VPTESTMB            Z13, Z12, K3
 	VMOVDQU64           Z9, Z13
 	VMOVUPS             iq2s_0_0<>+0(SB), Z14
 	VPERMI2B            iq2s_0_1<>+0(SB), Z14, Z13
 	VMOVDQU64           Z9, Z14
 	VMOVUPS             iq2s_0_2<>+0(SB), Z15
 	VPERMI2B            iq2s_0_3<>+0(SB), Z15, Z14
-	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2s_0_4<>+0(SB), Z16
-	VPERMI2B            iq2s_0_5<>+0(SB), Z16, Z15
-	VMOVDQU64           Z9, Z16
-	VMOVUPS             iq2s_0_6<>+0(SB), Z17
-	VPERMI2B            iq2s_0_7<>+0(SB), Z17, Z16
-	VMOVDQU64           Z9, Z17
-	VMOVUPS             iq2s_0_8<>+0(SB), Z18
-	VPERMI2B            iq2s_0_9<>+0(SB), Z18, Z17
-	VMOVDQU64           Z9, Z18
-	VMOVUPS             iq2s_0_10<>+0(SB), Z19
-	VPERMI2B            iq2s_0_11<>+0(SB), Z19, Z18
-	VMOVDQU64           Z9, Z19
-	VMOVUPS             iq2s_0_12<>+0(SB), Z20
-	VPERMI2B            iq2s_0_13<>+0(SB), Z20, Z19
-	VMOVDQU64           Z9, Z20
-	VMOVUPS             iq2s_0_14<>+0(SB), Z21
-	VPERMI2B            iq2s_0_15<>+0(SB), Z21, Z20
-	VPMOVB2M            Z9, K1
 	VMOVDQU8            Z14, K1, Z13
-	VMOVDQU8            Z16, K1, Z15
-	VMOVDQU8            Z18, K1, Z17
-	VMOVDQU8            Z20, K1, Z19
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z14
-	VPTESTMB            Z14, Z10, K1
-	VMOVDQU8            Z15, K1, Z13
-	VMOVDQU8            Z19, K1, Z17
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z14
-	VPTESTMB            Z14, Z12, K1
-	VMOVDQU8            Z17, K1, Z13
 	VMOVDQU64           Z9, Z14
-	VMOVUPS             iq2s_1_0<>+0(SB), Z15
-	VPERMI2B            iq2s_1_1<>+0(SB), Z15, Z14
+	VMOVUPS             iq2s_0_4<>+0(SB), Z15
+	VPERMI2B            iq2s_0_5<>+0(SB), Z15, Z14
 	VMOVDQU64           Z9, Z15
-	VMOVUPS             iq2s_1_2<>+0(SB), Z16
-	VPERMI2B            iq2s_1_3<>+0(SB), Z16, Z15
-	VMOVDQU64           Z9, Z16
-	VMOVUPS             iq2s_1_4<>+0(SB), Z17
-	VPERMI2B            iq2s_1_5<>+0(SB), Z17, Z16
-	VMOVDQU64           Z9, Z17
-	VMOVUPS             iq2s_1_6<>+0(SB), Z18
-	VPERMI2B            iq2s_1_7<>+0(SB), Z18, Z17
-	VMOVDQU64           Z9, Z18
-	VMOVUPS             iq2s_1_8<>+0(SB), Z19
-	VPERMI2B            iq2s_1_9<>+0(SB), Z19, Z18
-	VMOVDQU64           Z9, Z19
-	VMOVUPS             iq2s_1_10<>+0(SB), Z20
-	VPERMI2B            iq2s_1_11<>+0(SB), Z20, Z19
-	VMOVDQU64           Z9, Z20
-	VMOVUPS             iq2s_1_12<>+0(SB), Z21
-	VPERMI2B            iq2s_1_13<>+0(SB), Z21, Z20
-	VMOVDQU64           Z9, Z21
-	VMOVUPS             iq2s_1_14<>+0(SB), Z22
-	VPERMI2B            iq2s_1_15<>+0(SB), Z22, Z21
-	VPMOVB2M            Z9, K1
+	VMOVUPS             iq2s_0_6<>+0(SB), Z16
+	VPERMI2B            iq2s_0_7<>+0(SB), Z16, Z15
 	VMOVDQU8            Z15, K1, Z14
-	VMOVDQU8            Z17, K1, Z16
-	VMOVDQU8            Z19, K1, Z18
-	VMOVDQU8            Z21, K1, Z20
+	VMOVDQU8            Z14, K2, Z13
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq2s_0_8<>+0(SB), Z15
+	VPERMI2B            iq2s_0_9<>+0(SB), Z15, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq2s_0_10<>+0(SB), Z16
+	VPERMI2B            iq2s_0_11<>+0(SB), Z16, Z15
+	VMOVDQU8            Z15, K1, Z14
+	VMOVDQU64           Z9, Z15
+	VMOVUPS             iq2s_0_12<>+0(SB), Z16
+	VPERMI2B            iq2s_0_13<>+0(SB), Z16, Z15
+	VMOVDQU64           Z9, Z16
+	VMOVUPS             iq2s_0_14<>+0(SB), Z17
+	VPERMI2B            iq2s_0_15<>+0(SB), Z17, Z16
+	VMOVDQU8            Z16, K1, Z15
+	VMOVDQU8            Z15, K2, Z14
+	VMOVDQU8            Z14, K3, Z13
+	VPMOVB2M            Z9, K1
 	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z9
-	VPTESTMB            Z9, Z10, K1
-	VMOVDQU8            Z16, K1, Z14
-	VMOVDQU8            Z20, K1, Z18
+	VPBROADCASTD        CX, Z14
+	VPTESTMB            Z14, Z10, K2
 	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z9
-	VPTESTMB            Z9, Z12, K1
-	VMOVDQU8            Z18, K1, Z14
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z12, K3
+	VMOVDQU64           Z9, Z10
+	VMOVUPS             iq2s_1_0<>+0(SB), Z12
+	VPERMI2B            iq2s_1_1<>+0(SB), Z12, Z10
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2s_1_2<>+0(SB), Z14
+	VPERMI2B            iq2s_1_3<>+0(SB), Z14, Z12
+	VMOVDQU8            Z12, K1, Z10
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2s_1_4<>+0(SB), Z14
+	VPERMI2B            iq2s_1_5<>+0(SB), Z14, Z12
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq2s_1_6<>+0(SB), Z15
+	VPERMI2B            iq2s_1_7<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z12
+	VMOVDQU8            Z12, K2, Z10
+	VMOVDQU64           Z9, Z12
+	VMOVUPS             iq2s_1_8<>+0(SB), Z14
+	VPERMI2B            iq2s_1_9<>+0(SB), Z14, Z12
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq2s_1_10<>+0(SB), Z15
+	VPERMI2B            iq2s_1_11<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z12
+	VMOVDQU64           Z9, Z14
+	VMOVUPS             iq2s_1_12<>+0(SB), Z15
+	VPERMI2B            iq2s_1_13<>+0(SB), Z15, Z14
+	VMOVDQU64           Z9, Z9
+	VMOVUPS             iq2s_1_14<>+0(SB), Z15
+	VPERMI2B            iq2s_1_15<>+0(SB), Z15, Z9
+	VMOVDQU8            Z9, K1, Z14
+	VMOVDQU8            Z14, K2, Z12
+	VMOVDQU8            Z12, K3, Z10
 	VMOVDQU32           eights0_2<>+0(SB), Z9
 	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights62_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VMOVDQU32           eights62_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2048(AX)
 	VMOVDQU32           eights0_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights2_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VPMULTISHIFTQB      Z10, Z9, Z9
+	VMOVDQU32           eights2_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2112(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z9
 	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights6_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VMOVDQU32           eights6_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2176(AX)
 	VMOVDQU32           eights8_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights10_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VPMULTISHIFTQB      Z10, Z9, Z9
+	VMOVDQU32           eights10_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2240(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z9
 	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights14_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VMOVDQU32           eights14_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2304(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
-	VMOVDQU32           eights18_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VPMULTISHIFTQB      Z10, Z9, Z9
+	VMOVDQU32           eights18_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2368(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z9
 	VPMULTISHIFTQB      Z13, Z9, Z9
-	VMOVDQU32           eights22_1<>+0(SB), Z10
-	VPMULTISHIFTQB      Z5, Z10, Z10
-	VPTERNLOGD          $0xe2, Z10, Z0, Z9
+	VMOVDQU32           eights22_1<>+0(SB), Z12
+	VPMULTISHIFTQB      Z5, Z12, Z12
+	VPTERNLOGD          $0xe2, Z12, Z0, Z9
 	VPERMB              Z1, Z9, Z9
 	VMOVUPS             Z9, 2432(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z9
-	VPMULTISHIFTQB      Z14, Z9, Z9
+	VPMULTISHIFTQB      Z10, Z9, Z9
 	VMOVDQU32           eights26_1<>+0(SB), Z10
 	VPMULTISHIFTQB      Z5, Z10, Z10
 	VPTERNLOGD          $0xe2, Z10, Z0, Z9
@@ -20527,408 +28625,408 @@ TEXT ·fillIQ2SAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU32           eights8_2<>+0(SB), Z5
 	VPMULTISHIFTQB      Z2, Z5, Z5
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z5, Z9
+	VPMOVB2M            Z6, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z5, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z10
+	VPTESTMB            Z10, Z9, K3
 	VMOVDQU64           Z6, Z10
 	VMOVUPS             iq2s_0_0<>+0(SB), Z12
 	VPERMI2B            iq2s_0_1<>+0(SB), Z12, Z10
 	VMOVDQU64           Z6, Z12
 	VMOVUPS             iq2s_0_2<>+0(SB), Z13
 	VPERMI2B            iq2s_0_3<>+0(SB), Z13, Z12
-	VMOVDQU64           Z6, Z13
-	VMOVUPS             iq2s_0_4<>+0(SB), Z14
-	VPERMI2B            iq2s_0_5<>+0(SB), Z14, Z13
-	VMOVDQU64           Z6, Z14
-	VMOVUPS             iq2s_0_6<>+0(SB), Z15
-	VPERMI2B            iq2s_0_7<>+0(SB), Z15, Z14
-	VMOVDQU64           Z6, Z15
-	VMOVUPS             iq2s_0_8<>+0(SB), Z16
-	VPERMI2B            iq2s_0_9<>+0(SB), Z16, Z15
-	VMOVDQU64           Z6, Z16
-	VMOVUPS             iq2s_0_10<>+0(SB), Z17
-	VPERMI2B            iq2s_0_11<>+0(SB), Z17, Z16
-	VMOVDQU64           Z6, Z17
-	VMOVUPS             iq2s_0_12<>+0(SB), Z18
-	VPERMI2B            iq2s_0_13<>+0(SB), Z18, Z17
-	VMOVDQU64           Z6, Z18
-	VMOVUPS             iq2s_0_14<>+0(SB), Z19
-	VPERMI2B            iq2s_0_15<>+0(SB), Z19, Z18
-	VPMOVB2M            Z6, K1
 	VMOVDQU8            Z12, K1, Z10
-	VMOVDQU8            Z14, K1, Z13
-	VMOVDQU8            Z16, K1, Z15
-	VMOVDQU8            Z18, K1, Z17
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z12
-	VPTESTMB            Z12, Z5, K1
-	VMOVDQU8            Z13, K1, Z10
-	VMOVDQU8            Z17, K1, Z15
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z12
-	VPTESTMB            Z12, Z9, K1
-	VMOVDQU8            Z15, K1, Z10
 	VMOVDQU64           Z6, Z12
-	VMOVUPS             iq2s_1_0<>+0(SB), Z13
-	VPERMI2B            iq2s_1_1<>+0(SB), Z13, Z12
+	VMOVUPS             iq2s_0_4<>+0(SB), Z13
+	VPERMI2B            iq2s_0_5<>+0(SB), Z13, Z12
 	VMOVDQU64           Z6, Z13
-	VMOVUPS             iq2s_1_2<>+0(SB), Z14
-	VPERMI2B            iq2s_1_3<>+0(SB), Z14, Z13
-	VMOVDQU64           Z6, Z14
-	VMOVUPS             iq2s_1_4<>+0(SB), Z15
-	VPERMI2B            iq2s_1_5<>+0(SB), Z15, Z14
-	VMOVDQU64           Z6, Z15
-	VMOVUPS             iq2s_1_6<>+0(SB), Z16
-	VPERMI2B            iq2s_1_7<>+0(SB), Z16, Z15
-	VMOVDQU64           Z6, Z16
-	VMOVUPS             iq2s_1_8<>+0(SB), Z17
-	VPERMI2B            iq2s_1_9<>+0(SB), Z17, Z16
-	VMOVDQU64           Z6, Z17
-	VMOVUPS             iq2s_1_10<>+0(SB), Z18
-	VPERMI2B            iq2s_1_11<>+0(SB), Z18, Z17
-	VMOVDQU64           Z6, Z18
-	VMOVUPS             iq2s_1_12<>+0(SB), Z19
-	VPERMI2B            iq2s_1_13<>+0(SB), Z19, Z18
-	VMOVDQU64           Z6, Z19
-	VMOVUPS             iq2s_1_14<>+0(SB), Z20
-	VPERMI2B            iq2s_1_15<>+0(SB), Z20, Z19
-	VPMOVB2M            Z6, K1
+	VMOVUPS             iq2s_0_6<>+0(SB), Z14
+	VPERMI2B            iq2s_0_7<>+0(SB), Z14, Z13
 	VMOVDQU8            Z13, K1, Z12
-	VMOVDQU8            Z15, K1, Z14
-	VMOVDQU8            Z17, K1, Z16
-	VMOVDQU8            Z19, K1, Z18
+	VMOVDQU8            Z12, K2, Z10
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2s_0_8<>+0(SB), Z13
+	VPERMI2B            iq2s_0_9<>+0(SB), Z13, Z12
+	VMOVDQU64           Z6, Z13
+	VMOVUPS             iq2s_0_10<>+0(SB), Z14
+	VPERMI2B            iq2s_0_11<>+0(SB), Z14, Z13
+	VMOVDQU8            Z13, K1, Z12
+	VMOVDQU64           Z6, Z13
+	VMOVUPS             iq2s_0_12<>+0(SB), Z14
+	VPERMI2B            iq2s_0_13<>+0(SB), Z14, Z13
+	VMOVDQU64           Z6, Z14
+	VMOVUPS             iq2s_0_14<>+0(SB), Z15
+	VPERMI2B            iq2s_0_15<>+0(SB), Z15, Z14
+	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU8            Z13, K2, Z12
+	VMOVDQU8            Z12, K3, Z10
+	VPMOVB2M            Z6, K1
 	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z6
-	VPTESTMB            Z6, Z5, K1
-	VMOVDQU8            Z14, K1, Z12
-	VMOVDQU8            Z18, K1, Z16
+	VPBROADCASTD        CX, Z12
+	VPTESTMB            Z12, Z5, K2
 	MOVL                $0x01010101, CX
 	VPBROADCASTD        CX, Z5
-	VPTESTMB            Z5, Z9, K1
-	VMOVDQU8            Z16, K1, Z12
-	VMOVDQU32           eights0_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z10, Z5, Z5
-	VMOVDQU32           eights62_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2560(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z12, Z5, Z5
-	VMOVDQU32           eights2_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2624(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z10, Z5, Z5
-	VMOVDQU32           eights6_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2688(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z12, Z5, Z5
-	VMOVDQU32           eights10_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2752(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z10, Z5, Z5
-	VMOVDQU32           eights14_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2816(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z12, Z5, Z5
-	VMOVDQU32           eights18_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2880(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z10, Z5, Z5
-	VMOVDQU32           eights22_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 2944(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z5
-	VPMULTISHIFTQB      Z12, Z5, Z5
-	VMOVDQU32           eights26_1<>+0(SB), Z6
-	VPMULTISHIFTQB      Z3, Z6, Z6
-	VPTERNLOGD          $0xe2, Z6, Z0, Z5
-	VPERMB              Z1, Z5, Z5
-	VMOVUPS             Z5, 3008(AX)
+	VPTESTMB            Z5, Z9, K3
+	VMOVDQU64           Z6, Z5
+	VMOVUPS             iq2s_1_0<>+0(SB), Z9
+	VPERMI2B            iq2s_1_1<>+0(SB), Z9, Z5
+	VMOVDQU64           Z6, Z9
+	VMOVUPS             iq2s_1_2<>+0(SB), Z12
+	VPERMI2B            iq2s_1_3<>+0(SB), Z12, Z9
+	VMOVDQU8            Z9, K1, Z5
+	VMOVDQU64           Z6, Z9
+	VMOVUPS             iq2s_1_4<>+0(SB), Z12
+	VPERMI2B            iq2s_1_5<>+0(SB), Z12, Z9
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2s_1_6<>+0(SB), Z13
+	VPERMI2B            iq2s_1_7<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z9
+	VMOVDQU8            Z9, K2, Z5
+	VMOVDQU64           Z6, Z9
+	VMOVUPS             iq2s_1_8<>+0(SB), Z12
+	VPERMI2B            iq2s_1_9<>+0(SB), Z12, Z9
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2s_1_10<>+0(SB), Z13
+	VPERMI2B            iq2s_1_11<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z9
+	VMOVDQU64           Z6, Z12
+	VMOVUPS             iq2s_1_12<>+0(SB), Z13
+	VPERMI2B            iq2s_1_13<>+0(SB), Z13, Z12
+	VMOVDQU64           Z6, Z6
+	VMOVUPS             iq2s_1_14<>+0(SB), Z13
+	VPERMI2B            iq2s_1_15<>+0(SB), Z13, Z6
+	VMOVDQU8            Z6, K1, Z12
+	VMOVDQU8            Z12, K2, Z9
+	VMOVDQU8            Z9, K3, Z5
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights62_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2560(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights2_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2624(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights6_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2688(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights10_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2752(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights14_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2816(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights18_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2880(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z10, Z6, Z6
+	VMOVDQU32           eights22_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z3, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 2944(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z6
+	VPMULTISHIFTQB      Z5, Z6, Z6
+	VMOVDQU32           eights26_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z6
+	VPERMB              Z1, Z6, Z6
+	VMOVUPS             Z6, 3008(AX)
 	VMOVDQU32           eights16_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z2, Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z3, Z5
+	VPMOVB2M            Z11, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z3, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z5, K3
 	VMOVDQU64           Z11, Z6
 	VMOVUPS             iq2s_0_0<>+0(SB), Z9
 	VPERMI2B            iq2s_0_1<>+0(SB), Z9, Z6
 	VMOVDQU64           Z11, Z9
 	VMOVUPS             iq2s_0_2<>+0(SB), Z10
 	VPERMI2B            iq2s_0_3<>+0(SB), Z10, Z9
-	VMOVDQU64           Z11, Z10
-	VMOVUPS             iq2s_0_4<>+0(SB), Z12
-	VPERMI2B            iq2s_0_5<>+0(SB), Z12, Z10
-	VMOVDQU64           Z11, Z12
-	VMOVUPS             iq2s_0_6<>+0(SB), Z13
-	VPERMI2B            iq2s_0_7<>+0(SB), Z13, Z12
-	VMOVDQU64           Z11, Z13
-	VMOVUPS             iq2s_0_8<>+0(SB), Z14
-	VPERMI2B            iq2s_0_9<>+0(SB), Z14, Z13
-	VMOVDQU64           Z11, Z14
-	VMOVUPS             iq2s_0_10<>+0(SB), Z15
-	VPERMI2B            iq2s_0_11<>+0(SB), Z15, Z14
-	VMOVDQU64           Z11, Z15
-	VMOVUPS             iq2s_0_12<>+0(SB), Z16
-	VPERMI2B            iq2s_0_13<>+0(SB), Z16, Z15
-	VMOVDQU64           Z11, Z16
-	VMOVUPS             iq2s_0_14<>+0(SB), Z17
-	VPERMI2B            iq2s_0_15<>+0(SB), Z17, Z16
-	VPMOVB2M            Z11, K1
 	VMOVDQU8            Z9, K1, Z6
-	VMOVDQU8            Z12, K1, Z10
-	VMOVDQU8            Z14, K1, Z13
-	VMOVDQU8            Z16, K1, Z15
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z9
-	VPTESTMB            Z9, Z3, K1
-	VMOVDQU8            Z10, K1, Z6
-	VMOVDQU8            Z15, K1, Z13
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z9
-	VPTESTMB            Z9, Z5, K1
-	VMOVDQU8            Z13, K1, Z6
 	VMOVDQU64           Z11, Z9
-	VMOVUPS             iq2s_1_0<>+0(SB), Z10
-	VPERMI2B            iq2s_1_1<>+0(SB), Z10, Z9
+	VMOVUPS             iq2s_0_4<>+0(SB), Z10
+	VPERMI2B            iq2s_0_5<>+0(SB), Z10, Z9
 	VMOVDQU64           Z11, Z10
-	VMOVUPS             iq2s_1_2<>+0(SB), Z12
-	VPERMI2B            iq2s_1_3<>+0(SB), Z12, Z10
-	VMOVDQU64           Z11, Z12
-	VMOVUPS             iq2s_1_4<>+0(SB), Z13
-	VPERMI2B            iq2s_1_5<>+0(SB), Z13, Z12
-	VMOVDQU64           Z11, Z13
-	VMOVUPS             iq2s_1_6<>+0(SB), Z14
-	VPERMI2B            iq2s_1_7<>+0(SB), Z14, Z13
-	VMOVDQU64           Z11, Z14
-	VMOVUPS             iq2s_1_8<>+0(SB), Z15
-	VPERMI2B            iq2s_1_9<>+0(SB), Z15, Z14
-	VMOVDQU64           Z11, Z15
-	VMOVUPS             iq2s_1_10<>+0(SB), Z16
-	VPERMI2B            iq2s_1_11<>+0(SB), Z16, Z15
-	VMOVDQU64           Z11, Z16
-	VMOVUPS             iq2s_1_12<>+0(SB), Z17
-	VPERMI2B            iq2s_1_13<>+0(SB), Z17, Z16
-	VMOVDQU64           Z11, Z17
-	VMOVUPS             iq2s_1_14<>+0(SB), Z18
-	VPERMI2B            iq2s_1_15<>+0(SB), Z18, Z17
-	VPMOVB2M            Z11, K1
+	VMOVUPS             iq2s_0_6<>+0(SB), Z12
+	VPERMI2B            iq2s_0_7<>+0(SB), Z12, Z10
 	VMOVDQU8            Z10, K1, Z9
-	VMOVDQU8            Z13, K1, Z12
-	VMOVDQU8            Z15, K1, Z14
-	VMOVDQU8            Z17, K1, Z16
+	VMOVDQU8            Z9, K2, Z6
+	VMOVDQU64           Z11, Z9
+	VMOVUPS             iq2s_0_8<>+0(SB), Z10
+	VPERMI2B            iq2s_0_9<>+0(SB), Z10, Z9
+	VMOVDQU64           Z11, Z10
+	VMOVUPS             iq2s_0_10<>+0(SB), Z12
+	VPERMI2B            iq2s_0_11<>+0(SB), Z12, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU64           Z11, Z10
+	VMOVUPS             iq2s_0_12<>+0(SB), Z12
+	VPERMI2B            iq2s_0_13<>+0(SB), Z12, Z10
+	VMOVDQU64           Z11, Z12
+	VMOVUPS             iq2s_0_14<>+0(SB), Z13
+	VPERMI2B            iq2s_0_15<>+0(SB), Z13, Z12
+	VMOVDQU8            Z12, K1, Z10
+	VMOVDQU8            Z10, K2, Z9
+	VMOVDQU8            Z9, K3, Z6
+	VPMOVB2M            Z11, K1
 	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z10
-	VPTESTMB            Z10, Z3, K1
-	VMOVDQU8            Z12, K1, Z9
-	VMOVDQU8            Z16, K1, Z14
+	VPBROADCASTD        CX, Z9
+	VPTESTMB            Z9, Z3, K2
 	MOVL                $0x01010101, CX
 	VPBROADCASTD        CX, Z3
-	VPTESTMB            Z3, Z5, K1
-	VMOVDQU8            Z14, K1, Z9
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights62_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3072(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights2_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3136(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights6_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3200(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights10_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3264(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights14_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3328(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights18_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3392(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z6, Z3, Z3
-	VMOVDQU32           eights22_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3456(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z3
-	VPMULTISHIFTQB      Z9, Z3, Z3
-	VMOVDQU32           eights26_1<>+0(SB), Z5
-	VPMULTISHIFTQB      Z7, Z5, Z5
-	VPTERNLOGD          $0xe2, Z5, Z0, Z3
-	VPERMB              Z1, Z3, Z3
-	VMOVUPS             Z3, 3520(AX)
+	VPTESTMB            Z3, Z5, K3
+	VMOVDQU64           Z11, Z3
+	VMOVUPS             iq2s_1_0<>+0(SB), Z5
+	VPERMI2B            iq2s_1_1<>+0(SB), Z5, Z3
+	VMOVDQU64           Z11, Z5
+	VMOVUPS             iq2s_1_2<>+0(SB), Z9
+	VPERMI2B            iq2s_1_3<>+0(SB), Z9, Z5
+	VMOVDQU8            Z5, K1, Z3
+	VMOVDQU64           Z11, Z5
+	VMOVUPS             iq2s_1_4<>+0(SB), Z9
+	VPERMI2B            iq2s_1_5<>+0(SB), Z9, Z5
+	VMOVDQU64           Z11, Z9
+	VMOVUPS             iq2s_1_6<>+0(SB), Z10
+	VPERMI2B            iq2s_1_7<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z5
+	VMOVDQU8            Z5, K2, Z3
+	VMOVDQU64           Z11, Z5
+	VMOVUPS             iq2s_1_8<>+0(SB), Z9
+	VPERMI2B            iq2s_1_9<>+0(SB), Z9, Z5
+	VMOVDQU64           Z11, Z9
+	VMOVUPS             iq2s_1_10<>+0(SB), Z10
+	VPERMI2B            iq2s_1_11<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z5
+	VMOVDQU64           Z11, Z9
+	VMOVUPS             iq2s_1_12<>+0(SB), Z10
+	VPERMI2B            iq2s_1_13<>+0(SB), Z10, Z9
+	VMOVDQU64           Z11, Z10
+	VMOVUPS             iq2s_1_14<>+0(SB), Z11
+	VPERMI2B            iq2s_1_15<>+0(SB), Z11, Z10
+	VMOVDQU8            Z10, K1, Z9
+	VMOVDQU8            Z9, K2, Z5
+	VMOVDQU8            Z5, K3, Z3
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z6, Z5, Z5
+	VMOVDQU32           eights62_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3072(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VMOVDQU32           eights2_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3136(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z6, Z5, Z5
+	VMOVDQU32           eights6_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3200(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VMOVDQU32           eights10_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3264(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z6, Z5, Z5
+	VMOVDQU32           eights14_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3328(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VMOVDQU32           eights18_1<>+0(SB), Z9
+	VPMULTISHIFTQB      Z7, Z9, Z9
+	VPTERNLOGD          $0xe2, Z9, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3392(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z6, Z5, Z5
+	VMOVDQU32           eights22_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z7, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3456(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z5
+	VPMULTISHIFTQB      Z3, Z5, Z5
+	VMOVDQU32           eights26_1<>+0(SB), Z3
+	VPMULTISHIFTQB      Z7, Z3, Z3
+	VPTERNLOGD          $0xe2, Z3, Z0, Z5
+	VPERMB              Z1, Z5, Z5
+	VMOVUPS             Z5, 3520(AX)
 	VMOVDQU32           eights24_2<>+0(SB), Z3
 	VPMULTISHIFTQB      Z2, Z3, Z3
 	VGF2P8AFFINEQB.BCST $0x00, bits1_1_0<>+0(SB), Z3, Z2
+	VPMOVB2M            Z8, K1
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z3, K2
+	MOVL                $0x01010101, CX
+	VPBROADCASTD        CX, Z5
+	VPTESTMB            Z5, Z2, K3
 	VMOVDQU64           Z8, Z5
 	VMOVUPS             iq2s_0_0<>+0(SB), Z6
 	VPERMI2B            iq2s_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64           Z8, Z6
 	VMOVUPS             iq2s_0_2<>+0(SB), Z7
 	VPERMI2B            iq2s_0_3<>+0(SB), Z7, Z6
-	VMOVDQU64           Z8, Z7
-	VMOVUPS             iq2s_0_4<>+0(SB), Z9
-	VPERMI2B            iq2s_0_5<>+0(SB), Z9, Z7
-	VMOVDQU64           Z8, Z9
-	VMOVUPS             iq2s_0_6<>+0(SB), Z10
-	VPERMI2B            iq2s_0_7<>+0(SB), Z10, Z9
-	VMOVDQU64           Z8, Z10
-	VMOVUPS             iq2s_0_8<>+0(SB), Z11
-	VPERMI2B            iq2s_0_9<>+0(SB), Z11, Z10
-	VMOVDQU64           Z8, Z11
-	VMOVUPS             iq2s_0_10<>+0(SB), Z12
-	VPERMI2B            iq2s_0_11<>+0(SB), Z12, Z11
-	VMOVDQU64           Z8, Z12
-	VMOVUPS             iq2s_0_12<>+0(SB), Z13
-	VPERMI2B            iq2s_0_13<>+0(SB), Z13, Z12
-	VMOVDQU64           Z8, Z13
-	VMOVUPS             iq2s_0_14<>+0(SB), Z14
-	VPERMI2B            iq2s_0_15<>+0(SB), Z14, Z13
-	VPMOVB2M            Z8, K1
 	VMOVDQU8            Z6, K1, Z5
-	VMOVDQU8            Z9, K1, Z7
-	VMOVDQU8            Z11, K1, Z10
-	VMOVDQU8            Z13, K1, Z12
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z6
-	VPTESTMB            Z6, Z3, K1
-	VMOVDQU8            Z7, K1, Z5
-	VMOVDQU8            Z12, K1, Z10
-	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z6
-	VPTESTMB            Z6, Z2, K1
-	VMOVDQU8            Z10, K1, Z5
 	VMOVDQU64           Z8, Z6
-	VMOVUPS             iq2s_1_0<>+0(SB), Z7
-	VPERMI2B            iq2s_1_1<>+0(SB), Z7, Z6
+	VMOVUPS             iq2s_0_4<>+0(SB), Z7
+	VPERMI2B            iq2s_0_5<>+0(SB), Z7, Z6
 	VMOVDQU64           Z8, Z7
-	VMOVUPS             iq2s_1_2<>+0(SB), Z9
-	VPERMI2B            iq2s_1_3<>+0(SB), Z9, Z7
-	VMOVDQU64           Z8, Z9
-	VMOVUPS             iq2s_1_4<>+0(SB), Z10
-	VPERMI2B            iq2s_1_5<>+0(SB), Z10, Z9
-	VMOVDQU64           Z8, Z10
-	VMOVUPS             iq2s_1_6<>+0(SB), Z11
-	VPERMI2B            iq2s_1_7<>+0(SB), Z11, Z10
-	VMOVDQU64           Z8, Z11
-	VMOVUPS             iq2s_1_8<>+0(SB), Z12
-	VPERMI2B            iq2s_1_9<>+0(SB), Z12, Z11
-	VMOVDQU64           Z8, Z12
-	VMOVUPS             iq2s_1_10<>+0(SB), Z13
-	VPERMI2B            iq2s_1_11<>+0(SB), Z13, Z12
-	VMOVDQU64           Z8, Z13
-	VMOVUPS             iq2s_1_12<>+0(SB), Z14
-	VPERMI2B            iq2s_1_13<>+0(SB), Z14, Z13
-	VMOVDQU64           Z8, Z14
-	VMOVUPS             iq2s_1_14<>+0(SB), Z15
-	VPERMI2B            iq2s_1_15<>+0(SB), Z15, Z14
-	VPMOVB2M            Z8, K1
+	VMOVUPS             iq2s_0_6<>+0(SB), Z9
+	VPERMI2B            iq2s_0_7<>+0(SB), Z9, Z7
 	VMOVDQU8            Z7, K1, Z6
-	VMOVDQU8            Z10, K1, Z9
-	VMOVDQU8            Z12, K1, Z11
-	VMOVDQU8            Z14, K1, Z13
+	VMOVDQU8            Z6, K2, Z5
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq2s_0_8<>+0(SB), Z7
+	VPERMI2B            iq2s_0_9<>+0(SB), Z7, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq2s_0_10<>+0(SB), Z9
+	VPERMI2B            iq2s_0_11<>+0(SB), Z9, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq2s_0_12<>+0(SB), Z9
+	VPERMI2B            iq2s_0_13<>+0(SB), Z9, Z7
+	VMOVDQU64           Z8, Z9
+	VMOVUPS             iq2s_0_14<>+0(SB), Z10
+	VPERMI2B            iq2s_0_15<>+0(SB), Z10, Z9
+	VMOVDQU8            Z9, K1, Z7
+	VMOVDQU8            Z7, K2, Z6
+	VMOVDQU8            Z6, K3, Z5
+	VPMOVB2M            Z8, K1
 	MOVL                $0x01010101, CX
-	VPBROADCASTD        CX, Z7
-	VPTESTMB            Z7, Z3, K1
-	VMOVDQU8            Z9, K1, Z6
-	VMOVDQU8            Z13, K1, Z11
+	VPBROADCASTD        CX, Z6
+	VPTESTMB            Z6, Z3, K2
 	MOVL                $0x01010101, CX
 	VPBROADCASTD        CX, Z3
-	VPTESTMB            Z3, Z2, K1
-	VMOVDQU8            Z11, K1, Z6
-	VMOVDQU32           eights0_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights62_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3584(AX)
-	VMOVDQU32           eights0_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights2_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3648(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights6_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3712(AX)
-	VMOVDQU32           eights8_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights10_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3776(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights14_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3840(AX)
-	VMOVDQU32           eights16_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights18_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3904(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z5, Z2, Z2
-	VMOVDQU32           eights22_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 3968(AX)
-	VMOVDQU32           eights24_2<>+0(SB), Z2
-	VPMULTISHIFTQB      Z6, Z2, Z2
-	VMOVDQU32           eights26_1<>+0(SB), Z3
-	VPMULTISHIFTQB      Z4, Z3, Z3
-	VPTERNLOGD          $0xe2, Z3, Z0, Z2
-	VPERMB              Z1, Z2, Z2
-	VMOVUPS             Z2, 4032(AX)
+	VPTESTMB            Z3, Z2, K3
+	VMOVDQU64           Z8, Z2
+	VMOVUPS             iq2s_1_0<>+0(SB), Z3
+	VPERMI2B            iq2s_1_1<>+0(SB), Z3, Z2
+	VMOVDQU64           Z8, Z3
+	VMOVUPS             iq2s_1_2<>+0(SB), Z6
+	VPERMI2B            iq2s_1_3<>+0(SB), Z6, Z3
+	VMOVDQU8            Z3, K1, Z2
+	VMOVDQU64           Z8, Z3
+	VMOVUPS             iq2s_1_4<>+0(SB), Z6
+	VPERMI2B            iq2s_1_5<>+0(SB), Z6, Z3
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq2s_1_6<>+0(SB), Z7
+	VPERMI2B            iq2s_1_7<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K1, Z3
+	VMOVDQU8            Z3, K2, Z2
+	VMOVDQU64           Z8, Z3
+	VMOVUPS             iq2s_1_8<>+0(SB), Z6
+	VPERMI2B            iq2s_1_9<>+0(SB), Z6, Z3
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq2s_1_10<>+0(SB), Z7
+	VPERMI2B            iq2s_1_11<>+0(SB), Z7, Z6
+	VMOVDQU8            Z6, K1, Z3
+	VMOVDQU64           Z8, Z6
+	VMOVUPS             iq2s_1_12<>+0(SB), Z7
+	VPERMI2B            iq2s_1_13<>+0(SB), Z7, Z6
+	VMOVDQU64           Z8, Z7
+	VMOVUPS             iq2s_1_14<>+0(SB), Z8
+	VPERMI2B            iq2s_1_15<>+0(SB), Z8, Z7
+	VMOVDQU8            Z7, K1, Z6
+	VMOVDQU8            Z6, K2, Z3
+	VMOVDQU8            Z3, K3, Z2
+	VMOVDQU32           eights0_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z5, Z3, Z3
+	VMOVDQU32           eights62_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z4, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3584(AX)
+	VMOVDQU32           eights0_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
+	VMOVDQU32           eights2_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z4, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3648(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z5, Z3, Z3
+	VMOVDQU32           eights6_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z4, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3712(AX)
+	VMOVDQU32           eights8_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
+	VMOVDQU32           eights10_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z4, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3776(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z5, Z3, Z3
+	VMOVDQU32           eights14_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z4, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3840(AX)
+	VMOVDQU32           eights16_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
+	VMOVDQU32           eights18_1<>+0(SB), Z6
+	VPMULTISHIFTQB      Z4, Z6, Z6
+	VPTERNLOGD          $0xe2, Z6, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3904(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z5, Z3, Z3
+	VMOVDQU32           eights22_1<>+0(SB), Z5
+	VPMULTISHIFTQB      Z4, Z5, Z5
+	VPTERNLOGD          $0xe2, Z5, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 3968(AX)
+	VMOVDQU32           eights24_2<>+0(SB), Z3
+	VPMULTISHIFTQB      Z2, Z3, Z3
+	VMOVDQU32           eights26_1<>+0(SB), Z2
+	VPMULTISHIFTQB      Z4, Z2, Z2
+	VPTERNLOGD          $0xe2, Z2, Z0, Z3
+	VPERMB              Z1, Z3, Z3
+	VMOVUPS             Z3, 4032(AX)
 	VZEROUPPER
 	RET
 
@@ -21132,22 +29230,22 @@ chunk:
 	VMOVDQU64       Z18, Z5
 	VMOVUPS         evenSigns0<>+0(SB), Z18
 	VPERMI2B        evenSigns1<>+0(SB), Z18, Z5
+	VPMOVB2M        Z17, K4
 	VMOVDQU64       Z17, Z18
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z20
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z20, Z18
 	VMOVDQU64       Z17, Z20
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z21
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z21, Z20
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z20, K4, Z18
+	VPMOVB2M        Z17, K4
 	VMOVDQU64       Z17, Z20
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z21
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z21, Z20
-	VMOVDQU64       Z17, Z21
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z22
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z22, Z21
-	VPMOVB2M        Z17, K4
-	VMOVDQU8        Z21, K4, Z20
+	VMOVDQU64       Z17, Z17
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z21
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z21, Z17
+	VMOVDQU8        Z17, K4, Z20
 	VPUNPCKLBW      Z20, Z18, Z17
 	VPUNPCKHBW      Z20, Z18, Z18
 	VMOVUPS         entries0<>+0(SB), Z20
@@ -21181,22 +29279,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z18, Z0, Z17
 	VPERMB          Z1, Z17, Z17
 	VPDPBUSD.BCST   12(R9), Z17, Z23
+	VPMOVB2M        Z15, K4
 	VMOVDQU64       Z15, Z17
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z18
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z18, Z17
 	VMOVDQU64       Z15, Z18
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z20
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z20, Z18
-	VPMOVB2M        Z15, K4
 	VMOVDQU8        Z18, K4, Z17
+	VPMOVB2M        Z15, K4
 	VMOVDQU64       Z15, Z18
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z20
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z20, Z18
-	VMOVDQU64       Z15, Z20
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z21
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z21, Z20
-	VPMOVB2M        Z15, K4
-	VMOVDQU8        Z20, K4, Z18
+	VMOVDQU64       Z15, Z15
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z20
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z20, Z15
+	VMOVDQU8        Z15, K4, Z18
 	VPUNPCKLBW      Z18, Z17, Z15
 	VPUNPCKHBW      Z18, Z17, Z17
 	VMOVUPS         entries0<>+0(SB), Z18
@@ -21237,21 +29335,21 @@ chunk:
 	VMOVDQU64       Z5, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z5
 	VPERMI2B        evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M        Z19, K4
 	VMOVDQU64       Z19, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z15, Z5
 	VMOVDQU64       Z19, Z15
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z17
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z17, Z15
-	VPMOVB2M        Z19, K4
 	VMOVDQU8        Z15, K4, Z5
+	VPMOVB2M        Z19, K4
 	VMOVDQU64       Z19, Z15
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z17
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z17, Z15
 	VMOVDQU64       Z19, Z17
 	VMOVUPS         iq3xxs_1_2<>+0(SB), Z18
 	VPERMI2B        iq3xxs_1_3<>+0(SB), Z18, Z17
-	VPMOVB2M        Z19, K4
 	VMOVDQU8        Z17, K4, Z15
 	VPUNPCKLBW      Z15, Z5, Z17
 	VPUNPCKHBW      Z15, Z5, Z5
@@ -21286,22 +29384,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z15, Z0, Z5
 	VPERMB          Z1, Z5, Z5
 	VPDPBUSD.BCST   44(R9), Z5, Z20
+	VPMOVB2M        Z16, K4
 	VMOVDQU64       Z16, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z15, Z5
 	VMOVDQU64       Z16, Z15
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z17
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z17, Z15
-	VPMOVB2M        Z16, K4
 	VMOVDQU8        Z15, K4, Z5
+	VPMOVB2M        Z16, K4
 	VMOVDQU64       Z16, Z15
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z17
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z17, Z15
-	VMOVDQU64       Z16, Z17
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z18
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z18, Z17
-	VPMOVB2M        Z16, K4
-	VMOVDQU8        Z17, K4, Z15
+	VMOVDQU64       Z16, Z16
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z17
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z17, Z16
+	VMOVDQU8        Z16, K4, Z15
 	VPUNPCKLBW      Z15, Z5, Z16
 	VPUNPCKHBW      Z15, Z5, Z5
 	VMOVUPS         entries0<>+0(SB), Z15
@@ -21371,22 +29469,22 @@ chunk:
 	VMOVDQU64       Z16, Z7
 	VMOVUPS         evenSigns0<>+0(SB), Z16
 	VPERMI2B        evenSigns1<>+0(SB), Z16, Z7
+	VPMOVB2M        Z15, K4
 	VMOVDQU64       Z15, Z16
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z18
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z18, Z16
 	VMOVDQU64       Z15, Z18
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z19
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z19, Z18
-	VPMOVB2M        Z15, K4
 	VMOVDQU8        Z18, K4, Z16
+	VPMOVB2M        Z15, K4
 	VMOVDQU64       Z15, Z18
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z19
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z19, Z18
-	VMOVDQU64       Z15, Z19
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z20
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z20, Z19
-	VPMOVB2M        Z15, K4
-	VMOVDQU8        Z19, K4, Z18
+	VMOVDQU64       Z15, Z15
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z19
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z19, Z15
+	VMOVDQU8        Z15, K4, Z18
 	VPUNPCKLBW      Z18, Z16, Z15
 	VPUNPCKHBW      Z18, Z16, Z16
 	VMOVUPS         entries0<>+0(SB), Z18
@@ -21420,22 +29518,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z16, Z0, Z15
 	VPERMB          Z1, Z15, Z15
 	VPDPBUSD.BCST   76(R9), Z15, Z21
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z15
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z16
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z16, Z15
 	VMOVDQU64       Z3, Z16
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z18
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z18, Z16
-	VPMOVB2M        Z3, K4
 	VMOVDQU8        Z16, K4, Z15
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z16
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z18
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z18, Z16
-	VMOVDQU64       Z3, Z18
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z19
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z19, Z18
-	VPMOVB2M        Z3, K4
-	VMOVDQU8        Z18, K4, Z16
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z18
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z18, Z3
+	VMOVDQU8        Z3, K4, Z16
 	VPUNPCKLBW      Z16, Z15, Z3
 	VPUNPCKHBW      Z16, Z15, Z15
 	VMOVUPS         entries0<>+0(SB), Z16
@@ -21477,21 +29575,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z3
+	VPMOVB2M        Z17, K4
 	VMOVDQU64       Z17, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z7
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z7, Z4
 	VMOVDQU64       Z17, Z7
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z15, Z7
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z7, K4, Z4
+	VPMOVB2M        Z17, K4
 	VMOVDQU64       Z17, Z7
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z15, Z7
 	VMOVDQU64       Z17, Z15
 	VMOVUPS         iq3xxs_1_2<>+0(SB), Z16
 	VPERMI2B        iq3xxs_1_3<>+0(SB), Z16, Z15
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z15, K4, Z7
 	VPUNPCKLBW      Z7, Z4, Z15
 	VPUNPCKHBW      Z7, Z4, Z4
@@ -21526,22 +29624,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z7, Z0, Z4
 	VPERMB          Z1, Z4, Z4
 	VPDPBUSD.BCST   108(R9), Z4, Z18
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z7
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z7, Z4
 	VMOVDQU64       Z5, Z7
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z15, Z7
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z7, K4, Z4
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z7
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z15, Z7
-	VMOVDQU64       Z5, Z15
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z16
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z16, Z15
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z15, K4, Z7
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z15
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z15, Z5
+	VMOVDQU8        Z5, K4, Z7
 	VPUNPCKLBW      Z7, Z4, Z5
 	VPUNPCKHBW      Z7, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z7
@@ -21610,22 +29708,22 @@ chunk:
 	VMOVDQU64       Z7, Z7
 	VMOVUPS         evenSigns0<>+0(SB), Z9
 	VPERMI2B        evenSigns1<>+0(SB), Z9, Z7
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z9
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z15, Z9
 	VMOVDQU64       Z5, Z15
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z16
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z16, Z15
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z15, K4, Z9
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z15
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z16
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z16, Z15
-	VMOVDQU64       Z5, Z16
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z17
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z17, Z16
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z16, K4, Z15
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z16
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z16, Z5
+	VMOVDQU8        Z5, K4, Z15
 	VPUNPCKLBW      Z15, Z9, Z5
 	VPUNPCKHBW      Z15, Z9, Z9
 	VMOVUPS         entries0<>+0(SB), Z15
@@ -21659,22 +29757,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z9, Z0, Z5
 	VPERMB          Z1, Z5, Z5
 	VPDPBUSD.BCST   140(R9), Z5, Z18
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z9, Z5
 	VMOVDQU64       Z3, Z9
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z15, Z9
-	VPMOVB2M        Z3, K4
 	VMOVDQU8        Z9, K4, Z5
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z9
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z15, Z9
-	VMOVDQU64       Z3, Z15
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z16
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z16, Z15
-	VPMOVB2M        Z3, K4
-	VMOVDQU8        Z15, K4, Z9
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z15
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z15, Z3
+	VMOVDQU8        Z3, K4, Z9
 	VPUNPCKLBW      Z9, Z5, Z3
 	VPUNPCKHBW      Z9, Z5, Z5
 	VMOVUPS         entries0<>+0(SB), Z9
@@ -21716,21 +29814,21 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z5
 	VPERMI2B        evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M        Z10, K4
 	VMOVDQU64       Z10, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z10, Z6
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z7
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z10, K4
 	VMOVDQU8        Z6, K4, Z5
+	VPMOVB2M        Z10, K4
 	VMOVDQU64       Z10, Z6
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z7
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z7, Z6
 	VMOVDQU64       Z10, Z7
 	VMOVUPS         iq3xxs_1_2<>+0(SB), Z9
 	VPERMI2B        iq3xxs_1_3<>+0(SB), Z9, Z7
-	VPMOVB2M        Z10, K4
 	VMOVDQU8        Z7, K4, Z6
 	VPUNPCKLBW      Z6, Z5, Z7
 	VPUNPCKHBW      Z6, Z5, Z5
@@ -21765,22 +29863,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z6, Z0, Z5
 	VPERMB          Z1, Z5, Z5
 	VPDPBUSD.BCST   172(R9), Z5, Z15
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z7
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z6, K4, Z5
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z7
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64       Z4, Z7
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z9
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z9, Z7
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z7, K4, Z6
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z7
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z7, Z4
+	VMOVDQU8        Z4, K4, Z6
 	VPUNPCKLBW      Z6, Z5, Z4
 	VPUNPCKHBW      Z6, Z5, Z5
 	VMOVUPS         entries0<>+0(SB), Z6
@@ -21847,22 +29945,22 @@ chunk:
 	VMOVDQU64       Z6, Z6
 	VMOVUPS         evenSigns0<>+0(SB), Z9
 	VPERMI2B        evenSigns1<>+0(SB), Z9, Z6
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z9
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z10
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z10, Z9
 	VMOVDQU64       Z5, Z10
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z11
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z11, Z10
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z10, K4, Z9
+	VPMOVB2M        Z5, K4
 	VMOVDQU64       Z5, Z10
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z11
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z11, Z10
-	VMOVDQU64       Z5, Z11
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z15
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z15, Z11
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z11, K4, Z10
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z11
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z11, Z5
+	VMOVDQU8        Z5, K4, Z10
 	VPUNPCKLBW      Z10, Z9, Z5
 	VPUNPCKHBW      Z10, Z9, Z9
 	VMOVUPS         entries0<>+0(SB), Z10
@@ -21896,22 +29994,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z9, Z0, Z5
 	VPERMB          Z1, Z5, Z5
 	VPDPBUSD.BCST   204(R9), Z5, Z16
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z9, Z5
 	VMOVDQU64       Z3, Z9
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z10
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z10, Z9
-	VPMOVB2M        Z3, K4
 	VMOVDQU8        Z9, K4, Z5
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z9
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z10
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z10, Z9
-	VMOVDQU64       Z3, Z10
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z11
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z11, Z10
-	VPMOVB2M        Z3, K4
-	VMOVDQU8        Z10, K4, Z9
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z10
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z10, Z3
+	VMOVDQU8        Z3, K4, Z9
 	VPUNPCKLBW      Z9, Z5, Z3
 	VPUNPCKHBW      Z9, Z5, Z5
 	VMOVUPS         entries0<>+0(SB), Z9
@@ -21953,22 +30051,22 @@ chunk:
 	VMOVDQU64       Z3, Z3
 	VMOVUPS         evenSigns0<>+0(SB), Z5
 	VPERMI2B        evenSigns1<>+0(SB), Z5, Z3
+	VPMOVB2M        Z7, K4
 	VMOVDQU64       Z7, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z7, Z6
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z8
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z8, Z6
-	VPMOVB2M        Z7, K4
 	VMOVDQU8        Z6, K4, Z5
+	VPMOVB2M        Z7, K4
 	VMOVDQU64       Z7, Z6
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z8
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z8, Z6
-	VMOVDQU64       Z7, Z8
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z9
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z9, Z8
-	VPMOVB2M        Z7, K4
-	VMOVDQU8        Z8, K4, Z6
+	VMOVDQU64       Z7, Z7
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z8
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z8, Z7
+	VMOVDQU8        Z7, K4, Z6
 	VPUNPCKLBW      Z6, Z5, Z7
 	VPUNPCKHBW      Z6, Z5, Z5
 	VMOVUPS         entries0<>+0(SB), Z6
@@ -22002,22 +30100,22 @@ chunk:
 	VPTERNLOGD      $0xe2, Z6, Z0, Z5
 	VPERMB          Z1, Z5, Z5
 	VPDPBUSD.BCST   236(R9), Z5, Z10
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z5
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z7
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z6, K4, Z5
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z7
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64       Z4, Z7
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z8
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z8, Z7
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z7, K4, Z6
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z7
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z7, Z4
+	VMOVDQU8        Z4, K4, Z6
 	VPUNPCKLBW      Z6, Z5, Z4
 	VPUNPCKHBW      Z6, Z5, Z5
 	VMOVUPS         entries0<>+0(SB), Z6
@@ -22090,16 +30188,6 @@ DATA iq3xxsValues<>+48(SB)/8, $0x7e746c645c544c44
 DATA iq3xxsValues<>+56(SB)/8, $0x020c141c242c343c
 GLOBL iq3xxsValues<>(SB), RODATA|NOPTR, $64
 
-DATA iq3xxs_0_0<>+0(SB)/8, $0x2220171311040200
-DATA iq3xxs_0_0<>+8(SB)/8, $0x1210030175734231
-DATA iq3xxs_0_0<>+16(SB)/8, $0x0070544132302521
-DATA iq3xxs_0_0<>+24(SB)/8, $0x3733312220110402
-DATA iq3xxs_0_0<>+32(SB)/8, $0x2512100701755751
-DATA iq3xxs_0_0<>+40(SB)/8, $0x0175735744371370
-DATA iq3xxs_0_0<>+48(SB)/8, $0x1614106435523207
-DATA iq3xxs_0_0<>+56(SB)/8, $0x2321121003016143
-GLOBL iq3xxs_0_0<>(SB), RODATA|NOPTR, $64
-
 DATA iq3xxs_0_1<>+0(SB)/8, $0x1102005047343230
 DATA iq3xxs_0_1<>+8(SB)/8, $0x3021121003012220
 DATA iq3xxs_0_1<>+16(SB)/8, $0x0166463120020072
@@ -22110,15 +30198,15 @@ DATA iq3xxs_0_1<>+48(SB)/8, $0x1711020070676330
 DATA iq3xxs_0_1<>+56(SB)/8, $0x1410015540372220
 GLOBL iq3xxs_0_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq3xxs_0_2<>+0(SB)/8, $0x7441270353357470
-DATA iq3xxs_0_2<>+8(SB)/8, $0x2112100145160301
-DATA iq3xxs_0_2<>+16(SB)/8, $0x3120020072655023
-DATA iq3xxs_0_2<>+24(SB)/8, $0x7252251003014644
-DATA iq3xxs_0_2<>+32(SB)/8, $0x2206007247303311
-DATA iq3xxs_0_2<>+40(SB)/8, $0x1704603363361455
-DATA iq3xxs_0_2<>+48(SB)/8, $0x4037207457533735
-DATA iq3xxs_0_2<>+56(SB)/8, $0x2564510445076660
-GLOBL iq3xxs_0_2<>(SB), RODATA|NOPTR, $64
+DATA iq3xxs_0_0<>+0(SB)/8, $0x2220171311040200
+DATA iq3xxs_0_0<>+8(SB)/8, $0x1210030175734231
+DATA iq3xxs_0_0<>+16(SB)/8, $0x0070544132302521
+DATA iq3xxs_0_0<>+24(SB)/8, $0x3733312220110402
+DATA iq3xxs_0_0<>+32(SB)/8, $0x2512100701755751
+DATA iq3xxs_0_0<>+40(SB)/8, $0x0175735744371370
+DATA iq3xxs_0_0<>+48(SB)/8, $0x1614106435523207
+DATA iq3xxs_0_0<>+56(SB)/8, $0x2321121003016143
+GLOBL iq3xxs_0_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq3xxs_0_3<>+0(SB)/8, $0x4112301210057043
 DATA iq3xxs_0_3<>+8(SB)/8, $0x7232145526060070
@@ -22130,15 +30218,15 @@ DATA iq3xxs_0_3<>+48(SB)/8, $0x1500524512402652
 DATA iq3xxs_0_3<>+56(SB)/8, $0x3024020041216033
 GLOBL iq3xxs_0_3<>(SB), RODATA|NOPTR, $64
 
-DATA iq3xxs_1_0<>+0(SB)/8, $0x0000000000000000
-DATA iq3xxs_1_0<>+8(SB)/8, $0x0101010100000000
-DATA iq3xxs_1_0<>+16(SB)/8, $0x0201010101010101
-DATA iq3xxs_1_0<>+24(SB)/8, $0x0202020202020202
-DATA iq3xxs_1_0<>+32(SB)/8, $0x0303030303020202
-DATA iq3xxs_1_0<>+40(SB)/8, $0x0504040404040403
-DATA iq3xxs_1_0<>+48(SB)/8, $0x0707070606050505
-DATA iq3xxs_1_0<>+56(SB)/8, $0x1010101010100707
-GLOBL iq3xxs_1_0<>(SB), RODATA|NOPTR, $64
+DATA iq3xxs_0_2<>+0(SB)/8, $0x7441270353357470
+DATA iq3xxs_0_2<>+8(SB)/8, $0x2112100145160301
+DATA iq3xxs_0_2<>+16(SB)/8, $0x3120020072655023
+DATA iq3xxs_0_2<>+24(SB)/8, $0x7252251003014644
+DATA iq3xxs_0_2<>+32(SB)/8, $0x2206007247303311
+DATA iq3xxs_0_2<>+40(SB)/8, $0x1704603363361455
+DATA iq3xxs_0_2<>+48(SB)/8, $0x4037207457533735
+DATA iq3xxs_0_2<>+56(SB)/8, $0x2564510445076660
+GLOBL iq3xxs_0_2<>(SB), RODATA|NOPTR, $64
 
 DATA iq3xxs_1_1<>+0(SB)/8, $0x1111111010101010
 DATA iq3xxs_1_1<>+8(SB)/8, $0x1212121212121111
@@ -22150,15 +30238,15 @@ DATA iq3xxs_1_1<>+48(SB)/8, $0x2222222221212121
 DATA iq3xxs_1_1<>+56(SB)/8, $0x2323232222222222
 GLOBL iq3xxs_1_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq3xxs_1_2<>+0(SB)/8, $0x2525252524242323
-DATA iq3xxs_1_2<>+8(SB)/8, $0x3030303027272727
-DATA iq3xxs_1_2<>+16(SB)/8, $0x3131313130303030
-DATA iq3xxs_1_2<>+24(SB)/8, $0x3232323232323131
-DATA iq3xxs_1_2<>+32(SB)/8, $0x3535353434343333
-DATA iq3xxs_1_2<>+40(SB)/8, $0x4040373736363635
-DATA iq3xxs_1_2<>+48(SB)/8, $0x4242424140404040
-DATA iq3xxs_1_2<>+56(SB)/8, $0x4544444443434242
-GLOBL iq3xxs_1_2<>(SB), RODATA|NOPTR, $64
+DATA iq3xxs_1_0<>+0(SB)/8, $0x0000000000000000
+DATA iq3xxs_1_0<>+8(SB)/8, $0x0101010100000000
+DATA iq3xxs_1_0<>+16(SB)/8, $0x0201010101010101
+DATA iq3xxs_1_0<>+24(SB)/8, $0x0202020202020202
+DATA iq3xxs_1_0<>+32(SB)/8, $0x0303030303020202
+DATA iq3xxs_1_0<>+40(SB)/8, $0x0504040404040403
+DATA iq3xxs_1_0<>+48(SB)/8, $0x0707070606050505
+DATA iq3xxs_1_0<>+56(SB)/8, $0x1010101010100707
+GLOBL iq3xxs_1_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq3xxs_1_3<>+0(SB)/8, $0x5050474747474545
 DATA iq3xxs_1_3<>+8(SB)/8, $0x5252525151515150
@@ -22169,6 +30257,16 @@ DATA iq3xxs_1_3<>+40(SB)/8, $0x7070707070676766
 DATA iq3xxs_1_3<>+48(SB)/8, $0x7373727272717170
 DATA iq3xxs_1_3<>+56(SB)/8, $0x7675757574747373
 GLOBL iq3xxs_1_3<>(SB), RODATA|NOPTR, $64
+
+DATA iq3xxs_1_2<>+0(SB)/8, $0x2525252524242323
+DATA iq3xxs_1_2<>+8(SB)/8, $0x3030303027272727
+DATA iq3xxs_1_2<>+16(SB)/8, $0x3131313130303030
+DATA iq3xxs_1_2<>+24(SB)/8, $0x3232323232323131
+DATA iq3xxs_1_2<>+32(SB)/8, $0x3535353434343333
+DATA iq3xxs_1_2<>+40(SB)/8, $0x4040373736363635
+DATA iq3xxs_1_2<>+48(SB)/8, $0x4242424140404040
+DATA iq3xxs_1_2<>+56(SB)/8, $0x4544444443434242
+GLOBL iq3xxs_1_2<>(SB), RODATA|NOPTR, $64
 
 DATA entries0<>+0(SB)/8, $0x1c1814100c080400
 DATA entries0<>+8(SB)/8, $0x1c1814100c080400
@@ -22453,22 +30551,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z13, Z4
 	VMOVUPS         evenSigns0<>+0(SB), Z13
 	VPERMI2B        evenSigns1<>+0(SB), Z13, Z4
+	VPMOVB2M        Z12, K4
 	VMOVDQU64       Z12, Z13
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z15, Z13
 	VMOVDQU64       Z12, Z15
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z16
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z16, Z15
-	VPMOVB2M        Z12, K4
 	VMOVDQU8        Z15, K4, Z13
+	VPMOVB2M        Z12, K4
 	VMOVDQU64       Z12, Z15
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z16
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z16, Z15
-	VMOVDQU64       Z12, Z16
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z17
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z17, Z16
-	VPMOVB2M        Z12, K4
-	VMOVDQU8        Z16, K4, Z15
+	VMOVDQU64       Z12, Z12
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z16
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z16, Z12
+	VMOVDQU8        Z12, K4, Z15
 	VPUNPCKLBW      Z15, Z13, Z12
 	VPUNPCKHBW      Z15, Z13, Z13
 	VMOVUPS         entries0<>+0(SB), Z15
@@ -22501,22 +30599,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z13, Z0, Z12
 	VPERMB          Z1, Z12, Z12
 	VMOVUPS         Z12, 192(AX)
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z12
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z13
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z13, Z12
 	VMOVDQU64       Z9, Z13
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z15
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z15, Z13
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z13, K4, Z12
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z13
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z15
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z15, Z13
-	VMOVDQU64       Z9, Z15
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z16
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z16, Z15
-	VPMOVB2M        Z9, K4
-	VMOVDQU8        Z15, K4, Z13
+	VMOVDQU64       Z9, Z9
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z15
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z15, Z9
+	VMOVDQU8        Z9, K4, Z13
 	VPUNPCKLBW      Z13, Z12, Z9
 	VPUNPCKHBW      Z13, Z12, Z12
 	VMOVUPS         entries0<>+0(SB), Z13
@@ -22554,21 +30652,21 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z4, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z2
+	VPMOVB2M        Z14, K4
 	VMOVDQU64       Z14, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z9, Z4
 	VMOVDQU64       Z14, Z9
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z12
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z12, Z9
-	VPMOVB2M        Z14, K4
 	VMOVDQU8        Z9, K4, Z4
+	VPMOVB2M        Z14, K4
 	VMOVDQU64       Z14, Z9
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z12
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z12, Z9
 	VMOVDQU64       Z14, Z12
 	VMOVUPS         iq3xxs_1_2<>+0(SB), Z13
 	VPERMI2B        iq3xxs_1_3<>+0(SB), Z13, Z12
-	VPMOVB2M        Z14, K4
 	VMOVDQU8        Z12, K4, Z9
 	VPUNPCKLBW      Z9, Z4, Z12
 	VPUNPCKHBW      Z9, Z4, Z4
@@ -22602,22 +30700,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z9, Z0, Z4
 	VPERMB          Z1, Z4, Z4
 	VMOVUPS         Z4, 704(AX)
+	VPMOVB2M        Z11, K4
 	VMOVDQU64       Z11, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z9, Z4
 	VMOVDQU64       Z11, Z9
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z12
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z12, Z9
-	VPMOVB2M        Z11, K4
 	VMOVDQU8        Z9, K4, Z4
+	VPMOVB2M        Z11, K4
 	VMOVDQU64       Z11, Z9
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z12
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z12, Z9
-	VMOVDQU64       Z11, Z12
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z13
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z13, Z12
-	VPMOVB2M        Z11, K4
-	VMOVDQU8        Z12, K4, Z9
+	VMOVDQU64       Z11, Z11
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z12
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z12, Z11
+	VMOVDQU8        Z11, K4, Z9
 	VPUNPCKLBW      Z9, Z4, Z11
 	VPUNPCKHBW      Z9, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z9
@@ -22679,22 +30777,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z11, Z6
 	VMOVUPS         evenSigns0<>+0(SB), Z11
 	VPERMI2B        evenSigns1<>+0(SB), Z11, Z6
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z11
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z13
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z13, Z11
 	VMOVDQU64       Z9, Z13
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z14
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z14, Z13
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z13, K4, Z11
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z13
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z14
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z14, Z13
-	VMOVDQU64       Z9, Z14
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z15
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z15, Z14
-	VPMOVB2M        Z9, K4
-	VMOVDQU8        Z14, K4, Z13
+	VMOVDQU64       Z9, Z9
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z14
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z14, Z9
+	VMOVDQU8        Z9, K4, Z13
 	VPUNPCKLBW      Z13, Z11, Z9
 	VPUNPCKHBW      Z13, Z11, Z11
 	VMOVUPS         entries0<>+0(SB), Z13
@@ -22727,22 +30825,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z11, Z0, Z9
 	VPERMB          Z1, Z9, Z9
 	VMOVUPS         Z9, 1216(AX)
+	VPMOVB2M        Z2, K4
 	VMOVDQU64       Z2, Z9
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z11
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z11, Z9
 	VMOVDQU64       Z2, Z11
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z13
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z13, Z11
-	VPMOVB2M        Z2, K4
 	VMOVDQU8        Z11, K4, Z9
+	VPMOVB2M        Z2, K4
 	VMOVDQU64       Z2, Z11
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z13
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z13, Z11
-	VMOVDQU64       Z2, Z13
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z14
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z14, Z13
-	VPMOVB2M        Z2, K4
-	VMOVDQU8        Z13, K4, Z11
+	VMOVDQU64       Z2, Z2
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z13
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z13, Z2
+	VMOVDQU8        Z2, K4, Z11
 	VPUNPCKLBW      Z11, Z9, Z2
 	VPUNPCKHBW      Z11, Z9, Z9
 	VMOVUPS         entries0<>+0(SB), Z11
@@ -22780,21 +30878,21 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z3
 	VPERMI2B        evenSigns1<>+0(SB), Z3, Z2
+	VPMOVB2M        Z12, K4
 	VMOVDQU64       Z12, Z3
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z6, Z3
 	VMOVDQU64       Z12, Z6
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z9, Z6
-	VPMOVB2M        Z12, K4
 	VMOVDQU8        Z6, K4, Z3
+	VPMOVB2M        Z12, K4
 	VMOVDQU64       Z12, Z6
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z9, Z6
 	VMOVDQU64       Z12, Z9
 	VMOVUPS         iq3xxs_1_2<>+0(SB), Z11
 	VPERMI2B        iq3xxs_1_3<>+0(SB), Z11, Z9
-	VPMOVB2M        Z12, K4
 	VMOVDQU8        Z9, K4, Z6
 	VPUNPCKLBW      Z6, Z3, Z9
 	VPUNPCKHBW      Z6, Z3, Z3
@@ -22828,22 +30926,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z6, Z0, Z3
 	VPERMB          Z1, Z3, Z3
 	VMOVUPS         Z3, 1728(AX)
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z3
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z6, Z3
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z9, Z6
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z6, K4, Z3
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z9, Z6
-	VMOVDQU64       Z4, Z9
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z11
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z11, Z9
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z9, K4, Z6
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z9
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z9, Z4
+	VMOVDQU8        Z4, K4, Z6
 	VPUNPCKLBW      Z6, Z3, Z4
 	VPUNPCKHBW      Z6, Z3, Z3
 	VMOVUPS         entries0<>+0(SB), Z6
@@ -22905,22 +31003,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z6, Z6
 	VMOVUPS         evenSigns0<>+0(SB), Z8
 	VPERMI2B        evenSigns1<>+0(SB), Z8, Z6
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z8
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z11
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z11, Z8
 	VMOVDQU64       Z4, Z11
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z12
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z12, Z11
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z11, K4, Z8
+	VPMOVB2M        Z4, K4
 	VMOVDQU64       Z4, Z11
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z12
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z12, Z11
-	VMOVDQU64       Z4, Z12
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z13
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z13, Z12
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z12, K4, Z11
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z12
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z12, Z4
+	VMOVDQU8        Z4, K4, Z11
 	VPUNPCKLBW      Z11, Z8, Z4
 	VPUNPCKHBW      Z11, Z8, Z8
 	VMOVUPS         entries0<>+0(SB), Z11
@@ -22953,22 +31051,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z8, Z0, Z4
 	VPERMB          Z1, Z4, Z4
 	VMOVUPS         Z4, 2240(AX)
+	VPMOVB2M        Z2, K4
 	VMOVDQU64       Z2, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z8
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z8, Z4
 	VMOVDQU64       Z2, Z8
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z11
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z11, Z8
-	VPMOVB2M        Z2, K4
 	VMOVDQU8        Z8, K4, Z4
+	VPMOVB2M        Z2, K4
 	VMOVDQU64       Z2, Z8
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z11
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z11, Z8
-	VMOVDQU64       Z2, Z11
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z12
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z12, Z11
-	VPMOVB2M        Z2, K4
-	VMOVDQU8        Z11, K4, Z8
+	VMOVDQU64       Z2, Z2
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z11
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z11, Z2
+	VMOVDQU8        Z2, K4, Z8
 	VPUNPCKLBW      Z8, Z4, Z2
 	VPUNPCKHBW      Z8, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z8
@@ -23006,21 +31104,21 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z2
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z9, Z5
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z9, K4
 	VMOVDQU64       Z9, Z5
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z9, Z6
 	VMOVUPS         iq3xxs_1_2<>+0(SB), Z8
 	VPERMI2B        iq3xxs_1_3<>+0(SB), Z8, Z6
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z6, K4, Z5
 	VPUNPCKLBW      Z5, Z4, Z6
 	VPUNPCKHBW      Z5, Z4, Z4
@@ -23054,22 +31152,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z5, Z0, Z4
 	VPERMB          Z1, Z4, Z4
 	VMOVUPS         Z4, 2752(AX)
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z3, Z5
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z3, K4
 	VMOVDQU8        Z5, K4, Z4
+	VPMOVB2M        Z3, K4
 	VMOVDQU64       Z3, Z5
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z6, Z5
-	VMOVDQU64       Z3, Z6
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z8
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z8, Z6
-	VPMOVB2M        Z3, K4
-	VMOVDQU8        Z6, K4, Z5
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z6
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z6, Z3
+	VMOVDQU8        Z3, K4, Z5
 	VPUNPCKLBW      Z5, Z4, Z3
 	VPUNPCKHBW      Z5, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z5
@@ -23131,22 +31229,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z5, Z5
 	VMOVUPS         evenSigns0<>+0(SB), Z8
 	VPERMI2B        evenSigns1<>+0(SB), Z8, Z5
+	VPMOVB2M        Z4, K1
 	VMOVDQU64       Z4, Z8
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z9, Z8
 	VMOVDQU64       Z4, Z9
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z10
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z10, Z9
-	VPMOVB2M        Z4, K1
 	VMOVDQU8        Z9, K1, Z8
+	VPMOVB2M        Z4, K1
 	VMOVDQU64       Z4, Z9
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z10
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z10, Z9
-	VMOVDQU64       Z4, Z10
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z11
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z11, Z10
-	VPMOVB2M        Z4, K1
-	VMOVDQU8        Z10, K1, Z9
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z10
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z10, Z4
+	VMOVDQU8        Z4, K1, Z9
 	VPUNPCKLBW      Z9, Z8, Z4
 	VPUNPCKHBW      Z9, Z8, Z8
 	VMOVUPS         entries0<>+0(SB), Z9
@@ -23179,22 +31277,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z8, Z0, Z4
 	VPERMB          Z1, Z4, Z4
 	VMOVUPS         Z4, 3264(AX)
+	VPMOVB2M        Z2, K1
 	VMOVDQU64       Z2, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z8
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z8, Z4
 	VMOVDQU64       Z2, Z8
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z9
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z9, Z8
-	VPMOVB2M        Z2, K1
 	VMOVDQU8        Z8, K1, Z4
+	VPMOVB2M        Z2, K1
 	VMOVDQU64       Z2, Z8
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z9
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z9, Z8
-	VMOVDQU64       Z2, Z9
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z10
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z10, Z9
-	VPMOVB2M        Z2, K1
-	VMOVDQU8        Z9, K1, Z8
+	VMOVDQU64       Z2, Z2
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z9
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z9, Z2
+	VMOVDQU8        Z2, K1, Z8
 	VPUNPCKLBW      Z8, Z4, Z2
 	VPUNPCKHBW      Z8, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z8
@@ -23232,22 +31330,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VMOVDQU64       Z2, Z2
 	VMOVUPS         evenSigns0<>+0(SB), Z4
 	VPERMI2B        evenSigns1<>+0(SB), Z4, Z2
+	VPMOVB2M        Z6, K1
 	VMOVDQU64       Z6, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z6, Z5
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z7
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z7, Z5
-	VPMOVB2M        Z6, K1
 	VMOVDQU8        Z5, K1, Z4
+	VPMOVB2M        Z6, K1
 	VMOVDQU64       Z6, Z5
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z7
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z7, Z5
-	VMOVDQU64       Z6, Z7
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z8
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z8, Z7
-	VPMOVB2M        Z6, K1
-	VMOVDQU8        Z7, K1, Z5
+	VMOVDQU64       Z6, Z6
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z7
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8        Z6, K1, Z5
 	VPUNPCKLBW      Z5, Z4, Z6
 	VPUNPCKHBW      Z5, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z5
@@ -23280,22 +31378,22 @@ TEXT ·fillIQ3XXSAVX512(SB), NOSPLIT, $0-32
 	VPTERNLOGD      $0xe2, Z5, Z0, Z4
 	VPERMB          Z1, Z4, Z4
 	VMOVUPS         Z4, 3776(AX)
+	VPMOVB2M        Z3, K1
 	VMOVDQU64       Z3, Z4
 	VMOVUPS         iq3xxs_0_0<>+0(SB), Z5
 	VPERMI2B        iq3xxs_0_1<>+0(SB), Z5, Z4
 	VMOVDQU64       Z3, Z5
 	VMOVUPS         iq3xxs_0_2<>+0(SB), Z6
 	VPERMI2B        iq3xxs_0_3<>+0(SB), Z6, Z5
-	VPMOVB2M        Z3, K1
 	VMOVDQU8        Z5, K1, Z4
+	VPMOVB2M        Z3, K1
 	VMOVDQU64       Z3, Z5
 	VMOVUPS         iq3xxs_1_0<>+0(SB), Z6
 	VPERMI2B        iq3xxs_1_1<>+0(SB), Z6, Z5
-	VMOVDQU64       Z3, Z6
-	VMOVUPS         iq3xxs_1_2<>+0(SB), Z7
-	VPERMI2B        iq3xxs_1_3<>+0(SB), Z7, Z6
-	VPMOVB2M        Z3, K1
-	VMOVDQU8        Z6, K1, Z5
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3xxs_1_2<>+0(SB), Z6
+	VPERMI2B        iq3xxs_1_3<>+0(SB), Z6, Z3
+	VMOVDQU8        Z3, K1, Z5
 	VPUNPCKLBW      Z5, Z4, Z3
 	VPUNPCKHBW      Z5, Z4, Z4
 	VMOVUPS         entries0<>+0(SB), Z5
@@ -23544,46 +31642,46 @@ chunk:
 	VPUNPCKHQDQ     Z20, Z18, Z18
 	VMOVDQU32       eights0_1<>+0(SB), Z20
 	VPMULTISHIFTQB  Z5, Z20, Z20
+	VPMOVB2M        Z19, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z22
+	VPTESTMB        Z22, Z20, K5
 	VMOVDQU64       Z19, Z22
 	VMOVUPS         iq3s_0_0<>+0(SB), Z23
 	VPERMI2B        iq3s_0_1<>+0(SB), Z23, Z22
 	VMOVDQU64       Z19, Z23
 	VMOVUPS         iq3s_0_2<>+0(SB), Z24
 	VPERMI2B        iq3s_0_3<>+0(SB), Z24, Z23
-	VMOVDQU64       Z19, Z24
-	VMOVUPS         iq3s_0_4<>+0(SB), Z25
-	VPERMI2B        iq3s_0_5<>+0(SB), Z25, Z24
-	VMOVDQU64       Z19, Z25
-	VMOVUPS         iq3s_0_6<>+0(SB), Z26
-	VPERMI2B        iq3s_0_7<>+0(SB), Z26, Z25
-	VPMOVB2M        Z19, K4
 	VMOVDQU8        Z23, K4, Z22
-	VMOVDQU8        Z25, K4, Z24
+	VMOVDQU64       Z19, Z23
+	VMOVUPS         iq3s_0_4<>+0(SB), Z24
+	VPERMI2B        iq3s_0_5<>+0(SB), Z24, Z23
+	VMOVDQU64       Z19, Z24
+	VMOVUPS         iq3s_0_6<>+0(SB), Z25
+	VPERMI2B        iq3s_0_7<>+0(SB), Z25, Z24
+	VMOVDQU8        Z24, K4, Z23
+	VMOVDQU8        Z23, K5, Z22
+	VPMOVB2M        Z19, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z23
-	VPTESTMB        Z23, Z20, K4
-	VMOVDQU8        Z24, K4, Z22
+	VPTESTMB        Z23, Z20, K5
+	VMOVDQU64       Z19, Z20
+	VMOVUPS         iq3s_1_0<>+0(SB), Z23
+	VPERMI2B        iq3s_1_1<>+0(SB), Z23, Z20
 	VMOVDQU64       Z19, Z23
-	VMOVUPS         iq3s_1_0<>+0(SB), Z24
-	VPERMI2B        iq3s_1_1<>+0(SB), Z24, Z23
-	VMOVDQU64       Z19, Z24
-	VMOVUPS         iq3s_1_2<>+0(SB), Z25
-	VPERMI2B        iq3s_1_3<>+0(SB), Z25, Z24
-	VMOVDQU64       Z19, Z25
-	VMOVUPS         iq3s_1_4<>+0(SB), Z26
-	VPERMI2B        iq3s_1_5<>+0(SB), Z26, Z25
-	VMOVDQU64       Z19, Z26
-	VMOVUPS         iq3s_1_6<>+0(SB), Z27
-	VPERMI2B        iq3s_1_7<>+0(SB), Z27, Z26
-	VPMOVB2M        Z19, K4
-	VMOVDQU8        Z24, K4, Z23
-	VMOVDQU8        Z26, K4, Z25
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z19
-	VPTESTMB        Z19, Z20, K4
-	VMOVDQU8        Z25, K4, Z23
-	VPUNPCKLBW      Z23, Z22, Z19
-	VPUNPCKHBW      Z23, Z22, Z20
+	VMOVUPS         iq3s_1_2<>+0(SB), Z24
+	VPERMI2B        iq3s_1_3<>+0(SB), Z24, Z23
+	VMOVDQU8        Z23, K4, Z20
+	VMOVDQU64       Z19, Z23
+	VMOVUPS         iq3s_1_4<>+0(SB), Z24
+	VPERMI2B        iq3s_1_5<>+0(SB), Z24, Z23
+	VMOVDQU64       Z19, Z19
+	VMOVUPS         iq3s_1_6<>+0(SB), Z24
+	VPERMI2B        iq3s_1_7<>+0(SB), Z24, Z19
+	VMOVDQU8        Z19, K4, Z23
+	VMOVDQU8        Z23, K5, Z20
+	VPUNPCKLBW      Z20, Z22, Z19
+	VPUNPCKHBW      Z20, Z22, Z20
 	VMOVUPS         entries0<>+0(SB), Z22
 	VPMULTISHIFTQB  Z19, Z22, Z23
 	VPMULTISHIFTQB  Z20, Z22, Z22
@@ -23617,46 +31715,46 @@ chunk:
 	VPDPBUSD.BCST   12(R9), Z19, Z25
 	VMOVDQU32       eights4_1<>+0(SB), Z19
 	VPMULTISHIFTQB  Z5, Z19, Z19
+	VPMOVB2M        Z17, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z20
+	VPTESTMB        Z20, Z19, K5
 	VMOVDQU64       Z17, Z20
 	VMOVUPS         iq3s_0_0<>+0(SB), Z22
 	VPERMI2B        iq3s_0_1<>+0(SB), Z22, Z20
 	VMOVDQU64       Z17, Z22
 	VMOVUPS         iq3s_0_2<>+0(SB), Z23
 	VPERMI2B        iq3s_0_3<>+0(SB), Z23, Z22
-	VMOVDQU64       Z17, Z23
-	VMOVUPS         iq3s_0_4<>+0(SB), Z24
-	VPERMI2B        iq3s_0_5<>+0(SB), Z24, Z23
-	VMOVDQU64       Z17, Z24
-	VMOVUPS         iq3s_0_6<>+0(SB), Z26
-	VPERMI2B        iq3s_0_7<>+0(SB), Z26, Z24
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z22, K4, Z20
-	VMOVDQU8        Z24, K4, Z23
+	VMOVDQU64       Z17, Z22
+	VMOVUPS         iq3s_0_4<>+0(SB), Z23
+	VPERMI2B        iq3s_0_5<>+0(SB), Z23, Z22
+	VMOVDQU64       Z17, Z23
+	VMOVUPS         iq3s_0_6<>+0(SB), Z24
+	VPERMI2B        iq3s_0_7<>+0(SB), Z24, Z23
+	VMOVDQU8        Z23, K4, Z22
+	VMOVDQU8        Z22, K5, Z20
+	VPMOVB2M        Z17, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z22
-	VPTESTMB        Z22, Z19, K4
-	VMOVDQU8        Z23, K4, Z20
+	VPTESTMB        Z22, Z19, K5
+	VMOVDQU64       Z17, Z19
+	VMOVUPS         iq3s_1_0<>+0(SB), Z22
+	VPERMI2B        iq3s_1_1<>+0(SB), Z22, Z19
 	VMOVDQU64       Z17, Z22
-	VMOVUPS         iq3s_1_0<>+0(SB), Z23
-	VPERMI2B        iq3s_1_1<>+0(SB), Z23, Z22
-	VMOVDQU64       Z17, Z23
-	VMOVUPS         iq3s_1_2<>+0(SB), Z24
-	VPERMI2B        iq3s_1_3<>+0(SB), Z24, Z23
-	VMOVDQU64       Z17, Z24
-	VMOVUPS         iq3s_1_4<>+0(SB), Z26
-	VPERMI2B        iq3s_1_5<>+0(SB), Z26, Z24
-	VMOVDQU64       Z17, Z26
-	VMOVUPS         iq3s_1_6<>+0(SB), Z27
-	VPERMI2B        iq3s_1_7<>+0(SB), Z27, Z26
-	VPMOVB2M        Z17, K4
-	VMOVDQU8        Z23, K4, Z22
-	VMOVDQU8        Z26, K4, Z24
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z17
-	VPTESTMB        Z17, Z19, K4
-	VMOVDQU8        Z24, K4, Z22
-	VPUNPCKLBW      Z22, Z20, Z17
-	VPUNPCKHBW      Z22, Z20, Z19
+	VMOVUPS         iq3s_1_2<>+0(SB), Z23
+	VPERMI2B        iq3s_1_3<>+0(SB), Z23, Z22
+	VMOVDQU8        Z22, K4, Z19
+	VMOVDQU64       Z17, Z22
+	VMOVUPS         iq3s_1_4<>+0(SB), Z23
+	VPERMI2B        iq3s_1_5<>+0(SB), Z23, Z22
+	VMOVDQU64       Z17, Z17
+	VMOVUPS         iq3s_1_6<>+0(SB), Z23
+	VPERMI2B        iq3s_1_7<>+0(SB), Z23, Z17
+	VMOVDQU8        Z17, K4, Z22
+	VMOVDQU8        Z22, K5, Z19
+	VPUNPCKLBW      Z19, Z20, Z17
+	VPUNPCKHBW      Z19, Z20, Z19
 	VMOVUPS         entries0<>+0(SB), Z20
 	VPMULTISHIFTQB  Z17, Z20, Z22
 	VPMULTISHIFTQB  Z19, Z20, Z20
@@ -23692,72 +31790,72 @@ chunk:
 	VPMULLD         Z7, Z25, Z25
 	VMOVDQU32       eights8_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z5, Z7, Z7
+	VPMOVB2M        Z21, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z17
+	VPTESTMB        Z17, Z7, K5
 	VMOVDQU64       Z21, Z17
 	VMOVUPS         iq3s_0_0<>+0(SB), Z19
 	VPERMI2B        iq3s_0_1<>+0(SB), Z19, Z17
 	VMOVDQU64       Z21, Z19
 	VMOVUPS         iq3s_0_2<>+0(SB), Z20
 	VPERMI2B        iq3s_0_3<>+0(SB), Z20, Z19
-	VMOVDQU64       Z21, Z20
-	VMOVUPS         iq3s_0_4<>+0(SB), Z22
-	VPERMI2B        iq3s_0_5<>+0(SB), Z22, Z20
-	VMOVDQU64       Z21, Z22
-	VMOVUPS         iq3s_0_6<>+0(SB), Z23
-	VPERMI2B        iq3s_0_7<>+0(SB), Z23, Z22
-	VPMOVB2M        Z21, K4
 	VMOVDQU8        Z19, K4, Z17
-	VMOVDQU8        Z22, K4, Z20
+	VMOVDQU64       Z21, Z19
+	VMOVUPS         iq3s_0_4<>+0(SB), Z20
+	VPERMI2B        iq3s_0_5<>+0(SB), Z20, Z19
+	VMOVDQU64       Z21, Z20
+	VMOVUPS         iq3s_0_6<>+0(SB), Z22
+	VPERMI2B        iq3s_0_7<>+0(SB), Z22, Z20
+	VMOVDQU8        Z20, K4, Z19
+	VMOVDQU8        Z19, K5, Z17
+	VPMOVB2M        Z21, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z19
-	VPTESTMB        Z19, Z7, K4
-	VMOVDQU8        Z20, K4, Z17
+	VPTESTMB        Z19, Z7, K5
+	VMOVDQU64       Z21, Z7
+	VMOVUPS         iq3s_1_0<>+0(SB), Z19
+	VPERMI2B        iq3s_1_1<>+0(SB), Z19, Z7
 	VMOVDQU64       Z21, Z19
-	VMOVUPS         iq3s_1_0<>+0(SB), Z20
-	VPERMI2B        iq3s_1_1<>+0(SB), Z20, Z19
+	VMOVUPS         iq3s_1_2<>+0(SB), Z20
+	VPERMI2B        iq3s_1_3<>+0(SB), Z20, Z19
+	VMOVDQU8        Z19, K4, Z7
+	VMOVDQU64       Z21, Z19
+	VMOVUPS         iq3s_1_4<>+0(SB), Z20
+	VPERMI2B        iq3s_1_5<>+0(SB), Z20, Z19
 	VMOVDQU64       Z21, Z20
-	VMOVUPS         iq3s_1_2<>+0(SB), Z22
-	VPERMI2B        iq3s_1_3<>+0(SB), Z22, Z20
-	VMOVDQU64       Z21, Z22
-	VMOVUPS         iq3s_1_4<>+0(SB), Z23
-	VPERMI2B        iq3s_1_5<>+0(SB), Z23, Z22
-	VMOVDQU64       Z21, Z23
-	VMOVUPS         iq3s_1_6<>+0(SB), Z24
-	VPERMI2B        iq3s_1_7<>+0(SB), Z24, Z23
-	VPMOVB2M        Z21, K4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z21
+	VPERMI2B        iq3s_1_7<>+0(SB), Z21, Z20
 	VMOVDQU8        Z20, K4, Z19
-	VMOVDQU8        Z23, K4, Z22
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z20
-	VPTESTMB        Z20, Z7, K4
-	VMOVDQU8        Z22, K4, Z19
-	VPUNPCKLBW      Z19, Z17, Z7
-	VPUNPCKHBW      Z19, Z17, Z17
-	VMOVUPS         entries0<>+0(SB), Z19
-	VPMULTISHIFTQB  Z7, Z19, Z20
-	VPMULTISHIFTQB  Z17, Z19, Z19
-	VSHUFPS         $0x88, Z19, Z20, Z21
+	VMOVDQU8        Z19, K5, Z7
+	VPUNPCKLBW      Z7, Z17, Z19
+	VPUNPCKHBW      Z7, Z17, Z7
+	VMOVUPS         entries0<>+0(SB), Z17
+	VPMULTISHIFTQB  Z19, Z17, Z20
+	VPMULTISHIFTQB  Z7, Z17, Z17
+	VSHUFPS         $0x88, Z17, Z20, Z21
 	VMOVDQU32       eights61_1<>+0(SB), Z22
 	VPMULTISHIFTQB  Z4, Z22, Z22
 	VPTERNLOGD      $0xe2, Z22, Z0, Z21
 	VPERMB          Z1, Z21, Z21
 	VPXORD          Z31, Z31, Z22
 	VPDPBUSD.BCST   32(R9), Z21, Z22
-	VSHUFPS         $0xdd, Z19, Z20, Z19
+	VSHUFPS         $0xdd, Z17, Z20, Z17
 	VMOVDQU32       eights1_1<>+0(SB), Z20
 	VPMULTISHIFTQB  Z4, Z20, Z20
-	VPTERNLOGD      $0xe2, Z20, Z0, Z19
-	VPERMB          Z1, Z19, Z19
-	VPDPBUSD.BCST   36(R9), Z19, Z22
-	VMOVUPS         entries2<>+0(SB), Z19
-	VPMULTISHIFTQB  Z7, Z19, Z7
-	VPMULTISHIFTQB  Z17, Z19, Z17
-	VSHUFPS         $0x88, Z17, Z7, Z19
+	VPTERNLOGD      $0xe2, Z20, Z0, Z17
+	VPERMB          Z1, Z17, Z17
+	VPDPBUSD.BCST   36(R9), Z17, Z22
+	VMOVUPS         entries2<>+0(SB), Z17
+	VPMULTISHIFTQB  Z19, Z17, Z19
+	VPMULTISHIFTQB  Z7, Z17, Z7
+	VSHUFPS         $0x88, Z7, Z19, Z17
 	VMOVDQU32       eights5_1<>+0(SB), Z20
 	VPMULTISHIFTQB  Z4, Z20, Z20
-	VPTERNLOGD      $0xe2, Z20, Z0, Z19
-	VPERMB          Z1, Z19, Z19
-	VPDPBUSD.BCST   40(R9), Z19, Z22
-	VSHUFPS         $0xdd, Z17, Z7, Z7
+	VPTERNLOGD      $0xe2, Z20, Z0, Z17
+	VPERMB          Z1, Z17, Z17
+	VPDPBUSD.BCST   40(R9), Z17, Z22
+	VSHUFPS         $0xdd, Z7, Z19, Z7
 	VMOVDQU32       eights9_1<>+0(SB), Z17
 	VPMULTISHIFTQB  Z4, Z17, Z17
 	VPTERNLOGD      $0xe2, Z17, Z0, Z7
@@ -23765,71 +31863,71 @@ chunk:
 	VPDPBUSD.BCST   44(R9), Z7, Z22
 	VMOVDQU32       eights12_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z5, Z7, Z7
+	VPMOVB2M        Z18, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z17
+	VPTESTMB        Z17, Z7, K5
 	VMOVDQU64       Z18, Z17
 	VMOVUPS         iq3s_0_0<>+0(SB), Z19
 	VPERMI2B        iq3s_0_1<>+0(SB), Z19, Z17
 	VMOVDQU64       Z18, Z19
 	VMOVUPS         iq3s_0_2<>+0(SB), Z20
 	VPERMI2B        iq3s_0_3<>+0(SB), Z20, Z19
-	VMOVDQU64       Z18, Z20
-	VMOVUPS         iq3s_0_4<>+0(SB), Z21
-	VPERMI2B        iq3s_0_5<>+0(SB), Z21, Z20
-	VMOVDQU64       Z18, Z21
-	VMOVUPS         iq3s_0_6<>+0(SB), Z23
-	VPERMI2B        iq3s_0_7<>+0(SB), Z23, Z21
-	VPMOVB2M        Z18, K4
 	VMOVDQU8        Z19, K4, Z17
-	VMOVDQU8        Z21, K4, Z20
+	VMOVDQU64       Z18, Z19
+	VMOVUPS         iq3s_0_4<>+0(SB), Z20
+	VPERMI2B        iq3s_0_5<>+0(SB), Z20, Z19
+	VMOVDQU64       Z18, Z20
+	VMOVUPS         iq3s_0_6<>+0(SB), Z21
+	VPERMI2B        iq3s_0_7<>+0(SB), Z21, Z20
+	VMOVDQU8        Z20, K4, Z19
+	VMOVDQU8        Z19, K5, Z17
+	VPMOVB2M        Z18, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z19
-	VPTESTMB        Z19, Z7, K4
-	VMOVDQU8        Z20, K4, Z17
+	VPTESTMB        Z19, Z7, K5
+	VMOVDQU64       Z18, Z7
+	VMOVUPS         iq3s_1_0<>+0(SB), Z19
+	VPERMI2B        iq3s_1_1<>+0(SB), Z19, Z7
 	VMOVDQU64       Z18, Z19
-	VMOVUPS         iq3s_1_0<>+0(SB), Z20
-	VPERMI2B        iq3s_1_1<>+0(SB), Z20, Z19
-	VMOVDQU64       Z18, Z20
-	VMOVUPS         iq3s_1_2<>+0(SB), Z21
-	VPERMI2B        iq3s_1_3<>+0(SB), Z21, Z20
-	VMOVDQU64       Z18, Z21
-	VMOVUPS         iq3s_1_4<>+0(SB), Z23
-	VPERMI2B        iq3s_1_5<>+0(SB), Z23, Z21
-	VMOVDQU64       Z18, Z23
-	VMOVUPS         iq3s_1_6<>+0(SB), Z24
-	VPERMI2B        iq3s_1_7<>+0(SB), Z24, Z23
-	VPMOVB2M        Z18, K4
-	VMOVDQU8        Z20, K4, Z19
-	VMOVDQU8        Z23, K4, Z21
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z18
-	VPTESTMB        Z18, Z7, K4
-	VMOVDQU8        Z21, K4, Z19
-	VPUNPCKLBW      Z19, Z17, Z7
-	VPUNPCKHBW      Z19, Z17, Z17
-	VMOVUPS         entries0<>+0(SB), Z18
-	VPMULTISHIFTQB  Z7, Z18, Z19
-	VPMULTISHIFTQB  Z17, Z18, Z18
-	VSHUFPS         $0x88, Z18, Z19, Z20
+	VMOVUPS         iq3s_1_2<>+0(SB), Z20
+	VPERMI2B        iq3s_1_3<>+0(SB), Z20, Z19
+	VMOVDQU8        Z19, K4, Z7
+	VMOVDQU64       Z18, Z19
+	VMOVUPS         iq3s_1_4<>+0(SB), Z20
+	VPERMI2B        iq3s_1_5<>+0(SB), Z20, Z19
+	VMOVDQU64       Z18, Z18
+	VMOVUPS         iq3s_1_6<>+0(SB), Z20
+	VPERMI2B        iq3s_1_7<>+0(SB), Z20, Z18
+	VMOVDQU8        Z18, K4, Z19
+	VMOVDQU8        Z19, K5, Z7
+	VPUNPCKLBW      Z7, Z17, Z18
+	VPUNPCKHBW      Z7, Z17, Z7
+	VMOVUPS         entries0<>+0(SB), Z17
+	VPMULTISHIFTQB  Z18, Z17, Z19
+	VPMULTISHIFTQB  Z7, Z17, Z17
+	VSHUFPS         $0x88, Z17, Z19, Z20
 	VMOVDQU32       eights13_1<>+0(SB), Z21
 	VPMULTISHIFTQB  Z4, Z21, Z21
 	VPTERNLOGD      $0xe2, Z21, Z0, Z20
 	VPERMB          Z1, Z20, Z20
 	VPDPBUSD.BCST   48(R9), Z20, Z22
-	VSHUFPS         $0xdd, Z18, Z19, Z18
+	VSHUFPS         $0xdd, Z17, Z19, Z17
 	VMOVDQU32       eights17_1<>+0(SB), Z19
 	VPMULTISHIFTQB  Z4, Z19, Z19
-	VPTERNLOGD      $0xe2, Z19, Z0, Z18
-	VPERMB          Z1, Z18, Z18
-	VPDPBUSD.BCST   52(R9), Z18, Z22
-	VMOVUPS         entries2<>+0(SB), Z18
-	VPMULTISHIFTQB  Z7, Z18, Z7
-	VPMULTISHIFTQB  Z17, Z18, Z17
-	VSHUFPS         $0x88, Z17, Z7, Z18
+	VPTERNLOGD      $0xe2, Z19, Z0, Z17
+	VPERMB          Z1, Z17, Z17
+	VPDPBUSD.BCST   52(R9), Z17, Z22
+	VMOVUPS         entries2<>+0(SB), Z17
+	VPMULTISHIFTQB  Z18, Z17, Z18
+	VPMULTISHIFTQB  Z7, Z17, Z7
+	VSHUFPS         $0x88, Z7, Z18, Z17
 	VMOVDQU32       eights21_1<>+0(SB), Z19
 	VPMULTISHIFTQB  Z4, Z19, Z19
-	VPTERNLOGD      $0xe2, Z19, Z0, Z18
-	VPERMB          Z1, Z18, Z18
-	VPDPBUSD.BCST   56(R9), Z18, Z22
-	VSHUFPS         $0xdd, Z17, Z7, Z7
+	VPTERNLOGD      $0xe2, Z19, Z0, Z17
+	VPERMB          Z1, Z17, Z17
+	VPDPBUSD.BCST   56(R9), Z17, Z22
+	VSHUFPS         $0xdd, Z7, Z18, Z7
 	VMOVDQU32       eights25_1<>+0(SB), Z17
 	VPMULTISHIFTQB  Z4, Z17, Z17
 	VPTERNLOGD      $0xe2, Z17, Z0, Z7
@@ -23869,46 +31967,46 @@ chunk:
 	VPUNPCKHQDQ     Z18, Z7, Z7
 	VMOVDQU32       eights16_1<>+0(SB), Z18
 	VPMULTISHIFTQB  Z5, Z18, Z18
+	VPMOVB2M        Z17, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z20
+	VPTESTMB        Z20, Z18, K5
 	VMOVDQU64       Z17, Z20
 	VMOVUPS         iq3s_0_0<>+0(SB), Z21
 	VPERMI2B        iq3s_0_1<>+0(SB), Z21, Z20
 	VMOVDQU64       Z17, Z21
 	VMOVUPS         iq3s_0_2<>+0(SB), Z22
 	VPERMI2B        iq3s_0_3<>+0(SB), Z22, Z21
-	VMOVDQU64       Z17, Z22
-	VMOVUPS         iq3s_0_4<>+0(SB), Z23
-	VPERMI2B        iq3s_0_5<>+0(SB), Z23, Z22
-	VMOVDQU64       Z17, Z23
-	VMOVUPS         iq3s_0_6<>+0(SB), Z24
-	VPERMI2B        iq3s_0_7<>+0(SB), Z24, Z23
-	VPMOVB2M        Z17, K4
 	VMOVDQU8        Z21, K4, Z20
-	VMOVDQU8        Z23, K4, Z22
+	VMOVDQU64       Z17, Z21
+	VMOVUPS         iq3s_0_4<>+0(SB), Z22
+	VPERMI2B        iq3s_0_5<>+0(SB), Z22, Z21
+	VMOVDQU64       Z17, Z22
+	VMOVUPS         iq3s_0_6<>+0(SB), Z23
+	VPERMI2B        iq3s_0_7<>+0(SB), Z23, Z22
+	VMOVDQU8        Z22, K4, Z21
+	VMOVDQU8        Z21, K5, Z20
+	VPMOVB2M        Z17, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z21
-	VPTESTMB        Z21, Z18, K4
-	VMOVDQU8        Z22, K4, Z20
+	VPTESTMB        Z21, Z18, K5
+	VMOVDQU64       Z17, Z18
+	VMOVUPS         iq3s_1_0<>+0(SB), Z21
+	VPERMI2B        iq3s_1_1<>+0(SB), Z21, Z18
 	VMOVDQU64       Z17, Z21
-	VMOVUPS         iq3s_1_0<>+0(SB), Z22
-	VPERMI2B        iq3s_1_1<>+0(SB), Z22, Z21
-	VMOVDQU64       Z17, Z22
-	VMOVUPS         iq3s_1_2<>+0(SB), Z23
-	VPERMI2B        iq3s_1_3<>+0(SB), Z23, Z22
-	VMOVDQU64       Z17, Z23
-	VMOVUPS         iq3s_1_4<>+0(SB), Z24
-	VPERMI2B        iq3s_1_5<>+0(SB), Z24, Z23
-	VMOVDQU64       Z17, Z24
-	VMOVUPS         iq3s_1_6<>+0(SB), Z26
-	VPERMI2B        iq3s_1_7<>+0(SB), Z26, Z24
-	VPMOVB2M        Z17, K4
-	VMOVDQU8        Z22, K4, Z21
-	VMOVDQU8        Z24, K4, Z23
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z17
-	VPTESTMB        Z17, Z18, K4
-	VMOVDQU8        Z23, K4, Z21
-	VPUNPCKLBW      Z21, Z20, Z17
-	VPUNPCKHBW      Z21, Z20, Z18
+	VMOVUPS         iq3s_1_2<>+0(SB), Z22
+	VPERMI2B        iq3s_1_3<>+0(SB), Z22, Z21
+	VMOVDQU8        Z21, K4, Z18
+	VMOVDQU64       Z17, Z21
+	VMOVUPS         iq3s_1_4<>+0(SB), Z22
+	VPERMI2B        iq3s_1_5<>+0(SB), Z22, Z21
+	VMOVDQU64       Z17, Z17
+	VMOVUPS         iq3s_1_6<>+0(SB), Z22
+	VPERMI2B        iq3s_1_7<>+0(SB), Z22, Z17
+	VMOVDQU8        Z17, K4, Z21
+	VMOVDQU8        Z21, K5, Z18
+	VPUNPCKLBW      Z18, Z20, Z17
+	VPUNPCKHBW      Z18, Z20, Z18
 	VMOVUPS         entries0<>+0(SB), Z20
 	VPMULTISHIFTQB  Z17, Z20, Z21
 	VPMULTISHIFTQB  Z18, Z20, Z20
@@ -23942,46 +32040,46 @@ chunk:
 	VPDPBUSD.BCST   76(R9), Z17, Z23
 	VMOVDQU32       eights20_1<>+0(SB), Z17
 	VPMULTISHIFTQB  Z5, Z17, Z17
+	VPMOVB2M        Z4, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z18
+	VPTESTMB        Z18, Z17, K5
 	VMOVDQU64       Z4, Z18
 	VMOVUPS         iq3s_0_0<>+0(SB), Z20
 	VPERMI2B        iq3s_0_1<>+0(SB), Z20, Z18
 	VMOVDQU64       Z4, Z20
 	VMOVUPS         iq3s_0_2<>+0(SB), Z21
 	VPERMI2B        iq3s_0_3<>+0(SB), Z21, Z20
-	VMOVDQU64       Z4, Z21
-	VMOVUPS         iq3s_0_4<>+0(SB), Z22
-	VPERMI2B        iq3s_0_5<>+0(SB), Z22, Z21
-	VMOVDQU64       Z4, Z22
-	VMOVUPS         iq3s_0_6<>+0(SB), Z24
-	VPERMI2B        iq3s_0_7<>+0(SB), Z24, Z22
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z20, K4, Z18
-	VMOVDQU8        Z22, K4, Z21
+	VMOVDQU64       Z4, Z20
+	VMOVUPS         iq3s_0_4<>+0(SB), Z21
+	VPERMI2B        iq3s_0_5<>+0(SB), Z21, Z20
+	VMOVDQU64       Z4, Z21
+	VMOVUPS         iq3s_0_6<>+0(SB), Z22
+	VPERMI2B        iq3s_0_7<>+0(SB), Z22, Z21
+	VMOVDQU8        Z21, K4, Z20
+	VMOVDQU8        Z20, K5, Z18
+	VPMOVB2M        Z4, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z20
-	VPTESTMB        Z20, Z17, K4
-	VMOVDQU8        Z21, K4, Z18
+	VPTESTMB        Z20, Z17, K5
+	VMOVDQU64       Z4, Z17
+	VMOVUPS         iq3s_1_0<>+0(SB), Z20
+	VPERMI2B        iq3s_1_1<>+0(SB), Z20, Z17
 	VMOVDQU64       Z4, Z20
-	VMOVUPS         iq3s_1_0<>+0(SB), Z21
-	VPERMI2B        iq3s_1_1<>+0(SB), Z21, Z20
-	VMOVDQU64       Z4, Z21
-	VMOVUPS         iq3s_1_2<>+0(SB), Z22
-	VPERMI2B        iq3s_1_3<>+0(SB), Z22, Z21
-	VMOVDQU64       Z4, Z22
-	VMOVUPS         iq3s_1_4<>+0(SB), Z24
-	VPERMI2B        iq3s_1_5<>+0(SB), Z24, Z22
-	VMOVDQU64       Z4, Z24
-	VMOVUPS         iq3s_1_6<>+0(SB), Z26
-	VPERMI2B        iq3s_1_7<>+0(SB), Z26, Z24
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z21, K4, Z20
-	VMOVDQU8        Z24, K4, Z22
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z4
-	VPTESTMB        Z4, Z17, K4
-	VMOVDQU8        Z22, K4, Z20
-	VPUNPCKLBW      Z20, Z18, Z4
-	VPUNPCKHBW      Z20, Z18, Z17
+	VMOVUPS         iq3s_1_2<>+0(SB), Z21
+	VPERMI2B        iq3s_1_3<>+0(SB), Z21, Z20
+	VMOVDQU8        Z20, K4, Z17
+	VMOVDQU64       Z4, Z20
+	VMOVUPS         iq3s_1_4<>+0(SB), Z21
+	VPERMI2B        iq3s_1_5<>+0(SB), Z21, Z20
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z21
+	VPERMI2B        iq3s_1_7<>+0(SB), Z21, Z4
+	VMOVDQU8        Z4, K4, Z20
+	VMOVDQU8        Z20, K5, Z17
+	VPUNPCKLBW      Z17, Z18, Z4
+	VPUNPCKHBW      Z17, Z18, Z17
 	VMOVUPS         entries0<>+0(SB), Z18
 	VPMULTISHIFTQB  Z4, Z18, Z20
 	VPMULTISHIFTQB  Z17, Z18, Z18
@@ -24018,72 +32116,72 @@ chunk:
 	VPADDD          Z23, Z25, Z25
 	VMOVDQU32       eights24_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z5, Z4, Z4
+	VPMOVB2M        Z19, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z9
+	VPTESTMB        Z9, Z4, K5
 	VMOVDQU64       Z19, Z9
 	VMOVUPS         iq3s_0_0<>+0(SB), Z17
 	VPERMI2B        iq3s_0_1<>+0(SB), Z17, Z9
 	VMOVDQU64       Z19, Z17
 	VMOVUPS         iq3s_0_2<>+0(SB), Z18
 	VPERMI2B        iq3s_0_3<>+0(SB), Z18, Z17
-	VMOVDQU64       Z19, Z18
-	VMOVUPS         iq3s_0_4<>+0(SB), Z20
-	VPERMI2B        iq3s_0_5<>+0(SB), Z20, Z18
-	VMOVDQU64       Z19, Z20
-	VMOVUPS         iq3s_0_6<>+0(SB), Z21
-	VPERMI2B        iq3s_0_7<>+0(SB), Z21, Z20
-	VPMOVB2M        Z19, K4
 	VMOVDQU8        Z17, K4, Z9
-	VMOVDQU8        Z20, K4, Z18
+	VMOVDQU64       Z19, Z17
+	VMOVUPS         iq3s_0_4<>+0(SB), Z18
+	VPERMI2B        iq3s_0_5<>+0(SB), Z18, Z17
+	VMOVDQU64       Z19, Z18
+	VMOVUPS         iq3s_0_6<>+0(SB), Z20
+	VPERMI2B        iq3s_0_7<>+0(SB), Z20, Z18
+	VMOVDQU8        Z18, K4, Z17
+	VMOVDQU8        Z17, K5, Z9
+	VPMOVB2M        Z19, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z17
-	VPTESTMB        Z17, Z4, K4
-	VMOVDQU8        Z18, K4, Z9
+	VPTESTMB        Z17, Z4, K5
+	VMOVDQU64       Z19, Z4
+	VMOVUPS         iq3s_1_0<>+0(SB), Z17
+	VPERMI2B        iq3s_1_1<>+0(SB), Z17, Z4
 	VMOVDQU64       Z19, Z17
-	VMOVUPS         iq3s_1_0<>+0(SB), Z18
-	VPERMI2B        iq3s_1_1<>+0(SB), Z18, Z17
+	VMOVUPS         iq3s_1_2<>+0(SB), Z18
+	VPERMI2B        iq3s_1_3<>+0(SB), Z18, Z17
+	VMOVDQU8        Z17, K4, Z4
+	VMOVDQU64       Z19, Z17
+	VMOVUPS         iq3s_1_4<>+0(SB), Z18
+	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z17
 	VMOVDQU64       Z19, Z18
-	VMOVUPS         iq3s_1_2<>+0(SB), Z20
-	VPERMI2B        iq3s_1_3<>+0(SB), Z20, Z18
-	VMOVDQU64       Z19, Z20
-	VMOVUPS         iq3s_1_4<>+0(SB), Z21
-	VPERMI2B        iq3s_1_5<>+0(SB), Z21, Z20
-	VMOVDQU64       Z19, Z21
-	VMOVUPS         iq3s_1_6<>+0(SB), Z22
-	VPERMI2B        iq3s_1_7<>+0(SB), Z22, Z21
-	VPMOVB2M        Z19, K4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z19
+	VPERMI2B        iq3s_1_7<>+0(SB), Z19, Z18
 	VMOVDQU8        Z18, K4, Z17
-	VMOVDQU8        Z21, K4, Z20
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z18
-	VPTESTMB        Z18, Z4, K4
-	VMOVDQU8        Z20, K4, Z17
-	VPUNPCKLBW      Z17, Z9, Z4
-	VPUNPCKHBW      Z17, Z9, Z9
-	VMOVUPS         entries0<>+0(SB), Z17
-	VPMULTISHIFTQB  Z4, Z17, Z18
-	VPMULTISHIFTQB  Z9, Z17, Z17
-	VSHUFPS         $0x88, Z17, Z18, Z19
+	VMOVDQU8        Z17, K5, Z4
+	VPUNPCKLBW      Z4, Z9, Z17
+	VPUNPCKHBW      Z4, Z9, Z4
+	VMOVUPS         entries0<>+0(SB), Z9
+	VPMULTISHIFTQB  Z17, Z9, Z18
+	VPMULTISHIFTQB  Z4, Z9, Z9
+	VSHUFPS         $0x88, Z9, Z18, Z19
 	VMOVDQU32       eights61_1<>+0(SB), Z20
 	VPMULTISHIFTQB  Z6, Z20, Z20
 	VPTERNLOGD      $0xe2, Z20, Z0, Z19
 	VPERMB          Z1, Z19, Z19
 	VPXORD          Z31, Z31, Z20
 	VPDPBUSD.BCST   96(R9), Z19, Z20
-	VSHUFPS         $0xdd, Z17, Z18, Z17
+	VSHUFPS         $0xdd, Z9, Z18, Z9
 	VMOVDQU32       eights1_1<>+0(SB), Z18
 	VPMULTISHIFTQB  Z6, Z18, Z18
-	VPTERNLOGD      $0xe2, Z18, Z0, Z17
-	VPERMB          Z1, Z17, Z17
-	VPDPBUSD.BCST   100(R9), Z17, Z20
-	VMOVUPS         entries2<>+0(SB), Z17
-	VPMULTISHIFTQB  Z4, Z17, Z4
-	VPMULTISHIFTQB  Z9, Z17, Z9
-	VSHUFPS         $0x88, Z9, Z4, Z17
+	VPTERNLOGD      $0xe2, Z18, Z0, Z9
+	VPERMB          Z1, Z9, Z9
+	VPDPBUSD.BCST   100(R9), Z9, Z20
+	VMOVUPS         entries2<>+0(SB), Z9
+	VPMULTISHIFTQB  Z17, Z9, Z17
+	VPMULTISHIFTQB  Z4, Z9, Z4
+	VSHUFPS         $0x88, Z4, Z17, Z9
 	VMOVDQU32       eights5_1<>+0(SB), Z18
 	VPMULTISHIFTQB  Z6, Z18, Z18
-	VPTERNLOGD      $0xe2, Z18, Z0, Z17
-	VPERMB          Z1, Z17, Z17
-	VPDPBUSD.BCST   104(R9), Z17, Z20
-	VSHUFPS         $0xdd, Z9, Z4, Z4
+	VPTERNLOGD      $0xe2, Z18, Z0, Z9
+	VPERMB          Z1, Z9, Z9
+	VPDPBUSD.BCST   104(R9), Z9, Z20
+	VSHUFPS         $0xdd, Z4, Z17, Z4
 	VMOVDQU32       eights9_1<>+0(SB), Z9
 	VPMULTISHIFTQB  Z6, Z9, Z9
 	VPTERNLOGD      $0xe2, Z9, Z0, Z4
@@ -24091,71 +32189,71 @@ chunk:
 	VPDPBUSD.BCST   108(R9), Z4, Z20
 	VMOVDQU32       eights28_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z5, Z4, Z4
+	VPMOVB2M        Z7, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z5
+	VPTESTMB        Z5, Z4, K5
 	VMOVDQU64       Z7, Z5
 	VMOVUPS         iq3s_0_0<>+0(SB), Z9
 	VPERMI2B        iq3s_0_1<>+0(SB), Z9, Z5
 	VMOVDQU64       Z7, Z9
 	VMOVUPS         iq3s_0_2<>+0(SB), Z17
 	VPERMI2B        iq3s_0_3<>+0(SB), Z17, Z9
-	VMOVDQU64       Z7, Z17
-	VMOVUPS         iq3s_0_4<>+0(SB), Z18
-	VPERMI2B        iq3s_0_5<>+0(SB), Z18, Z17
-	VMOVDQU64       Z7, Z18
-	VMOVUPS         iq3s_0_6<>+0(SB), Z19
-	VPERMI2B        iq3s_0_7<>+0(SB), Z19, Z18
-	VPMOVB2M        Z7, K4
 	VMOVDQU8        Z9, K4, Z5
-	VMOVDQU8        Z18, K4, Z17
+	VMOVDQU64       Z7, Z9
+	VMOVUPS         iq3s_0_4<>+0(SB), Z17
+	VPERMI2B        iq3s_0_5<>+0(SB), Z17, Z9
+	VMOVDQU64       Z7, Z17
+	VMOVUPS         iq3s_0_6<>+0(SB), Z18
+	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z17
+	VMOVDQU8        Z17, K4, Z9
+	VMOVDQU8        Z9, K5, Z5
+	VPMOVB2M        Z7, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z9
-	VPTESTMB        Z9, Z4, K4
-	VMOVDQU8        Z17, K4, Z5
+	VPTESTMB        Z9, Z4, K5
+	VMOVDQU64       Z7, Z4
+	VMOVUPS         iq3s_1_0<>+0(SB), Z9
+	VPERMI2B        iq3s_1_1<>+0(SB), Z9, Z4
 	VMOVDQU64       Z7, Z9
-	VMOVUPS         iq3s_1_0<>+0(SB), Z17
-	VPERMI2B        iq3s_1_1<>+0(SB), Z17, Z9
-	VMOVDQU64       Z7, Z17
-	VMOVUPS         iq3s_1_2<>+0(SB), Z18
-	VPERMI2B        iq3s_1_3<>+0(SB), Z18, Z17
-	VMOVDQU64       Z7, Z18
-	VMOVUPS         iq3s_1_4<>+0(SB), Z19
-	VPERMI2B        iq3s_1_5<>+0(SB), Z19, Z18
-	VMOVDQU64       Z7, Z19
-	VMOVUPS         iq3s_1_6<>+0(SB), Z21
-	VPERMI2B        iq3s_1_7<>+0(SB), Z21, Z19
-	VPMOVB2M        Z7, K4
-	VMOVDQU8        Z17, K4, Z9
-	VMOVDQU8        Z19, K4, Z18
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z7
-	VPTESTMB        Z7, Z4, K4
-	VMOVDQU8        Z18, K4, Z9
-	VPUNPCKLBW      Z9, Z5, Z4
-	VPUNPCKHBW      Z9, Z5, Z5
-	VMOVUPS         entries0<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z9
-	VPMULTISHIFTQB  Z5, Z7, Z7
-	VSHUFPS         $0x88, Z7, Z9, Z17
+	VMOVUPS         iq3s_1_2<>+0(SB), Z17
+	VPERMI2B        iq3s_1_3<>+0(SB), Z17, Z9
+	VMOVDQU8        Z9, K4, Z4
+	VMOVDQU64       Z7, Z9
+	VMOVUPS         iq3s_1_4<>+0(SB), Z17
+	VPERMI2B        iq3s_1_5<>+0(SB), Z17, Z9
+	VMOVDQU64       Z7, Z7
+	VMOVUPS         iq3s_1_6<>+0(SB), Z17
+	VPERMI2B        iq3s_1_7<>+0(SB), Z17, Z7
+	VMOVDQU8        Z7, K4, Z9
+	VMOVDQU8        Z9, K5, Z4
+	VPUNPCKLBW      Z4, Z5, Z7
+	VPUNPCKHBW      Z4, Z5, Z4
+	VMOVUPS         entries0<>+0(SB), Z5
+	VPMULTISHIFTQB  Z7, Z5, Z9
+	VPMULTISHIFTQB  Z4, Z5, Z5
+	VSHUFPS         $0x88, Z5, Z9, Z17
 	VMOVDQU32       eights13_1<>+0(SB), Z18
 	VPMULTISHIFTQB  Z6, Z18, Z18
 	VPTERNLOGD      $0xe2, Z18, Z0, Z17
 	VPERMB          Z1, Z17, Z17
 	VPDPBUSD.BCST   112(R9), Z17, Z20
-	VSHUFPS         $0xdd, Z7, Z9, Z7
+	VSHUFPS         $0xdd, Z5, Z9, Z5
 	VMOVDQU32       eights17_1<>+0(SB), Z9
 	VPMULTISHIFTQB  Z6, Z9, Z9
-	VPTERNLOGD      $0xe2, Z9, Z0, Z7
-	VPERMB          Z1, Z7, Z7
-	VPDPBUSD.BCST   116(R9), Z7, Z20
-	VMOVUPS         entries2<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z4
-	VPMULTISHIFTQB  Z5, Z7, Z5
-	VSHUFPS         $0x88, Z5, Z4, Z7
+	VPTERNLOGD      $0xe2, Z9, Z0, Z5
+	VPERMB          Z1, Z5, Z5
+	VPDPBUSD.BCST   116(R9), Z5, Z20
+	VMOVUPS         entries2<>+0(SB), Z5
+	VPMULTISHIFTQB  Z7, Z5, Z7
+	VPMULTISHIFTQB  Z4, Z5, Z4
+	VSHUFPS         $0x88, Z4, Z7, Z5
 	VMOVDQU32       eights21_1<>+0(SB), Z9
 	VPMULTISHIFTQB  Z6, Z9, Z9
-	VPTERNLOGD      $0xe2, Z9, Z0, Z7
-	VPERMB          Z1, Z7, Z7
-	VPDPBUSD.BCST   120(R9), Z7, Z20
-	VSHUFPS         $0xdd, Z5, Z4, Z4
+	VPTERNLOGD      $0xe2, Z9, Z0, Z5
+	VPERMB          Z1, Z5, Z5
+	VPDPBUSD.BCST   120(R9), Z5, Z20
+	VSHUFPS         $0xdd, Z4, Z7, Z4
 	VMOVDQU32       eights25_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z6, Z5, Z5
 	VPTERNLOGD      $0xe2, Z5, Z0, Z4
@@ -24194,46 +32292,46 @@ chunk:
 	VPUNPCKHQDQ     Z7, Z5, Z5
 	VMOVDQU32       eights0_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z3, Z7, Z7
+	VPMOVB2M        Z6, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z15
+	VPTESTMB        Z15, Z7, K5
 	VMOVDQU64       Z6, Z15
 	VMOVUPS         iq3s_0_0<>+0(SB), Z17
 	VPERMI2B        iq3s_0_1<>+0(SB), Z17, Z15
 	VMOVDQU64       Z6, Z17
 	VMOVUPS         iq3s_0_2<>+0(SB), Z18
 	VPERMI2B        iq3s_0_3<>+0(SB), Z18, Z17
-	VMOVDQU64       Z6, Z18
-	VMOVUPS         iq3s_0_4<>+0(SB), Z19
-	VPERMI2B        iq3s_0_5<>+0(SB), Z19, Z18
-	VMOVDQU64       Z6, Z19
-	VMOVUPS         iq3s_0_6<>+0(SB), Z20
-	VPERMI2B        iq3s_0_7<>+0(SB), Z20, Z19
-	VPMOVB2M        Z6, K4
 	VMOVDQU8        Z17, K4, Z15
-	VMOVDQU8        Z19, K4, Z18
+	VMOVDQU64       Z6, Z17
+	VMOVUPS         iq3s_0_4<>+0(SB), Z18
+	VPERMI2B        iq3s_0_5<>+0(SB), Z18, Z17
+	VMOVDQU64       Z6, Z18
+	VMOVUPS         iq3s_0_6<>+0(SB), Z19
+	VPERMI2B        iq3s_0_7<>+0(SB), Z19, Z18
+	VMOVDQU8        Z18, K4, Z17
+	VMOVDQU8        Z17, K5, Z15
+	VPMOVB2M        Z6, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z17
-	VPTESTMB        Z17, Z7, K4
-	VMOVDQU8        Z18, K4, Z15
+	VPTESTMB        Z17, Z7, K5
+	VMOVDQU64       Z6, Z7
+	VMOVUPS         iq3s_1_0<>+0(SB), Z17
+	VPERMI2B        iq3s_1_1<>+0(SB), Z17, Z7
 	VMOVDQU64       Z6, Z17
-	VMOVUPS         iq3s_1_0<>+0(SB), Z18
-	VPERMI2B        iq3s_1_1<>+0(SB), Z18, Z17
-	VMOVDQU64       Z6, Z18
-	VMOVUPS         iq3s_1_2<>+0(SB), Z19
-	VPERMI2B        iq3s_1_3<>+0(SB), Z19, Z18
-	VMOVDQU64       Z6, Z19
-	VMOVUPS         iq3s_1_4<>+0(SB), Z20
-	VPERMI2B        iq3s_1_5<>+0(SB), Z20, Z19
-	VMOVDQU64       Z6, Z20
-	VMOVUPS         iq3s_1_6<>+0(SB), Z21
-	VPERMI2B        iq3s_1_7<>+0(SB), Z21, Z20
-	VPMOVB2M        Z6, K4
-	VMOVDQU8        Z18, K4, Z17
-	VMOVDQU8        Z20, K4, Z19
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z6
-	VPTESTMB        Z6, Z7, K4
-	VMOVDQU8        Z19, K4, Z17
-	VPUNPCKLBW      Z17, Z15, Z6
-	VPUNPCKHBW      Z17, Z15, Z7
+	VMOVUPS         iq3s_1_2<>+0(SB), Z18
+	VPERMI2B        iq3s_1_3<>+0(SB), Z18, Z17
+	VMOVDQU8        Z17, K4, Z7
+	VMOVDQU64       Z6, Z17
+	VMOVUPS         iq3s_1_4<>+0(SB), Z18
+	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z17
+	VMOVDQU64       Z6, Z6
+	VMOVUPS         iq3s_1_6<>+0(SB), Z18
+	VPERMI2B        iq3s_1_7<>+0(SB), Z18, Z6
+	VMOVDQU8        Z6, K4, Z17
+	VMOVDQU8        Z17, K5, Z7
+	VPUNPCKLBW      Z7, Z15, Z6
+	VPUNPCKHBW      Z7, Z15, Z7
 	VMOVUPS         entries0<>+0(SB), Z15
 	VPMULTISHIFTQB  Z6, Z15, Z17
 	VPMULTISHIFTQB  Z7, Z15, Z15
@@ -24267,46 +32365,46 @@ chunk:
 	VPDPBUSD.BCST   140(R9), Z6, Z19
 	VMOVDQU32       eights4_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z3, Z6, Z6
+	VPMOVB2M        Z4, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z7
+	VPTESTMB        Z7, Z6, K5
 	VMOVDQU64       Z4, Z7
 	VMOVUPS         iq3s_0_0<>+0(SB), Z15
 	VPERMI2B        iq3s_0_1<>+0(SB), Z15, Z7
 	VMOVDQU64       Z4, Z15
 	VMOVUPS         iq3s_0_2<>+0(SB), Z17
 	VPERMI2B        iq3s_0_3<>+0(SB), Z17, Z15
-	VMOVDQU64       Z4, Z17
-	VMOVUPS         iq3s_0_4<>+0(SB), Z18
-	VPERMI2B        iq3s_0_5<>+0(SB), Z18, Z17
-	VMOVDQU64       Z4, Z18
-	VMOVUPS         iq3s_0_6<>+0(SB), Z20
-	VPERMI2B        iq3s_0_7<>+0(SB), Z20, Z18
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z15, K4, Z7
-	VMOVDQU8        Z18, K4, Z17
+	VMOVDQU64       Z4, Z15
+	VMOVUPS         iq3s_0_4<>+0(SB), Z17
+	VPERMI2B        iq3s_0_5<>+0(SB), Z17, Z15
+	VMOVDQU64       Z4, Z17
+	VMOVUPS         iq3s_0_6<>+0(SB), Z18
+	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z17
+	VMOVDQU8        Z17, K4, Z15
+	VMOVDQU8        Z15, K5, Z7
+	VPMOVB2M        Z4, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z15
-	VPTESTMB        Z15, Z6, K4
-	VMOVDQU8        Z17, K4, Z7
+	VPTESTMB        Z15, Z6, K5
+	VMOVDQU64       Z4, Z6
+	VMOVUPS         iq3s_1_0<>+0(SB), Z15
+	VPERMI2B        iq3s_1_1<>+0(SB), Z15, Z6
 	VMOVDQU64       Z4, Z15
-	VMOVUPS         iq3s_1_0<>+0(SB), Z17
-	VPERMI2B        iq3s_1_1<>+0(SB), Z17, Z15
-	VMOVDQU64       Z4, Z17
-	VMOVUPS         iq3s_1_2<>+0(SB), Z18
-	VPERMI2B        iq3s_1_3<>+0(SB), Z18, Z17
-	VMOVDQU64       Z4, Z18
-	VMOVUPS         iq3s_1_4<>+0(SB), Z20
-	VPERMI2B        iq3s_1_5<>+0(SB), Z20, Z18
-	VMOVDQU64       Z4, Z20
-	VMOVUPS         iq3s_1_6<>+0(SB), Z21
-	VPERMI2B        iq3s_1_7<>+0(SB), Z21, Z20
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z17, K4, Z15
-	VMOVDQU8        Z20, K4, Z18
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z4
-	VPTESTMB        Z4, Z6, K4
-	VMOVDQU8        Z18, K4, Z15
-	VPUNPCKLBW      Z15, Z7, Z4
-	VPUNPCKHBW      Z15, Z7, Z6
+	VMOVUPS         iq3s_1_2<>+0(SB), Z17
+	VPERMI2B        iq3s_1_3<>+0(SB), Z17, Z15
+	VMOVDQU8        Z15, K4, Z6
+	VMOVDQU64       Z4, Z15
+	VMOVUPS         iq3s_1_4<>+0(SB), Z17
+	VPERMI2B        iq3s_1_5<>+0(SB), Z17, Z15
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z17
+	VPERMI2B        iq3s_1_7<>+0(SB), Z17, Z4
+	VMOVDQU8        Z4, K4, Z15
+	VMOVDQU8        Z15, K5, Z6
+	VPUNPCKLBW      Z6, Z7, Z4
+	VPUNPCKHBW      Z6, Z7, Z6
 	VMOVUPS         entries0<>+0(SB), Z7
 	VPMULTISHIFTQB  Z4, Z7, Z15
 	VPMULTISHIFTQB  Z6, Z7, Z7
@@ -24343,72 +32441,72 @@ chunk:
 	VPADDD          Z19, Z25, Z25
 	VMOVDQU32       eights8_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z3, Z4, Z4
+	VPMOVB2M        Z9, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z6
+	VPTESTMB        Z6, Z4, K5
 	VMOVDQU64       Z9, Z6
 	VMOVUPS         iq3s_0_0<>+0(SB), Z7
 	VPERMI2B        iq3s_0_1<>+0(SB), Z7, Z6
 	VMOVDQU64       Z9, Z7
 	VMOVUPS         iq3s_0_2<>+0(SB), Z11
 	VPERMI2B        iq3s_0_3<>+0(SB), Z11, Z7
-	VMOVDQU64       Z9, Z11
-	VMOVUPS         iq3s_0_4<>+0(SB), Z15
-	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z11
-	VMOVDQU64       Z9, Z15
-	VMOVUPS         iq3s_0_6<>+0(SB), Z17
-	VPERMI2B        iq3s_0_7<>+0(SB), Z17, Z15
-	VPMOVB2M        Z9, K4
 	VMOVDQU8        Z7, K4, Z6
-	VMOVDQU8        Z15, K4, Z11
+	VMOVDQU64       Z9, Z7
+	VMOVUPS         iq3s_0_4<>+0(SB), Z11
+	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z7
+	VMOVDQU64       Z9, Z11
+	VMOVUPS         iq3s_0_6<>+0(SB), Z15
+	VPERMI2B        iq3s_0_7<>+0(SB), Z15, Z11
+	VMOVDQU8        Z11, K4, Z7
+	VMOVDQU8        Z7, K5, Z6
+	VPMOVB2M        Z9, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z7
-	VPTESTMB        Z7, Z4, K4
-	VMOVDQU8        Z11, K4, Z6
+	VPTESTMB        Z7, Z4, K5
+	VMOVDQU64       Z9, Z4
+	VMOVUPS         iq3s_1_0<>+0(SB), Z7
+	VPERMI2B        iq3s_1_1<>+0(SB), Z7, Z4
 	VMOVDQU64       Z9, Z7
-	VMOVUPS         iq3s_1_0<>+0(SB), Z11
-	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z7
-	VMOVDQU64       Z9, Z11
-	VMOVUPS         iq3s_1_2<>+0(SB), Z15
-	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z11
-	VMOVDQU64       Z9, Z15
-	VMOVUPS         iq3s_1_4<>+0(SB), Z17
-	VPERMI2B        iq3s_1_5<>+0(SB), Z17, Z15
-	VMOVDQU64       Z9, Z17
-	VMOVUPS         iq3s_1_6<>+0(SB), Z18
-	VPERMI2B        iq3s_1_7<>+0(SB), Z18, Z17
-	VPMOVB2M        Z9, K4
-	VMOVDQU8        Z11, K4, Z7
-	VMOVDQU8        Z17, K4, Z15
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z9
-	VPTESTMB        Z9, Z4, K4
-	VMOVDQU8        Z15, K4, Z7
-	VPUNPCKLBW      Z7, Z6, Z4
-	VPUNPCKHBW      Z7, Z6, Z6
-	VMOVUPS         entries0<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z9
-	VPMULTISHIFTQB  Z6, Z7, Z7
-	VSHUFPS         $0x88, Z7, Z9, Z11
+	VMOVUPS         iq3s_1_2<>+0(SB), Z11
+	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z7
+	VMOVDQU8        Z7, K4, Z4
+	VMOVDQU64       Z9, Z7
+	VMOVUPS         iq3s_1_4<>+0(SB), Z11
+	VPERMI2B        iq3s_1_5<>+0(SB), Z11, Z7
+	VMOVDQU64       Z9, Z9
+	VMOVUPS         iq3s_1_6<>+0(SB), Z11
+	VPERMI2B        iq3s_1_7<>+0(SB), Z11, Z9
+	VMOVDQU8        Z9, K4, Z7
+	VMOVDQU8        Z7, K5, Z4
+	VPUNPCKLBW      Z4, Z6, Z7
+	VPUNPCKHBW      Z4, Z6, Z4
+	VMOVUPS         entries0<>+0(SB), Z6
+	VPMULTISHIFTQB  Z7, Z6, Z9
+	VPMULTISHIFTQB  Z4, Z6, Z6
+	VSHUFPS         $0x88, Z6, Z9, Z11
 	VMOVDQU32       eights61_1<>+0(SB), Z15
 	VPMULTISHIFTQB  Z8, Z15, Z15
 	VPTERNLOGD      $0xe2, Z15, Z0, Z11
 	VPERMB          Z1, Z11, Z11
 	VPXORD          Z31, Z31, Z15
 	VPDPBUSD.BCST   160(R9), Z11, Z15
-	VSHUFPS         $0xdd, Z7, Z9, Z7
+	VSHUFPS         $0xdd, Z6, Z9, Z6
 	VMOVDQU32       eights1_1<>+0(SB), Z9
 	VPMULTISHIFTQB  Z8, Z9, Z9
-	VPTERNLOGD      $0xe2, Z9, Z0, Z7
-	VPERMB          Z1, Z7, Z7
-	VPDPBUSD.BCST   164(R9), Z7, Z15
-	VMOVUPS         entries2<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z4
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VSHUFPS         $0x88, Z6, Z4, Z7
+	VPTERNLOGD      $0xe2, Z9, Z0, Z6
+	VPERMB          Z1, Z6, Z6
+	VPDPBUSD.BCST   164(R9), Z6, Z15
+	VMOVUPS         entries2<>+0(SB), Z6
+	VPMULTISHIFTQB  Z7, Z6, Z7
+	VPMULTISHIFTQB  Z4, Z6, Z4
+	VSHUFPS         $0x88, Z4, Z7, Z6
 	VMOVDQU32       eights5_1<>+0(SB), Z9
 	VPMULTISHIFTQB  Z8, Z9, Z9
-	VPTERNLOGD      $0xe2, Z9, Z0, Z7
-	VPERMB          Z1, Z7, Z7
-	VPDPBUSD.BCST   168(R9), Z7, Z15
-	VSHUFPS         $0xdd, Z6, Z4, Z4
+	VPTERNLOGD      $0xe2, Z9, Z0, Z6
+	VPERMB          Z1, Z6, Z6
+	VPDPBUSD.BCST   168(R9), Z6, Z15
+	VSHUFPS         $0xdd, Z4, Z7, Z4
 	VMOVDQU32       eights9_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z8, Z6, Z6
 	VPTERNLOGD      $0xe2, Z6, Z0, Z4
@@ -24416,49 +32514,49 @@ chunk:
 	VPDPBUSD.BCST   172(R9), Z4, Z15
 	VMOVDQU32       eights12_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z3, Z4, Z4
+	VPMOVB2M        Z5, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z6
+	VPTESTMB        Z6, Z4, K5
 	VMOVDQU64       Z5, Z6
 	VMOVUPS         iq3s_0_0<>+0(SB), Z7
 	VPERMI2B        iq3s_0_1<>+0(SB), Z7, Z6
 	VMOVDQU64       Z5, Z7
 	VMOVUPS         iq3s_0_2<>+0(SB), Z9
 	VPERMI2B        iq3s_0_3<>+0(SB), Z9, Z7
-	VMOVDQU64       Z5, Z9
-	VMOVUPS         iq3s_0_4<>+0(SB), Z11
-	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z9
-	VMOVDQU64       Z5, Z11
-	VMOVUPS         iq3s_0_6<>+0(SB), Z17
-	VPERMI2B        iq3s_0_7<>+0(SB), Z17, Z11
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z7, K4, Z6
-	VMOVDQU8        Z11, K4, Z9
+	VMOVDQU64       Z5, Z7
+	VMOVUPS         iq3s_0_4<>+0(SB), Z9
+	VPERMI2B        iq3s_0_5<>+0(SB), Z9, Z7
+	VMOVDQU64       Z5, Z9
+	VMOVUPS         iq3s_0_6<>+0(SB), Z11
+	VPERMI2B        iq3s_0_7<>+0(SB), Z11, Z9
+	VMOVDQU8        Z9, K4, Z7
+	VMOVDQU8        Z7, K5, Z6
+	VPMOVB2M        Z5, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z7
-	VPTESTMB        Z7, Z4, K4
-	VMOVDQU8        Z9, K4, Z6
+	VPTESTMB        Z7, Z4, K5
+	VMOVDQU64       Z5, Z4
+	VMOVUPS         iq3s_1_0<>+0(SB), Z7
+	VPERMI2B        iq3s_1_1<>+0(SB), Z7, Z4
 	VMOVDQU64       Z5, Z7
-	VMOVUPS         iq3s_1_0<>+0(SB), Z9
-	VPERMI2B        iq3s_1_1<>+0(SB), Z9, Z7
-	VMOVDQU64       Z5, Z9
-	VMOVUPS         iq3s_1_2<>+0(SB), Z11
-	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z9
-	VMOVDQU64       Z5, Z11
-	VMOVUPS         iq3s_1_4<>+0(SB), Z17
-	VPERMI2B        iq3s_1_5<>+0(SB), Z17, Z11
-	VMOVDQU64       Z5, Z17
-	VMOVUPS         iq3s_1_6<>+0(SB), Z18
-	VPERMI2B        iq3s_1_7<>+0(SB), Z18, Z17
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z9, K4, Z7
-	VMOVDQU8        Z17, K4, Z11
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z5
-	VPTESTMB        Z5, Z4, K4
-	VMOVDQU8        Z11, K4, Z7
-	VPUNPCKLBW      Z7, Z6, Z4
-	VPUNPCKHBW      Z7, Z6, Z5
+	VMOVUPS         iq3s_1_2<>+0(SB), Z9
+	VPERMI2B        iq3s_1_3<>+0(SB), Z9, Z7
+	VMOVDQU8        Z7, K4, Z4
+	VMOVDQU64       Z5, Z7
+	VMOVUPS         iq3s_1_4<>+0(SB), Z9
+	VPERMI2B        iq3s_1_5<>+0(SB), Z9, Z7
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3s_1_6<>+0(SB), Z9
+	VPERMI2B        iq3s_1_7<>+0(SB), Z9, Z5
+	VMOVDQU8        Z5, K4, Z7
+	VMOVDQU8        Z7, K5, Z4
+	VPUNPCKLBW      Z4, Z6, Z5
+	VPUNPCKHBW      Z4, Z6, Z4
 	VMOVUPS         entries0<>+0(SB), Z6
-	VPMULTISHIFTQB  Z4, Z6, Z7
-	VPMULTISHIFTQB  Z5, Z6, Z6
+	VPMULTISHIFTQB  Z5, Z6, Z7
+	VPMULTISHIFTQB  Z4, Z6, Z6
 	VSHUFPS         $0x88, Z6, Z7, Z9
 	VMOVDQU32       eights13_1<>+0(SB), Z11
 	VPMULTISHIFTQB  Z8, Z11, Z11
@@ -24472,15 +32570,15 @@ chunk:
 	VPERMB          Z1, Z6, Z6
 	VPDPBUSD.BCST   180(R9), Z6, Z15
 	VMOVUPS         entries2<>+0(SB), Z6
-	VPMULTISHIFTQB  Z4, Z6, Z4
 	VPMULTISHIFTQB  Z5, Z6, Z5
-	VSHUFPS         $0x88, Z5, Z4, Z6
+	VPMULTISHIFTQB  Z4, Z6, Z4
+	VSHUFPS         $0x88, Z4, Z5, Z6
 	VMOVDQU32       eights21_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z8, Z7, Z7
 	VPTERNLOGD      $0xe2, Z7, Z0, Z6
 	VPERMB          Z1, Z6, Z6
 	VPDPBUSD.BCST   184(R9), Z6, Z15
-	VSHUFPS         $0xdd, Z5, Z4, Z4
+	VSHUFPS         $0xdd, Z4, Z5, Z4
 	VMOVDQU32       eights25_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z8, Z5, Z5
 	VPTERNLOGD      $0xe2, Z5, Z0, Z4
@@ -24516,46 +32614,46 @@ chunk:
 	VPUNPCKHQDQ     Z7, Z5, Z5
 	VMOVDQU32       eights16_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z3, Z7, Z7
+	VPMOVB2M        Z6, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z9
+	VPTESTMB        Z9, Z7, K5
 	VMOVDQU64       Z6, Z9
 	VMOVUPS         iq3s_0_0<>+0(SB), Z11
 	VPERMI2B        iq3s_0_1<>+0(SB), Z11, Z9
 	VMOVDQU64       Z6, Z11
 	VMOVUPS         iq3s_0_2<>+0(SB), Z15
 	VPERMI2B        iq3s_0_3<>+0(SB), Z15, Z11
-	VMOVDQU64       Z6, Z15
-	VMOVUPS         iq3s_0_4<>+0(SB), Z17
-	VPERMI2B        iq3s_0_5<>+0(SB), Z17, Z15
-	VMOVDQU64       Z6, Z17
-	VMOVUPS         iq3s_0_6<>+0(SB), Z18
-	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z17
-	VPMOVB2M        Z6, K4
 	VMOVDQU8        Z11, K4, Z9
-	VMOVDQU8        Z17, K4, Z15
+	VMOVDQU64       Z6, Z11
+	VMOVUPS         iq3s_0_4<>+0(SB), Z15
+	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z11
+	VMOVDQU64       Z6, Z15
+	VMOVUPS         iq3s_0_6<>+0(SB), Z17
+	VPERMI2B        iq3s_0_7<>+0(SB), Z17, Z15
+	VMOVDQU8        Z15, K4, Z11
+	VMOVDQU8        Z11, K5, Z9
+	VPMOVB2M        Z6, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z11
-	VPTESTMB        Z11, Z7, K4
-	VMOVDQU8        Z15, K4, Z9
+	VPTESTMB        Z11, Z7, K5
+	VMOVDQU64       Z6, Z7
+	VMOVUPS         iq3s_1_0<>+0(SB), Z11
+	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z7
 	VMOVDQU64       Z6, Z11
-	VMOVUPS         iq3s_1_0<>+0(SB), Z15
-	VPERMI2B        iq3s_1_1<>+0(SB), Z15, Z11
-	VMOVDQU64       Z6, Z15
-	VMOVUPS         iq3s_1_2<>+0(SB), Z17
-	VPERMI2B        iq3s_1_3<>+0(SB), Z17, Z15
-	VMOVDQU64       Z6, Z17
-	VMOVUPS         iq3s_1_4<>+0(SB), Z18
-	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z17
-	VMOVDQU64       Z6, Z18
-	VMOVUPS         iq3s_1_6<>+0(SB), Z19
-	VPERMI2B        iq3s_1_7<>+0(SB), Z19, Z18
-	VPMOVB2M        Z6, K4
-	VMOVDQU8        Z15, K4, Z11
-	VMOVDQU8        Z18, K4, Z17
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z6
-	VPTESTMB        Z6, Z7, K4
-	VMOVDQU8        Z17, K4, Z11
-	VPUNPCKLBW      Z11, Z9, Z6
-	VPUNPCKHBW      Z11, Z9, Z7
+	VMOVUPS         iq3s_1_2<>+0(SB), Z15
+	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z11
+	VMOVDQU8        Z11, K4, Z7
+	VMOVDQU64       Z6, Z11
+	VMOVUPS         iq3s_1_4<>+0(SB), Z15
+	VPERMI2B        iq3s_1_5<>+0(SB), Z15, Z11
+	VMOVDQU64       Z6, Z6
+	VMOVUPS         iq3s_1_6<>+0(SB), Z15
+	VPERMI2B        iq3s_1_7<>+0(SB), Z15, Z6
+	VMOVDQU8        Z6, K4, Z11
+	VMOVDQU8        Z11, K5, Z7
+	VPUNPCKLBW      Z7, Z9, Z6
+	VPUNPCKHBW      Z7, Z9, Z7
 	VMOVUPS         entries0<>+0(SB), Z9
 	VPMULTISHIFTQB  Z6, Z9, Z11
 	VPMULTISHIFTQB  Z7, Z9, Z9
@@ -24589,46 +32687,46 @@ chunk:
 	VPDPBUSD.BCST   204(R9), Z6, Z17
 	VMOVDQU32       eights20_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z3, Z6, Z6
+	VPMOVB2M        Z4, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z7
+	VPTESTMB        Z7, Z6, K5
 	VMOVDQU64       Z4, Z7
 	VMOVUPS         iq3s_0_0<>+0(SB), Z9
 	VPERMI2B        iq3s_0_1<>+0(SB), Z9, Z7
 	VMOVDQU64       Z4, Z9
 	VMOVUPS         iq3s_0_2<>+0(SB), Z11
 	VPERMI2B        iq3s_0_3<>+0(SB), Z11, Z9
-	VMOVDQU64       Z4, Z11
-	VMOVUPS         iq3s_0_4<>+0(SB), Z15
-	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z11
-	VMOVDQU64       Z4, Z15
-	VMOVUPS         iq3s_0_6<>+0(SB), Z18
-	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z15
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z9, K4, Z7
-	VMOVDQU8        Z15, K4, Z11
+	VMOVDQU64       Z4, Z9
+	VMOVUPS         iq3s_0_4<>+0(SB), Z11
+	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z9
+	VMOVDQU64       Z4, Z11
+	VMOVUPS         iq3s_0_6<>+0(SB), Z15
+	VPERMI2B        iq3s_0_7<>+0(SB), Z15, Z11
+	VMOVDQU8        Z11, K4, Z9
+	VMOVDQU8        Z9, K5, Z7
+	VPMOVB2M        Z4, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z9
-	VPTESTMB        Z9, Z6, K4
-	VMOVDQU8        Z11, K4, Z7
+	VPTESTMB        Z9, Z6, K5
+	VMOVDQU64       Z4, Z6
+	VMOVUPS         iq3s_1_0<>+0(SB), Z9
+	VPERMI2B        iq3s_1_1<>+0(SB), Z9, Z6
 	VMOVDQU64       Z4, Z9
-	VMOVUPS         iq3s_1_0<>+0(SB), Z11
-	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z9
-	VMOVDQU64       Z4, Z11
-	VMOVUPS         iq3s_1_2<>+0(SB), Z15
-	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z11
-	VMOVDQU64       Z4, Z15
-	VMOVUPS         iq3s_1_4<>+0(SB), Z18
-	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z15
-	VMOVDQU64       Z4, Z18
-	VMOVUPS         iq3s_1_6<>+0(SB), Z19
-	VPERMI2B        iq3s_1_7<>+0(SB), Z19, Z18
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z11, K4, Z9
-	VMOVDQU8        Z18, K4, Z15
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z4
-	VPTESTMB        Z4, Z6, K4
-	VMOVDQU8        Z15, K4, Z9
-	VPUNPCKLBW      Z9, Z7, Z4
-	VPUNPCKHBW      Z9, Z7, Z6
+	VMOVUPS         iq3s_1_2<>+0(SB), Z11
+	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z9
+	VMOVDQU8        Z9, K4, Z6
+	VMOVDQU64       Z4, Z9
+	VMOVUPS         iq3s_1_4<>+0(SB), Z11
+	VPERMI2B        iq3s_1_5<>+0(SB), Z11, Z9
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z11
+	VPERMI2B        iq3s_1_7<>+0(SB), Z11, Z4
+	VMOVDQU8        Z4, K4, Z9
+	VMOVDQU8        Z9, K5, Z6
+	VPUNPCKLBW      Z6, Z7, Z4
+	VPUNPCKHBW      Z6, Z7, Z6
 	VMOVUPS         entries0<>+0(SB), Z7
 	VPMULTISHIFTQB  Z4, Z7, Z9
 	VPMULTISHIFTQB  Z6, Z7, Z7
@@ -24665,72 +32763,72 @@ chunk:
 	VPADDD          Z17, Z25, Z25
 	VMOVDQU32       eights24_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z3, Z4, Z4
+	VPMOVB2M        Z8, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z6
+	VPTESTMB        Z6, Z4, K5
 	VMOVDQU64       Z8, Z6
 	VMOVUPS         iq3s_0_0<>+0(SB), Z7
 	VPERMI2B        iq3s_0_1<>+0(SB), Z7, Z6
 	VMOVDQU64       Z8, Z7
 	VMOVUPS         iq3s_0_2<>+0(SB), Z9
 	VPERMI2B        iq3s_0_3<>+0(SB), Z9, Z7
-	VMOVDQU64       Z8, Z9
-	VMOVUPS         iq3s_0_4<>+0(SB), Z10
-	VPERMI2B        iq3s_0_5<>+0(SB), Z10, Z9
-	VMOVDQU64       Z8, Z10
-	VMOVUPS         iq3s_0_6<>+0(SB), Z11
-	VPERMI2B        iq3s_0_7<>+0(SB), Z11, Z10
-	VPMOVB2M        Z8, K4
 	VMOVDQU8        Z7, K4, Z6
-	VMOVDQU8        Z10, K4, Z9
+	VMOVDQU64       Z8, Z7
+	VMOVUPS         iq3s_0_4<>+0(SB), Z9
+	VPERMI2B        iq3s_0_5<>+0(SB), Z9, Z7
+	VMOVDQU64       Z8, Z9
+	VMOVUPS         iq3s_0_6<>+0(SB), Z10
+	VPERMI2B        iq3s_0_7<>+0(SB), Z10, Z9
+	VMOVDQU8        Z9, K4, Z7
+	VMOVDQU8        Z7, K5, Z6
+	VPMOVB2M        Z8, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z7
-	VPTESTMB        Z7, Z4, K4
-	VMOVDQU8        Z9, K4, Z6
+	VPTESTMB        Z7, Z4, K5
+	VMOVDQU64       Z8, Z4
+	VMOVUPS         iq3s_1_0<>+0(SB), Z7
+	VPERMI2B        iq3s_1_1<>+0(SB), Z7, Z4
 	VMOVDQU64       Z8, Z7
-	VMOVUPS         iq3s_1_0<>+0(SB), Z9
-	VPERMI2B        iq3s_1_1<>+0(SB), Z9, Z7
-	VMOVDQU64       Z8, Z9
-	VMOVUPS         iq3s_1_2<>+0(SB), Z10
-	VPERMI2B        iq3s_1_3<>+0(SB), Z10, Z9
-	VMOVDQU64       Z8, Z10
-	VMOVUPS         iq3s_1_4<>+0(SB), Z11
-	VPERMI2B        iq3s_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64       Z8, Z11
-	VMOVUPS         iq3s_1_6<>+0(SB), Z15
-	VPERMI2B        iq3s_1_7<>+0(SB), Z15, Z11
-	VPMOVB2M        Z8, K4
-	VMOVDQU8        Z9, K4, Z7
-	VMOVDQU8        Z11, K4, Z10
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z8
-	VPTESTMB        Z8, Z4, K4
-	VMOVDQU8        Z10, K4, Z7
-	VPUNPCKLBW      Z7, Z6, Z4
-	VPUNPCKHBW      Z7, Z6, Z6
-	VMOVUPS         entries0<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z8
-	VPMULTISHIFTQB  Z6, Z7, Z7
-	VSHUFPS         $0x88, Z7, Z8, Z9
+	VMOVUPS         iq3s_1_2<>+0(SB), Z9
+	VPERMI2B        iq3s_1_3<>+0(SB), Z9, Z7
+	VMOVDQU8        Z7, K4, Z4
+	VMOVDQU64       Z8, Z7
+	VMOVUPS         iq3s_1_4<>+0(SB), Z9
+	VPERMI2B        iq3s_1_5<>+0(SB), Z9, Z7
+	VMOVDQU64       Z8, Z8
+	VMOVUPS         iq3s_1_6<>+0(SB), Z9
+	VPERMI2B        iq3s_1_7<>+0(SB), Z9, Z8
+	VMOVDQU8        Z8, K4, Z7
+	VMOVDQU8        Z7, K5, Z4
+	VPUNPCKLBW      Z4, Z6, Z7
+	VPUNPCKHBW      Z4, Z6, Z4
+	VMOVUPS         entries0<>+0(SB), Z6
+	VPMULTISHIFTQB  Z7, Z6, Z8
+	VPMULTISHIFTQB  Z4, Z6, Z6
+	VSHUFPS         $0x88, Z6, Z8, Z9
 	VMOVDQU32       eights61_1<>+0(SB), Z10
 	VPMULTISHIFTQB  Z13, Z10, Z10
 	VPTERNLOGD      $0xe2, Z10, Z0, Z9
 	VPERMB          Z1, Z9, Z9
 	VPXORD          Z31, Z31, Z10
 	VPDPBUSD.BCST   224(R9), Z9, Z10
-	VSHUFPS         $0xdd, Z7, Z8, Z7
+	VSHUFPS         $0xdd, Z6, Z8, Z6
 	VMOVDQU32       eights1_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z13, Z8, Z8
-	VPTERNLOGD      $0xe2, Z8, Z0, Z7
-	VPERMB          Z1, Z7, Z7
-	VPDPBUSD.BCST   228(R9), Z7, Z10
-	VMOVUPS         entries2<>+0(SB), Z7
-	VPMULTISHIFTQB  Z4, Z7, Z4
-	VPMULTISHIFTQB  Z6, Z7, Z6
-	VSHUFPS         $0x88, Z6, Z4, Z7
+	VPTERNLOGD      $0xe2, Z8, Z0, Z6
+	VPERMB          Z1, Z6, Z6
+	VPDPBUSD.BCST   228(R9), Z6, Z10
+	VMOVUPS         entries2<>+0(SB), Z6
+	VPMULTISHIFTQB  Z7, Z6, Z7
+	VPMULTISHIFTQB  Z4, Z6, Z4
+	VSHUFPS         $0x88, Z4, Z7, Z6
 	VMOVDQU32       eights5_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z13, Z8, Z8
-	VPTERNLOGD      $0xe2, Z8, Z0, Z7
-	VPERMB          Z1, Z7, Z7
-	VPDPBUSD.BCST   232(R9), Z7, Z10
-	VSHUFPS         $0xdd, Z6, Z4, Z4
+	VPTERNLOGD      $0xe2, Z8, Z0, Z6
+	VPERMB          Z1, Z6, Z6
+	VPDPBUSD.BCST   232(R9), Z6, Z10
+	VSHUFPS         $0xdd, Z4, Z7, Z4
 	VMOVDQU32       eights9_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z13, Z6, Z6
 	VPTERNLOGD      $0xe2, Z6, Z0, Z4
@@ -24738,71 +32836,71 @@ chunk:
 	VPDPBUSD.BCST   236(R9), Z4, Z10
 	VMOVDQU32       eights28_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z3, Z4, Z4
+	VPMOVB2M        Z5, K4
+	MOVL            $0x01010101, R12
+	VPBROADCASTD    R12, Z3
+	VPTESTMB        Z3, Z4, K5
 	VMOVDQU64       Z5, Z3
 	VMOVUPS         iq3s_0_0<>+0(SB), Z6
 	VPERMI2B        iq3s_0_1<>+0(SB), Z6, Z3
 	VMOVDQU64       Z5, Z6
 	VMOVUPS         iq3s_0_2<>+0(SB), Z7
 	VPERMI2B        iq3s_0_3<>+0(SB), Z7, Z6
-	VMOVDQU64       Z5, Z7
-	VMOVUPS         iq3s_0_4<>+0(SB), Z8
-	VPERMI2B        iq3s_0_5<>+0(SB), Z8, Z7
-	VMOVDQU64       Z5, Z8
-	VMOVUPS         iq3s_0_6<>+0(SB), Z9
-	VPERMI2B        iq3s_0_7<>+0(SB), Z9, Z8
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z6, K4, Z3
-	VMOVDQU8        Z8, K4, Z7
+	VMOVDQU64       Z5, Z6
+	VMOVUPS         iq3s_0_4<>+0(SB), Z7
+	VPERMI2B        iq3s_0_5<>+0(SB), Z7, Z6
+	VMOVDQU64       Z5, Z7
+	VMOVUPS         iq3s_0_6<>+0(SB), Z8
+	VPERMI2B        iq3s_0_7<>+0(SB), Z8, Z7
+	VMOVDQU8        Z7, K4, Z6
+	VMOVDQU8        Z6, K5, Z3
+	VPMOVB2M        Z5, K4
 	MOVL            $0x01010101, R12
 	VPBROADCASTD    R12, Z6
-	VPTESTMB        Z6, Z4, K4
-	VMOVDQU8        Z7, K4, Z3
+	VPTESTMB        Z6, Z4, K5
+	VMOVDQU64       Z5, Z4
+	VMOVUPS         iq3s_1_0<>+0(SB), Z6
+	VPERMI2B        iq3s_1_1<>+0(SB), Z6, Z4
 	VMOVDQU64       Z5, Z6
-	VMOVUPS         iq3s_1_0<>+0(SB), Z7
-	VPERMI2B        iq3s_1_1<>+0(SB), Z7, Z6
-	VMOVDQU64       Z5, Z7
-	VMOVUPS         iq3s_1_2<>+0(SB), Z8
-	VPERMI2B        iq3s_1_3<>+0(SB), Z8, Z7
-	VMOVDQU64       Z5, Z8
-	VMOVUPS         iq3s_1_4<>+0(SB), Z9
-	VPERMI2B        iq3s_1_5<>+0(SB), Z9, Z8
-	VMOVDQU64       Z5, Z9
-	VMOVUPS         iq3s_1_6<>+0(SB), Z11
-	VPERMI2B        iq3s_1_7<>+0(SB), Z11, Z9
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z7, K4, Z6
-	VMOVDQU8        Z9, K4, Z8
-	MOVL            $0x01010101, R12
-	VPBROADCASTD    R12, Z5
-	VPTESTMB        Z5, Z4, K4
-	VMOVDQU8        Z8, K4, Z6
-	VPUNPCKLBW      Z6, Z3, Z4
-	VPUNPCKHBW      Z6, Z3, Z3
-	VMOVUPS         entries0<>+0(SB), Z5
-	VPMULTISHIFTQB  Z4, Z5, Z6
-	VPMULTISHIFTQB  Z3, Z5, Z5
-	VSHUFPS         $0x88, Z5, Z6, Z7
+	VMOVUPS         iq3s_1_2<>+0(SB), Z7
+	VPERMI2B        iq3s_1_3<>+0(SB), Z7, Z6
+	VMOVDQU8        Z6, K4, Z4
+	VMOVDQU64       Z5, Z6
+	VMOVUPS         iq3s_1_4<>+0(SB), Z7
+	VPERMI2B        iq3s_1_5<>+0(SB), Z7, Z6
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3s_1_6<>+0(SB), Z7
+	VPERMI2B        iq3s_1_7<>+0(SB), Z7, Z5
+	VMOVDQU8        Z5, K4, Z6
+	VMOVDQU8        Z6, K5, Z4
+	VPUNPCKLBW      Z4, Z3, Z5
+	VPUNPCKHBW      Z4, Z3, Z3
+	VMOVUPS         entries0<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z6
+	VPMULTISHIFTQB  Z3, Z4, Z4
+	VSHUFPS         $0x88, Z4, Z6, Z7
 	VMOVDQU32       eights13_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z13, Z8, Z8
 	VPTERNLOGD      $0xe2, Z8, Z0, Z7
 	VPERMB          Z1, Z7, Z7
 	VPDPBUSD.BCST   240(R9), Z7, Z10
-	VSHUFPS         $0xdd, Z5, Z6, Z5
+	VSHUFPS         $0xdd, Z4, Z6, Z4
 	VMOVDQU32       eights17_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z13, Z6, Z6
-	VPTERNLOGD      $0xe2, Z6, Z0, Z5
-	VPERMB          Z1, Z5, Z5
-	VPDPBUSD.BCST   244(R9), Z5, Z10
-	VMOVUPS         entries2<>+0(SB), Z5
-	VPMULTISHIFTQB  Z4, Z5, Z4
-	VPMULTISHIFTQB  Z3, Z5, Z3
-	VSHUFPS         $0x88, Z3, Z4, Z5
+	VPTERNLOGD      $0xe2, Z6, Z0, Z4
+	VPERMB          Z1, Z4, Z4
+	VPDPBUSD.BCST   244(R9), Z4, Z10
+	VMOVUPS         entries2<>+0(SB), Z4
+	VPMULTISHIFTQB  Z5, Z4, Z5
+	VPMULTISHIFTQB  Z3, Z4, Z3
+	VSHUFPS         $0x88, Z3, Z5, Z4
 	VMOVDQU32       eights21_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z13, Z6, Z6
-	VPTERNLOGD      $0xe2, Z6, Z0, Z5
-	VPERMB          Z1, Z5, Z5
-	VPDPBUSD.BCST   248(R9), Z5, Z10
-	VSHUFPS         $0xdd, Z3, Z4, Z3
+	VPTERNLOGD      $0xe2, Z6, Z0, Z4
+	VPERMB          Z1, Z4, Z4
+	VPDPBUSD.BCST   248(R9), Z4, Z10
+	VSHUFPS         $0xdd, Z3, Z5, Z3
 	VMOVDQU32       eights25_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z13, Z4, Z4
 	VPTERNLOGD      $0xe2, Z4, Z0, Z3
@@ -24848,16 +32946,6 @@ DATA iq3sValues<>+48(SB)/8, $0x4f4d4b4947454341
 DATA iq3sValues<>+56(SB)/8, $0x31333537393b3d3f
 GLOBL iq3sValues<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_0_0<>+0(SB)/8, $0x1211100705020100
-DATA iq3s_0_0<>+8(SB)/8, $0x4240332521201614
-DATA iq3s_0_0<>+16(SB)/8, $0x7471626053514745
-DATA iq3s_0_0<>+24(SB)/8, $0x1511100402010077
-DATA iq3s_0_0<>+32(SB)/8, $0x6561443531272320
-DATA iq3s_0_0<>+40(SB)/8, $0x1613100705010072
-DATA iq3s_0_0<>+48(SB)/8, $0x5147454234302521
-DATA iq3s_0_0<>+56(SB)/8, $0x2220151103737053
-GLOBL iq3s_0_0<>(SB), RODATA|NOPTR, $64
-
 DATA iq3s_0_1<>+0(SB)/8, $0x7167525044363331
 DATA iq3s_0_1<>+8(SB)/8, $0x4032242117130075
 DATA iq3s_0_1<>+16(SB)/8, $0x2622200402705143
@@ -24868,15 +32956,15 @@ DATA iq3s_0_1<>+48(SB)/8, $0x2220171513111004
 DATA iq3s_0_1<>+56(SB)/8, $0x0072615654363431
 GLOBL iq3s_0_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_0_2<>+0(SB)/8, $0x3330211410060301
-DATA iq3s_0_2<>+8(SB)/8, $0x1512007670525041
-DATA iq3s_0_2<>+16(SB)/8, $0x6055434032242017
-DATA iq3s_0_2<>+24(SB)/8, $0x2721131007040172
-DATA iq3s_0_2<>+32(SB)/8, $0x1205037062413430
-DATA iq3s_0_2<>+40(SB)/8, $0x0154504642333114
-DATA iq3s_0_2<>+48(SB)/8, $0x2420513230211310
-DATA iq3s_0_2<>+56(SB)/8, $0x2112100301464427
-GLOBL iq3s_0_2<>(SB), RODATA|NOPTR, $64
+DATA iq3s_0_0<>+0(SB)/8, $0x1211100705020100
+DATA iq3s_0_0<>+8(SB)/8, $0x4240332521201614
+DATA iq3s_0_0<>+16(SB)/8, $0x7471626053514745
+DATA iq3s_0_0<>+24(SB)/8, $0x1511100402010077
+DATA iq3s_0_0<>+32(SB)/8, $0x6561443531272320
+DATA iq3s_0_0<>+40(SB)/8, $0x1613100705010072
+DATA iq3s_0_0<>+48(SB)/8, $0x5147454234302521
+DATA iq3s_0_0<>+56(SB)/8, $0x2220151103737053
+GLOBL iq3s_0_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_0_3<>+0(SB)/8, $0x0503010070624135
 DATA iq3s_0_3<>+8(SB)/8, $0x2723211614121007
@@ -24888,15 +32976,15 @@ DATA iq3s_0_3<>+48(SB)/8, $0x2422110502007471
 DATA iq3s_0_3<>+56(SB)/8, $0x2007016650423331
 GLOBL iq3s_0_3<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_0_4<>+0(SB)/8, $0x1104757241353223
-DATA iq3s_0_4<>+8(SB)/8, $0x0702007053403722
-DATA iq3s_0_4<>+16(SB)/8, $0x4330261105615521
-DATA iq3s_0_4<>+24(SB)/8, $0x3122171513110250
-DATA iq3s_0_4<>+32(SB)/8, $0x7163514744423533
-DATA iq3s_0_4<>+40(SB)/8, $0x6040232114050301
-DATA iq3s_0_4<>+48(SB)/8, $0x5034322012007672
-DATA iq3s_0_4<>+56(SB)/8, $0x4130272321141001
-GLOBL iq3s_0_4<>(SB), RODATA|NOPTR, $64
+DATA iq3s_0_2<>+0(SB)/8, $0x3330211410060301
+DATA iq3s_0_2<>+8(SB)/8, $0x1512007670525041
+DATA iq3s_0_2<>+16(SB)/8, $0x6055434032242017
+DATA iq3s_0_2<>+24(SB)/8, $0x2721131007040172
+DATA iq3s_0_2<>+32(SB)/8, $0x1205037062413430
+DATA iq3s_0_2<>+40(SB)/8, $0x0154504642333114
+DATA iq3s_0_2<>+48(SB)/8, $0x2420513230211310
+DATA iq3s_0_2<>+56(SB)/8, $0x2112100301464427
+GLOBL iq3s_0_2<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_0_5<>+0(SB)/8, $0x2216110373554743
 DATA iq3s_0_5<>+8(SB)/8, $0x2512100164605231
@@ -24908,15 +32996,15 @@ DATA iq3s_0_5<>+48(SB)/8, $0x6257403321151003
 DATA iq3s_0_5<>+56(SB)/8, $0x3531222013110470
 GLOBL iq3s_0_5<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_0_6<>+0(SB)/8, $0x0705714037240200
-DATA iq3s_0_6<>+8(SB)/8, $0x3015106034136221
-DATA iq3s_0_6<>+16(SB)/8, $0x4440221410025143
-DATA iq3s_0_6<>+24(SB)/8, $0x1205030174665247
-DATA iq3s_0_6<>+32(SB)/8, $0x3630231100723221
-DATA iq3s_0_6<>+40(SB)/8, $0x6551442710070253
-DATA iq3s_0_6<>+48(SB)/8, $0x2612463220040173
-DATA iq3s_0_6<>+56(SB)/8, $0x1311220402425351
-GLOBL iq3s_0_6<>(SB), RODATA|NOPTR, $64
+DATA iq3s_0_4<>+0(SB)/8, $0x1104757241353223
+DATA iq3s_0_4<>+8(SB)/8, $0x0702007053403722
+DATA iq3s_0_4<>+16(SB)/8, $0x4330261105615521
+DATA iq3s_0_4<>+24(SB)/8, $0x3122171513110250
+DATA iq3s_0_4<>+32(SB)/8, $0x7163514744423533
+DATA iq3s_0_4<>+40(SB)/8, $0x6040232114050301
+DATA iq3s_0_4<>+48(SB)/8, $0x5034322012007672
+DATA iq3s_0_4<>+56(SB)/8, $0x4130272321141001
+GLOBL iq3s_0_4<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_0_7<>+0(SB)/8, $0x6427200060333115
 DATA iq3s_0_7<>+8(SB)/8, $0x1400706255423412
@@ -24928,15 +33016,15 @@ DATA iq3s_0_7<>+48(SB)/8, $0x0501533532025130
 DATA iq3s_0_7<>+56(SB)/8, $0x0031024222502013
 GLOBL iq3s_0_7<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_1_0<>+0(SB)/8, $0x0000000000000000
-DATA iq3s_1_0<>+8(SB)/8, $0x0000000000000000
-DATA iq3s_1_0<>+16(SB)/8, $0x0000000000000000
-DATA iq3s_1_0<>+24(SB)/8, $0x0101010101010100
-DATA iq3s_1_0<>+32(SB)/8, $0x0101010101010101
-DATA iq3s_1_0<>+40(SB)/8, $0x0202020202020201
-DATA iq3s_1_0<>+48(SB)/8, $0x0202020202020202
-DATA iq3s_1_0<>+56(SB)/8, $0x0303030303020202
-GLOBL iq3s_1_0<>(SB), RODATA|NOPTR, $64
+DATA iq3s_0_6<>+0(SB)/8, $0x0705714037240200
+DATA iq3s_0_6<>+8(SB)/8, $0x3015106034136221
+DATA iq3s_0_6<>+16(SB)/8, $0x4440221410025143
+DATA iq3s_0_6<>+24(SB)/8, $0x1205030174665247
+DATA iq3s_0_6<>+32(SB)/8, $0x3630231100723221
+DATA iq3s_0_6<>+40(SB)/8, $0x6551442710070253
+DATA iq3s_0_6<>+48(SB)/8, $0x2612463220040173
+DATA iq3s_0_6<>+56(SB)/8, $0x1311220402425351
+GLOBL iq3s_0_6<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_1_1<>+0(SB)/8, $0x0303030303030303
 DATA iq3s_1_1<>+8(SB)/8, $0x0404040404040403
@@ -24948,15 +33036,15 @@ DATA iq3s_1_1<>+48(SB)/8, $0x1010101010101010
 DATA iq3s_1_1<>+56(SB)/8, $0x1110101010101010
 GLOBL iq3s_1_1<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_1_2<>+0(SB)/8, $0x1111111111111111
-DATA iq3s_1_2<>+8(SB)/8, $0x1212121111111111
-DATA iq3s_1_2<>+16(SB)/8, $0x1212121212121212
-DATA iq3s_1_2<>+24(SB)/8, $0x1313131313131312
-DATA iq3s_1_2<>+32(SB)/8, $0x1414141313131313
-DATA iq3s_1_2<>+40(SB)/8, $0x1514141414141414
-DATA iq3s_1_2<>+48(SB)/8, $0x1616151515151515
-DATA iq3s_1_2<>+56(SB)/8, $0x1717171717161616
-GLOBL iq3s_1_2<>(SB), RODATA|NOPTR, $64
+DATA iq3s_1_0<>+0(SB)/8, $0x0000000000000000
+DATA iq3s_1_0<>+8(SB)/8, $0x0000000000000000
+DATA iq3s_1_0<>+16(SB)/8, $0x0000000000000000
+DATA iq3s_1_0<>+24(SB)/8, $0x0101010101010100
+DATA iq3s_1_0<>+32(SB)/8, $0x0101010101010101
+DATA iq3s_1_0<>+40(SB)/8, $0x0202020202020201
+DATA iq3s_1_0<>+48(SB)/8, $0x0202020202020202
+DATA iq3s_1_0<>+56(SB)/8, $0x0303030303020202
+GLOBL iq3s_1_0<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_1_3<>+0(SB)/8, $0x2020202017171717
 DATA iq3s_1_3<>+8(SB)/8, $0x2020202020202020
@@ -24968,15 +33056,15 @@ DATA iq3s_1_3<>+48(SB)/8, $0x2323232323232222
 DATA iq3s_1_3<>+56(SB)/8, $0x2424242323232323
 GLOBL iq3s_1_3<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_1_4<>+0(SB)/8, $0x2525242424242424
-DATA iq3s_1_4<>+8(SB)/8, $0x2626262525252525
-DATA iq3s_1_4<>+16(SB)/8, $0x2727272727262626
-DATA iq3s_1_4<>+24(SB)/8, $0x3030303030303027
-DATA iq3s_1_4<>+32(SB)/8, $0x3030303030303030
-DATA iq3s_1_4<>+40(SB)/8, $0x3131313131313131
-DATA iq3s_1_4<>+48(SB)/8, $0x3232323232323131
-DATA iq3s_1_4<>+56(SB)/8, $0x3333333333333333
-GLOBL iq3s_1_4<>(SB), RODATA|NOPTR, $64
+DATA iq3s_1_2<>+0(SB)/8, $0x1111111111111111
+DATA iq3s_1_2<>+8(SB)/8, $0x1212121111111111
+DATA iq3s_1_2<>+16(SB)/8, $0x1212121212121212
+DATA iq3s_1_2<>+24(SB)/8, $0x1313131313131312
+DATA iq3s_1_2<>+32(SB)/8, $0x1414141313131313
+DATA iq3s_1_2<>+40(SB)/8, $0x1514141414141414
+DATA iq3s_1_2<>+48(SB)/8, $0x1616151515151515
+DATA iq3s_1_2<>+56(SB)/8, $0x1717171717161616
+GLOBL iq3s_1_2<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_1_5<>+0(SB)/8, $0x3434343433333333
 DATA iq3s_1_5<>+8(SB)/8, $0x3535353534343434
@@ -24988,15 +33076,15 @@ DATA iq3s_1_5<>+48(SB)/8, $0x4242424242424242
 DATA iq3s_1_5<>+56(SB)/8, $0x4343434343434342
 GLOBL iq3s_1_5<>(SB), RODATA|NOPTR, $64
 
-DATA iq3s_1_6<>+0(SB)/8, $0x4545444444444444
-DATA iq3s_1_6<>+8(SB)/8, $0x4747474646464545
-DATA iq3s_1_6<>+16(SB)/8, $0x5050505050504747
-DATA iq3s_1_6<>+24(SB)/8, $0x5151515150505050
-DATA iq3s_1_6<>+32(SB)/8, $0x5252525252515151
-DATA iq3s_1_6<>+40(SB)/8, $0x5353535353535352
-DATA iq3s_1_6<>+48(SB)/8, $0x5555545454545453
-DATA iq3s_1_6<>+56(SB)/8, $0x6060575757565555
-GLOBL iq3s_1_6<>(SB), RODATA|NOPTR, $64
+DATA iq3s_1_4<>+0(SB)/8, $0x2525242424242424
+DATA iq3s_1_4<>+8(SB)/8, $0x2626262525252525
+DATA iq3s_1_4<>+16(SB)/8, $0x2727272727262626
+DATA iq3s_1_4<>+24(SB)/8, $0x3030303030303027
+DATA iq3s_1_4<>+32(SB)/8, $0x3030303030303030
+DATA iq3s_1_4<>+40(SB)/8, $0x3131313131313131
+DATA iq3s_1_4<>+48(SB)/8, $0x3232323232323131
+DATA iq3s_1_4<>+56(SB)/8, $0x3333333333333333
+GLOBL iq3s_1_4<>(SB), RODATA|NOPTR, $64
 
 DATA iq3s_1_7<>+0(SB)/8, $0x6161616160606060
 DATA iq3s_1_7<>+8(SB)/8, $0x6363626262626262
@@ -25007,6 +33095,16 @@ DATA iq3s_1_7<>+40(SB)/8, $0x7272727272717171
 DATA iq3s_1_7<>+48(SB)/8, $0x7474737373737272
 DATA iq3s_1_7<>+56(SB)/8, $0x7776767575747474
 GLOBL iq3s_1_7<>(SB), RODATA|NOPTR, $64
+
+DATA iq3s_1_6<>+0(SB)/8, $0x4545444444444444
+DATA iq3s_1_6<>+8(SB)/8, $0x4747474646464545
+DATA iq3s_1_6<>+16(SB)/8, $0x5050505050504747
+DATA iq3s_1_6<>+24(SB)/8, $0x5151515150505050
+DATA iq3s_1_6<>+32(SB)/8, $0x5252525252515151
+DATA iq3s_1_6<>+40(SB)/8, $0x5353535353535352
+DATA iq3s_1_6<>+48(SB)/8, $0x5555545454545453
+DATA iq3s_1_6<>+56(SB)/8, $0x6060575757565555
+GLOBL iq3s_1_6<>(SB), RODATA|NOPTR, $64
 
 // func fillIQ3SAVX512(to *byte, w *byte, stride int, units int)
 // Requires: AVX, AVX512BW, AVX512F, AVX512VBMI
@@ -25200,46 +33298,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ     Z15, Z13, Z13
 	VMOVDQU32       eights0_1<>+0(SB), Z15
 	VPMULTISHIFTQB  Z4, Z15, Z15
+	VPMOVB2M        Z14, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z17
+	VPTESTMB        Z17, Z15, K5
 	VMOVDQU64       Z14, Z17
 	VMOVUPS         iq3s_0_0<>+0(SB), Z18
 	VPERMI2B        iq3s_0_1<>+0(SB), Z18, Z17
 	VMOVDQU64       Z14, Z18
 	VMOVUPS         iq3s_0_2<>+0(SB), Z19
 	VPERMI2B        iq3s_0_3<>+0(SB), Z19, Z18
-	VMOVDQU64       Z14, Z19
-	VMOVUPS         iq3s_0_4<>+0(SB), Z20
-	VPERMI2B        iq3s_0_5<>+0(SB), Z20, Z19
-	VMOVDQU64       Z14, Z20
-	VMOVUPS         iq3s_0_6<>+0(SB), Z21
-	VPERMI2B        iq3s_0_7<>+0(SB), Z21, Z20
-	VPMOVB2M        Z14, K4
 	VMOVDQU8        Z18, K4, Z17
-	VMOVDQU8        Z20, K4, Z19
+	VMOVDQU64       Z14, Z18
+	VMOVUPS         iq3s_0_4<>+0(SB), Z19
+	VPERMI2B        iq3s_0_5<>+0(SB), Z19, Z18
+	VMOVDQU64       Z14, Z19
+	VMOVUPS         iq3s_0_6<>+0(SB), Z20
+	VPERMI2B        iq3s_0_7<>+0(SB), Z20, Z19
+	VMOVDQU8        Z19, K4, Z18
+	VMOVDQU8        Z18, K5, Z17
+	VPMOVB2M        Z14, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z18
-	VPTESTMB        Z18, Z15, K4
-	VMOVDQU8        Z19, K4, Z17
+	VPTESTMB        Z18, Z15, K5
+	VMOVDQU64       Z14, Z15
+	VMOVUPS         iq3s_1_0<>+0(SB), Z18
+	VPERMI2B        iq3s_1_1<>+0(SB), Z18, Z15
 	VMOVDQU64       Z14, Z18
-	VMOVUPS         iq3s_1_0<>+0(SB), Z19
-	VPERMI2B        iq3s_1_1<>+0(SB), Z19, Z18
-	VMOVDQU64       Z14, Z19
-	VMOVUPS         iq3s_1_2<>+0(SB), Z20
-	VPERMI2B        iq3s_1_3<>+0(SB), Z20, Z19
-	VMOVDQU64       Z14, Z20
-	VMOVUPS         iq3s_1_4<>+0(SB), Z21
-	VPERMI2B        iq3s_1_5<>+0(SB), Z21, Z20
-	VMOVDQU64       Z14, Z21
-	VMOVUPS         iq3s_1_6<>+0(SB), Z22
-	VPERMI2B        iq3s_1_7<>+0(SB), Z22, Z21
-	VPMOVB2M        Z14, K4
-	VMOVDQU8        Z19, K4, Z18
-	VMOVDQU8        Z21, K4, Z20
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z14
-	VPTESTMB        Z14, Z15, K4
-	VMOVDQU8        Z20, K4, Z18
-	VPUNPCKLBW      Z18, Z17, Z14
-	VPUNPCKHBW      Z18, Z17, Z15
+	VMOVUPS         iq3s_1_2<>+0(SB), Z19
+	VPERMI2B        iq3s_1_3<>+0(SB), Z19, Z18
+	VMOVDQU8        Z18, K4, Z15
+	VMOVDQU64       Z14, Z18
+	VMOVUPS         iq3s_1_4<>+0(SB), Z19
+	VPERMI2B        iq3s_1_5<>+0(SB), Z19, Z18
+	VMOVDQU64       Z14, Z14
+	VMOVUPS         iq3s_1_6<>+0(SB), Z19
+	VPERMI2B        iq3s_1_7<>+0(SB), Z19, Z14
+	VMOVDQU8        Z14, K4, Z18
+	VMOVDQU8        Z18, K5, Z15
+	VPUNPCKLBW      Z15, Z17, Z14
+	VPUNPCKHBW      Z15, Z17, Z15
 	VMOVUPS         entries0<>+0(SB), Z17
 	VPMULTISHIFTQB  Z14, Z17, Z18
 	VPMULTISHIFTQB  Z15, Z17, Z17
@@ -25272,46 +33370,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z14, 192(AX)
 	VMOVDQU32       eights4_1<>+0(SB), Z14
 	VPMULTISHIFTQB  Z4, Z14, Z14
+	VPMOVB2M        Z11, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z15
+	VPTESTMB        Z15, Z14, K5
 	VMOVDQU64       Z11, Z15
 	VMOVUPS         iq3s_0_0<>+0(SB), Z17
 	VPERMI2B        iq3s_0_1<>+0(SB), Z17, Z15
 	VMOVDQU64       Z11, Z17
 	VMOVUPS         iq3s_0_2<>+0(SB), Z18
 	VPERMI2B        iq3s_0_3<>+0(SB), Z18, Z17
-	VMOVDQU64       Z11, Z18
-	VMOVUPS         iq3s_0_4<>+0(SB), Z19
-	VPERMI2B        iq3s_0_5<>+0(SB), Z19, Z18
-	VMOVDQU64       Z11, Z19
-	VMOVUPS         iq3s_0_6<>+0(SB), Z20
-	VPERMI2B        iq3s_0_7<>+0(SB), Z20, Z19
-	VPMOVB2M        Z11, K4
 	VMOVDQU8        Z17, K4, Z15
-	VMOVDQU8        Z19, K4, Z18
+	VMOVDQU64       Z11, Z17
+	VMOVUPS         iq3s_0_4<>+0(SB), Z18
+	VPERMI2B        iq3s_0_5<>+0(SB), Z18, Z17
+	VMOVDQU64       Z11, Z18
+	VMOVUPS         iq3s_0_6<>+0(SB), Z19
+	VPERMI2B        iq3s_0_7<>+0(SB), Z19, Z18
+	VMOVDQU8        Z18, K4, Z17
+	VMOVDQU8        Z17, K5, Z15
+	VPMOVB2M        Z11, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z17
-	VPTESTMB        Z17, Z14, K4
-	VMOVDQU8        Z18, K4, Z15
+	VPTESTMB        Z17, Z14, K5
+	VMOVDQU64       Z11, Z14
+	VMOVUPS         iq3s_1_0<>+0(SB), Z17
+	VPERMI2B        iq3s_1_1<>+0(SB), Z17, Z14
 	VMOVDQU64       Z11, Z17
-	VMOVUPS         iq3s_1_0<>+0(SB), Z18
-	VPERMI2B        iq3s_1_1<>+0(SB), Z18, Z17
-	VMOVDQU64       Z11, Z18
-	VMOVUPS         iq3s_1_2<>+0(SB), Z19
-	VPERMI2B        iq3s_1_3<>+0(SB), Z19, Z18
-	VMOVDQU64       Z11, Z19
-	VMOVUPS         iq3s_1_4<>+0(SB), Z20
-	VPERMI2B        iq3s_1_5<>+0(SB), Z20, Z19
-	VMOVDQU64       Z11, Z20
-	VMOVUPS         iq3s_1_6<>+0(SB), Z21
-	VPERMI2B        iq3s_1_7<>+0(SB), Z21, Z20
-	VPMOVB2M        Z11, K4
-	VMOVDQU8        Z18, K4, Z17
-	VMOVDQU8        Z20, K4, Z19
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z11
-	VPTESTMB        Z11, Z14, K4
-	VMOVDQU8        Z19, K4, Z17
-	VPUNPCKLBW      Z17, Z15, Z11
-	VPUNPCKHBW      Z17, Z15, Z14
+	VMOVUPS         iq3s_1_2<>+0(SB), Z18
+	VPERMI2B        iq3s_1_3<>+0(SB), Z18, Z17
+	VMOVDQU8        Z17, K4, Z14
+	VMOVDQU64       Z11, Z17
+	VMOVUPS         iq3s_1_4<>+0(SB), Z18
+	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z17
+	VMOVDQU64       Z11, Z11
+	VMOVUPS         iq3s_1_6<>+0(SB), Z18
+	VPERMI2B        iq3s_1_7<>+0(SB), Z18, Z11
+	VMOVDQU8        Z11, K4, Z17
+	VMOVDQU8        Z17, K5, Z14
+	VPUNPCKLBW      Z14, Z15, Z11
+	VPUNPCKHBW      Z14, Z15, Z14
 	VMOVUPS         entries0<>+0(SB), Z15
 	VPMULTISHIFTQB  Z11, Z15, Z17
 	VPMULTISHIFTQB  Z14, Z15, Z15
@@ -25344,71 +33442,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z11, 448(AX)
 	VMOVDQU32       eights8_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
+	VPMOVB2M        Z16, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z11
+	VPTESTMB        Z11, Z6, K5
 	VMOVDQU64       Z16, Z11
 	VMOVUPS         iq3s_0_0<>+0(SB), Z14
 	VPERMI2B        iq3s_0_1<>+0(SB), Z14, Z11
 	VMOVDQU64       Z16, Z14
 	VMOVUPS         iq3s_0_2<>+0(SB), Z15
 	VPERMI2B        iq3s_0_3<>+0(SB), Z15, Z14
-	VMOVDQU64       Z16, Z15
-	VMOVUPS         iq3s_0_4<>+0(SB), Z17
-	VPERMI2B        iq3s_0_5<>+0(SB), Z17, Z15
-	VMOVDQU64       Z16, Z17
-	VMOVUPS         iq3s_0_6<>+0(SB), Z18
-	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z17
-	VPMOVB2M        Z16, K4
 	VMOVDQU8        Z14, K4, Z11
-	VMOVDQU8        Z17, K4, Z15
+	VMOVDQU64       Z16, Z14
+	VMOVUPS         iq3s_0_4<>+0(SB), Z15
+	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z14
+	VMOVDQU64       Z16, Z15
+	VMOVUPS         iq3s_0_6<>+0(SB), Z17
+	VPERMI2B        iq3s_0_7<>+0(SB), Z17, Z15
+	VMOVDQU8        Z15, K4, Z14
+	VMOVDQU8        Z14, K5, Z11
+	VPMOVB2M        Z16, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z14
-	VPTESTMB        Z14, Z6, K4
-	VMOVDQU8        Z15, K4, Z11
+	VPTESTMB        Z14, Z6, K5
+	VMOVDQU64       Z16, Z6
+	VMOVUPS         iq3s_1_0<>+0(SB), Z14
+	VPERMI2B        iq3s_1_1<>+0(SB), Z14, Z6
 	VMOVDQU64       Z16, Z14
-	VMOVUPS         iq3s_1_0<>+0(SB), Z15
-	VPERMI2B        iq3s_1_1<>+0(SB), Z15, Z14
+	VMOVUPS         iq3s_1_2<>+0(SB), Z15
+	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z14
+	VMOVDQU8        Z14, K4, Z6
+	VMOVDQU64       Z16, Z14
+	VMOVUPS         iq3s_1_4<>+0(SB), Z15
+	VPERMI2B        iq3s_1_5<>+0(SB), Z15, Z14
 	VMOVDQU64       Z16, Z15
-	VMOVUPS         iq3s_1_2<>+0(SB), Z17
-	VPERMI2B        iq3s_1_3<>+0(SB), Z17, Z15
-	VMOVDQU64       Z16, Z17
-	VMOVUPS         iq3s_1_4<>+0(SB), Z18
-	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z17
-	VMOVDQU64       Z16, Z18
-	VMOVUPS         iq3s_1_6<>+0(SB), Z19
-	VPERMI2B        iq3s_1_7<>+0(SB), Z19, Z18
-	VPMOVB2M        Z16, K4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z16
+	VPERMI2B        iq3s_1_7<>+0(SB), Z16, Z15
 	VMOVDQU8        Z15, K4, Z14
-	VMOVDQU8        Z18, K4, Z17
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z15
-	VPTESTMB        Z15, Z6, K4
-	VMOVDQU8        Z17, K4, Z14
-	VPUNPCKLBW      Z14, Z11, Z6
-	VPUNPCKHBW      Z14, Z11, Z11
-	VMOVUPS         entries0<>+0(SB), Z14
-	VPMULTISHIFTQB  Z6, Z14, Z15
-	VPMULTISHIFTQB  Z11, Z14, Z14
-	VSHUFPS         $0x88, Z14, Z15, Z16
+	VMOVDQU8        Z14, K5, Z6
+	VPUNPCKLBW      Z6, Z11, Z14
+	VPUNPCKHBW      Z6, Z11, Z6
+	VMOVUPS         entries0<>+0(SB), Z11
+	VPMULTISHIFTQB  Z14, Z11, Z15
+	VPMULTISHIFTQB  Z6, Z11, Z11
+	VSHUFPS         $0x88, Z11, Z15, Z16
 	VMOVDQU32       eights61_1<>+0(SB), Z17
 	VPMULTISHIFTQB  Z3, Z17, Z17
 	VPTERNLOGD      $0xe2, Z17, Z0, Z16
 	VPERMB          Z1, Z16, Z16
 	VMOVUPS         Z16, 512(AX)
-	VSHUFPS         $0xdd, Z14, Z15, Z14
+	VSHUFPS         $0xdd, Z11, Z15, Z11
 	VMOVDQU32       eights1_1<>+0(SB), Z15
 	VPMULTISHIFTQB  Z3, Z15, Z15
-	VPTERNLOGD      $0xe2, Z15, Z0, Z14
-	VPERMB          Z1, Z14, Z14
-	VMOVUPS         Z14, 576(AX)
-	VMOVUPS         entries2<>+0(SB), Z14
-	VPMULTISHIFTQB  Z6, Z14, Z6
-	VPMULTISHIFTQB  Z11, Z14, Z11
-	VSHUFPS         $0x88, Z11, Z6, Z14
+	VPTERNLOGD      $0xe2, Z15, Z0, Z11
+	VPERMB          Z1, Z11, Z11
+	VMOVUPS         Z11, 576(AX)
+	VMOVUPS         entries2<>+0(SB), Z11
+	VPMULTISHIFTQB  Z14, Z11, Z14
+	VPMULTISHIFTQB  Z6, Z11, Z6
+	VSHUFPS         $0x88, Z6, Z14, Z11
 	VMOVDQU32       eights5_1<>+0(SB), Z15
 	VPMULTISHIFTQB  Z3, Z15, Z15
-	VPTERNLOGD      $0xe2, Z15, Z0, Z14
-	VPERMB          Z1, Z14, Z14
-	VMOVUPS         Z14, 640(AX)
-	VSHUFPS         $0xdd, Z11, Z6, Z6
+	VPTERNLOGD      $0xe2, Z15, Z0, Z11
+	VPERMB          Z1, Z11, Z11
+	VMOVUPS         Z11, 640(AX)
+	VSHUFPS         $0xdd, Z6, Z14, Z6
 	VMOVDQU32       eights9_1<>+0(SB), Z11
 	VPMULTISHIFTQB  Z3, Z11, Z11
 	VPTERNLOGD      $0xe2, Z11, Z0, Z6
@@ -25416,71 +33514,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z6, 704(AX)
 	VMOVDQU32       eights12_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z4, Z6, Z6
+	VPMOVB2M        Z13, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z11
+	VPTESTMB        Z11, Z6, K5
 	VMOVDQU64       Z13, Z11
 	VMOVUPS         iq3s_0_0<>+0(SB), Z14
 	VPERMI2B        iq3s_0_1<>+0(SB), Z14, Z11
 	VMOVDQU64       Z13, Z14
 	VMOVUPS         iq3s_0_2<>+0(SB), Z15
 	VPERMI2B        iq3s_0_3<>+0(SB), Z15, Z14
-	VMOVDQU64       Z13, Z15
-	VMOVUPS         iq3s_0_4<>+0(SB), Z16
-	VPERMI2B        iq3s_0_5<>+0(SB), Z16, Z15
-	VMOVDQU64       Z13, Z16
-	VMOVUPS         iq3s_0_6<>+0(SB), Z17
-	VPERMI2B        iq3s_0_7<>+0(SB), Z17, Z16
-	VPMOVB2M        Z13, K4
 	VMOVDQU8        Z14, K4, Z11
-	VMOVDQU8        Z16, K4, Z15
+	VMOVDQU64       Z13, Z14
+	VMOVUPS         iq3s_0_4<>+0(SB), Z15
+	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z14
+	VMOVDQU64       Z13, Z15
+	VMOVUPS         iq3s_0_6<>+0(SB), Z16
+	VPERMI2B        iq3s_0_7<>+0(SB), Z16, Z15
+	VMOVDQU8        Z15, K4, Z14
+	VMOVDQU8        Z14, K5, Z11
+	VPMOVB2M        Z13, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z14
-	VPTESTMB        Z14, Z6, K4
-	VMOVDQU8        Z15, K4, Z11
+	VPTESTMB        Z14, Z6, K5
+	VMOVDQU64       Z13, Z6
+	VMOVUPS         iq3s_1_0<>+0(SB), Z14
+	VPERMI2B        iq3s_1_1<>+0(SB), Z14, Z6
 	VMOVDQU64       Z13, Z14
-	VMOVUPS         iq3s_1_0<>+0(SB), Z15
-	VPERMI2B        iq3s_1_1<>+0(SB), Z15, Z14
-	VMOVDQU64       Z13, Z15
-	VMOVUPS         iq3s_1_2<>+0(SB), Z16
-	VPERMI2B        iq3s_1_3<>+0(SB), Z16, Z15
-	VMOVDQU64       Z13, Z16
-	VMOVUPS         iq3s_1_4<>+0(SB), Z17
-	VPERMI2B        iq3s_1_5<>+0(SB), Z17, Z16
-	VMOVDQU64       Z13, Z17
-	VMOVUPS         iq3s_1_6<>+0(SB), Z18
-	VPERMI2B        iq3s_1_7<>+0(SB), Z18, Z17
-	VPMOVB2M        Z13, K4
-	VMOVDQU8        Z15, K4, Z14
-	VMOVDQU8        Z17, K4, Z16
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z13
-	VPTESTMB        Z13, Z6, K4
-	VMOVDQU8        Z16, K4, Z14
-	VPUNPCKLBW      Z14, Z11, Z6
-	VPUNPCKHBW      Z14, Z11, Z11
-	VMOVUPS         entries0<>+0(SB), Z13
-	VPMULTISHIFTQB  Z6, Z13, Z14
-	VPMULTISHIFTQB  Z11, Z13, Z13
-	VSHUFPS         $0x88, Z13, Z14, Z15
+	VMOVUPS         iq3s_1_2<>+0(SB), Z15
+	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z14
+	VMOVDQU8        Z14, K4, Z6
+	VMOVDQU64       Z13, Z14
+	VMOVUPS         iq3s_1_4<>+0(SB), Z15
+	VPERMI2B        iq3s_1_5<>+0(SB), Z15, Z14
+	VMOVDQU64       Z13, Z13
+	VMOVUPS         iq3s_1_6<>+0(SB), Z15
+	VPERMI2B        iq3s_1_7<>+0(SB), Z15, Z13
+	VMOVDQU8        Z13, K4, Z14
+	VMOVDQU8        Z14, K5, Z6
+	VPUNPCKLBW      Z6, Z11, Z13
+	VPUNPCKHBW      Z6, Z11, Z6
+	VMOVUPS         entries0<>+0(SB), Z11
+	VPMULTISHIFTQB  Z13, Z11, Z14
+	VPMULTISHIFTQB  Z6, Z11, Z11
+	VSHUFPS         $0x88, Z11, Z14, Z15
 	VMOVDQU32       eights13_1<>+0(SB), Z16
 	VPMULTISHIFTQB  Z3, Z16, Z16
 	VPTERNLOGD      $0xe2, Z16, Z0, Z15
 	VPERMB          Z1, Z15, Z15
 	VMOVUPS         Z15, 768(AX)
-	VSHUFPS         $0xdd, Z13, Z14, Z13
+	VSHUFPS         $0xdd, Z11, Z14, Z11
 	VMOVDQU32       eights17_1<>+0(SB), Z14
 	VPMULTISHIFTQB  Z3, Z14, Z14
-	VPTERNLOGD      $0xe2, Z14, Z0, Z13
-	VPERMB          Z1, Z13, Z13
-	VMOVUPS         Z13, 832(AX)
-	VMOVUPS         entries2<>+0(SB), Z13
-	VPMULTISHIFTQB  Z6, Z13, Z6
-	VPMULTISHIFTQB  Z11, Z13, Z11
-	VSHUFPS         $0x88, Z11, Z6, Z13
+	VPTERNLOGD      $0xe2, Z14, Z0, Z11
+	VPERMB          Z1, Z11, Z11
+	VMOVUPS         Z11, 832(AX)
+	VMOVUPS         entries2<>+0(SB), Z11
+	VPMULTISHIFTQB  Z13, Z11, Z13
+	VPMULTISHIFTQB  Z6, Z11, Z6
+	VSHUFPS         $0x88, Z6, Z13, Z11
 	VMOVDQU32       eights21_1<>+0(SB), Z14
 	VPMULTISHIFTQB  Z3, Z14, Z14
-	VPTERNLOGD      $0xe2, Z14, Z0, Z13
-	VPERMB          Z1, Z13, Z13
-	VMOVUPS         Z13, 896(AX)
-	VSHUFPS         $0xdd, Z11, Z6, Z6
+	VPTERNLOGD      $0xe2, Z14, Z0, Z11
+	VPERMB          Z1, Z11, Z11
+	VMOVUPS         Z11, 896(AX)
+	VSHUFPS         $0xdd, Z6, Z13, Z6
 	VMOVDQU32       eights25_1<>+0(SB), Z11
 	VPMULTISHIFTQB  Z3, Z11, Z11
 	VPTERNLOGD      $0xe2, Z11, Z0, Z6
@@ -25512,46 +33610,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ     Z13, Z6, Z6
 	VMOVDQU32       eights16_1<>+0(SB), Z13
 	VPMULTISHIFTQB  Z4, Z13, Z13
+	VPMOVB2M        Z11, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z15
+	VPTESTMB        Z15, Z13, K5
 	VMOVDQU64       Z11, Z15
 	VMOVUPS         iq3s_0_0<>+0(SB), Z16
 	VPERMI2B        iq3s_0_1<>+0(SB), Z16, Z15
 	VMOVDQU64       Z11, Z16
 	VMOVUPS         iq3s_0_2<>+0(SB), Z17
 	VPERMI2B        iq3s_0_3<>+0(SB), Z17, Z16
-	VMOVDQU64       Z11, Z17
-	VMOVUPS         iq3s_0_4<>+0(SB), Z18
-	VPERMI2B        iq3s_0_5<>+0(SB), Z18, Z17
-	VMOVDQU64       Z11, Z18
-	VMOVUPS         iq3s_0_6<>+0(SB), Z19
-	VPERMI2B        iq3s_0_7<>+0(SB), Z19, Z18
-	VPMOVB2M        Z11, K4
 	VMOVDQU8        Z16, K4, Z15
-	VMOVDQU8        Z18, K4, Z17
+	VMOVDQU64       Z11, Z16
+	VMOVUPS         iq3s_0_4<>+0(SB), Z17
+	VPERMI2B        iq3s_0_5<>+0(SB), Z17, Z16
+	VMOVDQU64       Z11, Z17
+	VMOVUPS         iq3s_0_6<>+0(SB), Z18
+	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z17
+	VMOVDQU8        Z17, K4, Z16
+	VMOVDQU8        Z16, K5, Z15
+	VPMOVB2M        Z11, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z16
-	VPTESTMB        Z16, Z13, K4
-	VMOVDQU8        Z17, K4, Z15
+	VPTESTMB        Z16, Z13, K5
+	VMOVDQU64       Z11, Z13
+	VMOVUPS         iq3s_1_0<>+0(SB), Z16
+	VPERMI2B        iq3s_1_1<>+0(SB), Z16, Z13
 	VMOVDQU64       Z11, Z16
-	VMOVUPS         iq3s_1_0<>+0(SB), Z17
-	VPERMI2B        iq3s_1_1<>+0(SB), Z17, Z16
-	VMOVDQU64       Z11, Z17
-	VMOVUPS         iq3s_1_2<>+0(SB), Z18
-	VPERMI2B        iq3s_1_3<>+0(SB), Z18, Z17
-	VMOVDQU64       Z11, Z18
-	VMOVUPS         iq3s_1_4<>+0(SB), Z19
-	VPERMI2B        iq3s_1_5<>+0(SB), Z19, Z18
-	VMOVDQU64       Z11, Z19
-	VMOVUPS         iq3s_1_6<>+0(SB), Z20
-	VPERMI2B        iq3s_1_7<>+0(SB), Z20, Z19
-	VPMOVB2M        Z11, K4
-	VMOVDQU8        Z17, K4, Z16
-	VMOVDQU8        Z19, K4, Z18
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z11
-	VPTESTMB        Z11, Z13, K4
-	VMOVDQU8        Z18, K4, Z16
-	VPUNPCKLBW      Z16, Z15, Z11
-	VPUNPCKHBW      Z16, Z15, Z13
+	VMOVUPS         iq3s_1_2<>+0(SB), Z17
+	VPERMI2B        iq3s_1_3<>+0(SB), Z17, Z16
+	VMOVDQU8        Z16, K4, Z13
+	VMOVDQU64       Z11, Z16
+	VMOVUPS         iq3s_1_4<>+0(SB), Z17
+	VPERMI2B        iq3s_1_5<>+0(SB), Z17, Z16
+	VMOVDQU64       Z11, Z11
+	VMOVUPS         iq3s_1_6<>+0(SB), Z17
+	VPERMI2B        iq3s_1_7<>+0(SB), Z17, Z11
+	VMOVDQU8        Z11, K4, Z16
+	VMOVDQU8        Z16, K5, Z13
+	VPUNPCKLBW      Z13, Z15, Z11
+	VPUNPCKHBW      Z13, Z15, Z13
 	VMOVUPS         entries0<>+0(SB), Z15
 	VPMULTISHIFTQB  Z11, Z15, Z16
 	VPMULTISHIFTQB  Z13, Z15, Z15
@@ -25584,46 +33682,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z11, 1216(AX)
 	VMOVDQU32       eights20_1<>+0(SB), Z11
 	VPMULTISHIFTQB  Z4, Z11, Z11
+	VPMOVB2M        Z3, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z13
+	VPTESTMB        Z13, Z11, K5
 	VMOVDQU64       Z3, Z13
 	VMOVUPS         iq3s_0_0<>+0(SB), Z15
 	VPERMI2B        iq3s_0_1<>+0(SB), Z15, Z13
 	VMOVDQU64       Z3, Z15
 	VMOVUPS         iq3s_0_2<>+0(SB), Z16
 	VPERMI2B        iq3s_0_3<>+0(SB), Z16, Z15
-	VMOVDQU64       Z3, Z16
-	VMOVUPS         iq3s_0_4<>+0(SB), Z17
-	VPERMI2B        iq3s_0_5<>+0(SB), Z17, Z16
-	VMOVDQU64       Z3, Z17
-	VMOVUPS         iq3s_0_6<>+0(SB), Z18
-	VPERMI2B        iq3s_0_7<>+0(SB), Z18, Z17
-	VPMOVB2M        Z3, K4
 	VMOVDQU8        Z15, K4, Z13
-	VMOVDQU8        Z17, K4, Z16
+	VMOVDQU64       Z3, Z15
+	VMOVUPS         iq3s_0_4<>+0(SB), Z16
+	VPERMI2B        iq3s_0_5<>+0(SB), Z16, Z15
+	VMOVDQU64       Z3, Z16
+	VMOVUPS         iq3s_0_6<>+0(SB), Z17
+	VPERMI2B        iq3s_0_7<>+0(SB), Z17, Z16
+	VMOVDQU8        Z16, K4, Z15
+	VMOVDQU8        Z15, K5, Z13
+	VPMOVB2M        Z3, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z15
-	VPTESTMB        Z15, Z11, K4
-	VMOVDQU8        Z16, K4, Z13
+	VPTESTMB        Z15, Z11, K5
+	VMOVDQU64       Z3, Z11
+	VMOVUPS         iq3s_1_0<>+0(SB), Z15
+	VPERMI2B        iq3s_1_1<>+0(SB), Z15, Z11
 	VMOVDQU64       Z3, Z15
-	VMOVUPS         iq3s_1_0<>+0(SB), Z16
-	VPERMI2B        iq3s_1_1<>+0(SB), Z16, Z15
-	VMOVDQU64       Z3, Z16
-	VMOVUPS         iq3s_1_2<>+0(SB), Z17
-	VPERMI2B        iq3s_1_3<>+0(SB), Z17, Z16
-	VMOVDQU64       Z3, Z17
-	VMOVUPS         iq3s_1_4<>+0(SB), Z18
-	VPERMI2B        iq3s_1_5<>+0(SB), Z18, Z17
-	VMOVDQU64       Z3, Z18
-	VMOVUPS         iq3s_1_6<>+0(SB), Z19
-	VPERMI2B        iq3s_1_7<>+0(SB), Z19, Z18
-	VPMOVB2M        Z3, K4
-	VMOVDQU8        Z16, K4, Z15
-	VMOVDQU8        Z18, K4, Z17
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z3
-	VPTESTMB        Z3, Z11, K4
-	VMOVDQU8        Z17, K4, Z15
-	VPUNPCKLBW      Z15, Z13, Z3
-	VPUNPCKHBW      Z15, Z13, Z11
+	VMOVUPS         iq3s_1_2<>+0(SB), Z16
+	VPERMI2B        iq3s_1_3<>+0(SB), Z16, Z15
+	VMOVDQU8        Z15, K4, Z11
+	VMOVDQU64       Z3, Z15
+	VMOVUPS         iq3s_1_4<>+0(SB), Z16
+	VPERMI2B        iq3s_1_5<>+0(SB), Z16, Z15
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3s_1_6<>+0(SB), Z16
+	VPERMI2B        iq3s_1_7<>+0(SB), Z16, Z3
+	VMOVDQU8        Z3, K4, Z15
+	VMOVDQU8        Z15, K5, Z11
+	VPUNPCKLBW      Z11, Z13, Z3
+	VPUNPCKHBW      Z11, Z13, Z11
 	VMOVUPS         entries0<>+0(SB), Z13
 	VPMULTISHIFTQB  Z3, Z13, Z15
 	VPMULTISHIFTQB  Z11, Z13, Z13
@@ -25656,71 +33754,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z3, 1472(AX)
 	VMOVDQU32       eights24_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z4, Z3, Z3
+	VPMOVB2M        Z14, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z8
+	VPTESTMB        Z8, Z3, K5
 	VMOVDQU64       Z14, Z8
 	VMOVUPS         iq3s_0_0<>+0(SB), Z11
 	VPERMI2B        iq3s_0_1<>+0(SB), Z11, Z8
 	VMOVDQU64       Z14, Z11
 	VMOVUPS         iq3s_0_2<>+0(SB), Z13
 	VPERMI2B        iq3s_0_3<>+0(SB), Z13, Z11
-	VMOVDQU64       Z14, Z13
-	VMOVUPS         iq3s_0_4<>+0(SB), Z15
-	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z13
-	VMOVDQU64       Z14, Z15
-	VMOVUPS         iq3s_0_6<>+0(SB), Z16
-	VPERMI2B        iq3s_0_7<>+0(SB), Z16, Z15
-	VPMOVB2M        Z14, K4
 	VMOVDQU8        Z11, K4, Z8
-	VMOVDQU8        Z15, K4, Z13
+	VMOVDQU64       Z14, Z11
+	VMOVUPS         iq3s_0_4<>+0(SB), Z13
+	VPERMI2B        iq3s_0_5<>+0(SB), Z13, Z11
+	VMOVDQU64       Z14, Z13
+	VMOVUPS         iq3s_0_6<>+0(SB), Z15
+	VPERMI2B        iq3s_0_7<>+0(SB), Z15, Z13
+	VMOVDQU8        Z13, K4, Z11
+	VMOVDQU8        Z11, K5, Z8
+	VPMOVB2M        Z14, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z11
-	VPTESTMB        Z11, Z3, K4
-	VMOVDQU8        Z13, K4, Z8
+	VPTESTMB        Z11, Z3, K5
+	VMOVDQU64       Z14, Z3
+	VMOVUPS         iq3s_1_0<>+0(SB), Z11
+	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z3
 	VMOVDQU64       Z14, Z11
-	VMOVUPS         iq3s_1_0<>+0(SB), Z13
-	VPERMI2B        iq3s_1_1<>+0(SB), Z13, Z11
+	VMOVUPS         iq3s_1_2<>+0(SB), Z13
+	VPERMI2B        iq3s_1_3<>+0(SB), Z13, Z11
+	VMOVDQU8        Z11, K4, Z3
+	VMOVDQU64       Z14, Z11
+	VMOVUPS         iq3s_1_4<>+0(SB), Z13
+	VPERMI2B        iq3s_1_5<>+0(SB), Z13, Z11
 	VMOVDQU64       Z14, Z13
-	VMOVUPS         iq3s_1_2<>+0(SB), Z15
-	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z13
-	VMOVDQU64       Z14, Z15
-	VMOVUPS         iq3s_1_4<>+0(SB), Z16
-	VPERMI2B        iq3s_1_5<>+0(SB), Z16, Z15
-	VMOVDQU64       Z14, Z16
-	VMOVUPS         iq3s_1_6<>+0(SB), Z17
-	VPERMI2B        iq3s_1_7<>+0(SB), Z17, Z16
-	VPMOVB2M        Z14, K4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z14
+	VPERMI2B        iq3s_1_7<>+0(SB), Z14, Z13
 	VMOVDQU8        Z13, K4, Z11
-	VMOVDQU8        Z16, K4, Z15
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z13
-	VPTESTMB        Z13, Z3, K4
-	VMOVDQU8        Z15, K4, Z11
-	VPUNPCKLBW      Z11, Z8, Z3
-	VPUNPCKHBW      Z11, Z8, Z8
-	VMOVUPS         entries0<>+0(SB), Z11
-	VPMULTISHIFTQB  Z3, Z11, Z13
-	VPMULTISHIFTQB  Z8, Z11, Z11
-	VSHUFPS         $0x88, Z11, Z13, Z14
+	VMOVDQU8        Z11, K5, Z3
+	VPUNPCKLBW      Z3, Z8, Z11
+	VPUNPCKHBW      Z3, Z8, Z3
+	VMOVUPS         entries0<>+0(SB), Z8
+	VPMULTISHIFTQB  Z11, Z8, Z13
+	VPMULTISHIFTQB  Z3, Z8, Z8
+	VSHUFPS         $0x88, Z8, Z13, Z14
 	VMOVDQU32       eights61_1<>+0(SB), Z15
 	VPMULTISHIFTQB  Z5, Z15, Z15
 	VPTERNLOGD      $0xe2, Z15, Z0, Z14
 	VPERMB          Z1, Z14, Z14
 	VMOVUPS         Z14, 1536(AX)
-	VSHUFPS         $0xdd, Z11, Z13, Z11
+	VSHUFPS         $0xdd, Z8, Z13, Z8
 	VMOVDQU32       eights1_1<>+0(SB), Z13
 	VPMULTISHIFTQB  Z5, Z13, Z13
-	VPTERNLOGD      $0xe2, Z13, Z0, Z11
-	VPERMB          Z1, Z11, Z11
-	VMOVUPS         Z11, 1600(AX)
-	VMOVUPS         entries2<>+0(SB), Z11
-	VPMULTISHIFTQB  Z3, Z11, Z3
-	VPMULTISHIFTQB  Z8, Z11, Z8
-	VSHUFPS         $0x88, Z8, Z3, Z11
+	VPTERNLOGD      $0xe2, Z13, Z0, Z8
+	VPERMB          Z1, Z8, Z8
+	VMOVUPS         Z8, 1600(AX)
+	VMOVUPS         entries2<>+0(SB), Z8
+	VPMULTISHIFTQB  Z11, Z8, Z11
+	VPMULTISHIFTQB  Z3, Z8, Z3
+	VSHUFPS         $0x88, Z3, Z11, Z8
 	VMOVDQU32       eights5_1<>+0(SB), Z13
 	VPMULTISHIFTQB  Z5, Z13, Z13
-	VPTERNLOGD      $0xe2, Z13, Z0, Z11
-	VPERMB          Z1, Z11, Z11
-	VMOVUPS         Z11, 1664(AX)
-	VSHUFPS         $0xdd, Z8, Z3, Z3
+	VPTERNLOGD      $0xe2, Z13, Z0, Z8
+	VPERMB          Z1, Z8, Z8
+	VMOVUPS         Z8, 1664(AX)
+	VSHUFPS         $0xdd, Z3, Z11, Z3
 	VMOVDQU32       eights9_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z5, Z8, Z8
 	VPTERNLOGD      $0xe2, Z8, Z0, Z3
@@ -25728,71 +33826,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z3, 1728(AX)
 	VMOVDQU32       eights28_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z4, Z3, Z3
+	VPMOVB2M        Z6, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z4
+	VPTESTMB        Z4, Z3, K5
 	VMOVDQU64       Z6, Z4
 	VMOVUPS         iq3s_0_0<>+0(SB), Z8
 	VPERMI2B        iq3s_0_1<>+0(SB), Z8, Z4
 	VMOVDQU64       Z6, Z8
 	VMOVUPS         iq3s_0_2<>+0(SB), Z11
 	VPERMI2B        iq3s_0_3<>+0(SB), Z11, Z8
-	VMOVDQU64       Z6, Z11
-	VMOVUPS         iq3s_0_4<>+0(SB), Z13
-	VPERMI2B        iq3s_0_5<>+0(SB), Z13, Z11
-	VMOVDQU64       Z6, Z13
-	VMOVUPS         iq3s_0_6<>+0(SB), Z14
-	VPERMI2B        iq3s_0_7<>+0(SB), Z14, Z13
-	VPMOVB2M        Z6, K4
 	VMOVDQU8        Z8, K4, Z4
-	VMOVDQU8        Z13, K4, Z11
+	VMOVDQU64       Z6, Z8
+	VMOVUPS         iq3s_0_4<>+0(SB), Z11
+	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z8
+	VMOVDQU64       Z6, Z11
+	VMOVUPS         iq3s_0_6<>+0(SB), Z13
+	VPERMI2B        iq3s_0_7<>+0(SB), Z13, Z11
+	VMOVDQU8        Z11, K4, Z8
+	VMOVDQU8        Z8, K5, Z4
+	VPMOVB2M        Z6, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z8
-	VPTESTMB        Z8, Z3, K4
-	VMOVDQU8        Z11, K4, Z4
+	VPTESTMB        Z8, Z3, K5
+	VMOVDQU64       Z6, Z3
+	VMOVUPS         iq3s_1_0<>+0(SB), Z8
+	VPERMI2B        iq3s_1_1<>+0(SB), Z8, Z3
 	VMOVDQU64       Z6, Z8
-	VMOVUPS         iq3s_1_0<>+0(SB), Z11
-	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z8
-	VMOVDQU64       Z6, Z11
-	VMOVUPS         iq3s_1_2<>+0(SB), Z13
-	VPERMI2B        iq3s_1_3<>+0(SB), Z13, Z11
-	VMOVDQU64       Z6, Z13
-	VMOVUPS         iq3s_1_4<>+0(SB), Z14
-	VPERMI2B        iq3s_1_5<>+0(SB), Z14, Z13
-	VMOVDQU64       Z6, Z14
-	VMOVUPS         iq3s_1_6<>+0(SB), Z15
-	VPERMI2B        iq3s_1_7<>+0(SB), Z15, Z14
-	VPMOVB2M        Z6, K4
-	VMOVDQU8        Z11, K4, Z8
-	VMOVDQU8        Z14, K4, Z13
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z6
-	VPTESTMB        Z6, Z3, K4
-	VMOVDQU8        Z13, K4, Z8
-	VPUNPCKLBW      Z8, Z4, Z3
-	VPUNPCKHBW      Z8, Z4, Z4
-	VMOVUPS         entries0<>+0(SB), Z6
-	VPMULTISHIFTQB  Z3, Z6, Z8
-	VPMULTISHIFTQB  Z4, Z6, Z6
-	VSHUFPS         $0x88, Z6, Z8, Z11
+	VMOVUPS         iq3s_1_2<>+0(SB), Z11
+	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z8
+	VMOVDQU8        Z8, K4, Z3
+	VMOVDQU64       Z6, Z8
+	VMOVUPS         iq3s_1_4<>+0(SB), Z11
+	VPERMI2B        iq3s_1_5<>+0(SB), Z11, Z8
+	VMOVDQU64       Z6, Z6
+	VMOVUPS         iq3s_1_6<>+0(SB), Z11
+	VPERMI2B        iq3s_1_7<>+0(SB), Z11, Z6
+	VMOVDQU8        Z6, K4, Z8
+	VMOVDQU8        Z8, K5, Z3
+	VPUNPCKLBW      Z3, Z4, Z6
+	VPUNPCKHBW      Z3, Z4, Z3
+	VMOVUPS         entries0<>+0(SB), Z4
+	VPMULTISHIFTQB  Z6, Z4, Z8
+	VPMULTISHIFTQB  Z3, Z4, Z4
+	VSHUFPS         $0x88, Z4, Z8, Z11
 	VMOVDQU32       eights13_1<>+0(SB), Z13
 	VPMULTISHIFTQB  Z5, Z13, Z13
 	VPTERNLOGD      $0xe2, Z13, Z0, Z11
 	VPERMB          Z1, Z11, Z11
 	VMOVUPS         Z11, 1792(AX)
-	VSHUFPS         $0xdd, Z6, Z8, Z6
+	VSHUFPS         $0xdd, Z4, Z8, Z4
 	VMOVDQU32       eights17_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z5, Z8, Z8
-	VPTERNLOGD      $0xe2, Z8, Z0, Z6
-	VPERMB          Z1, Z6, Z6
-	VMOVUPS         Z6, 1856(AX)
-	VMOVUPS         entries2<>+0(SB), Z6
-	VPMULTISHIFTQB  Z3, Z6, Z3
-	VPMULTISHIFTQB  Z4, Z6, Z4
-	VSHUFPS         $0x88, Z4, Z3, Z6
+	VPTERNLOGD      $0xe2, Z8, Z0, Z4
+	VPERMB          Z1, Z4, Z4
+	VMOVUPS         Z4, 1856(AX)
+	VMOVUPS         entries2<>+0(SB), Z4
+	VPMULTISHIFTQB  Z6, Z4, Z6
+	VPMULTISHIFTQB  Z3, Z4, Z3
+	VSHUFPS         $0x88, Z3, Z6, Z4
 	VMOVDQU32       eights21_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z5, Z8, Z8
-	VPTERNLOGD      $0xe2, Z8, Z0, Z6
-	VPERMB          Z1, Z6, Z6
-	VMOVUPS         Z6, 1920(AX)
-	VSHUFPS         $0xdd, Z4, Z3, Z3
+	VPTERNLOGD      $0xe2, Z8, Z0, Z4
+	VPERMB          Z1, Z4, Z4
+	VMOVUPS         Z4, 1920(AX)
+	VSHUFPS         $0xdd, Z3, Z6, Z3
 	VMOVDQU32       eights25_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z5, Z4, Z4
 	VPTERNLOGD      $0xe2, Z4, Z0, Z3
@@ -25824,46 +33922,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ     Z6, Z4, Z4
 	VMOVDQU32       eights0_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z6
+	VPMOVB2M        Z5, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z11
+	VPTESTMB        Z11, Z6, K5
 	VMOVDQU64       Z5, Z11
 	VMOVUPS         iq3s_0_0<>+0(SB), Z13
 	VPERMI2B        iq3s_0_1<>+0(SB), Z13, Z11
 	VMOVDQU64       Z5, Z13
 	VMOVUPS         iq3s_0_2<>+0(SB), Z14
 	VPERMI2B        iq3s_0_3<>+0(SB), Z14, Z13
-	VMOVDQU64       Z5, Z14
-	VMOVUPS         iq3s_0_4<>+0(SB), Z15
-	VPERMI2B        iq3s_0_5<>+0(SB), Z15, Z14
-	VMOVDQU64       Z5, Z15
-	VMOVUPS         iq3s_0_6<>+0(SB), Z16
-	VPERMI2B        iq3s_0_7<>+0(SB), Z16, Z15
-	VPMOVB2M        Z5, K4
 	VMOVDQU8        Z13, K4, Z11
-	VMOVDQU8        Z15, K4, Z14
+	VMOVDQU64       Z5, Z13
+	VMOVUPS         iq3s_0_4<>+0(SB), Z14
+	VPERMI2B        iq3s_0_5<>+0(SB), Z14, Z13
+	VMOVDQU64       Z5, Z14
+	VMOVUPS         iq3s_0_6<>+0(SB), Z15
+	VPERMI2B        iq3s_0_7<>+0(SB), Z15, Z14
+	VMOVDQU8        Z14, K4, Z13
+	VMOVDQU8        Z13, K5, Z11
+	VPMOVB2M        Z5, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z13
-	VPTESTMB        Z13, Z6, K4
-	VMOVDQU8        Z14, K4, Z11
+	VPTESTMB        Z13, Z6, K5
+	VMOVDQU64       Z5, Z6
+	VMOVUPS         iq3s_1_0<>+0(SB), Z13
+	VPERMI2B        iq3s_1_1<>+0(SB), Z13, Z6
 	VMOVDQU64       Z5, Z13
-	VMOVUPS         iq3s_1_0<>+0(SB), Z14
-	VPERMI2B        iq3s_1_1<>+0(SB), Z14, Z13
-	VMOVDQU64       Z5, Z14
-	VMOVUPS         iq3s_1_2<>+0(SB), Z15
-	VPERMI2B        iq3s_1_3<>+0(SB), Z15, Z14
-	VMOVDQU64       Z5, Z15
-	VMOVUPS         iq3s_1_4<>+0(SB), Z16
-	VPERMI2B        iq3s_1_5<>+0(SB), Z16, Z15
-	VMOVDQU64       Z5, Z16
-	VMOVUPS         iq3s_1_6<>+0(SB), Z17
-	VPERMI2B        iq3s_1_7<>+0(SB), Z17, Z16
-	VPMOVB2M        Z5, K4
-	VMOVDQU8        Z14, K4, Z13
-	VMOVDQU8        Z16, K4, Z15
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z5
-	VPTESTMB        Z5, Z6, K4
-	VMOVDQU8        Z15, K4, Z13
-	VPUNPCKLBW      Z13, Z11, Z5
-	VPUNPCKHBW      Z13, Z11, Z6
+	VMOVUPS         iq3s_1_2<>+0(SB), Z14
+	VPERMI2B        iq3s_1_3<>+0(SB), Z14, Z13
+	VMOVDQU8        Z13, K4, Z6
+	VMOVDQU64       Z5, Z13
+	VMOVUPS         iq3s_1_4<>+0(SB), Z14
+	VPERMI2B        iq3s_1_5<>+0(SB), Z14, Z13
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3s_1_6<>+0(SB), Z14
+	VPERMI2B        iq3s_1_7<>+0(SB), Z14, Z5
+	VMOVDQU8        Z5, K4, Z13
+	VMOVDQU8        Z13, K5, Z6
+	VPUNPCKLBW      Z6, Z11, Z5
+	VPUNPCKHBW      Z6, Z11, Z6
 	VMOVUPS         entries0<>+0(SB), Z11
 	VPMULTISHIFTQB  Z5, Z11, Z13
 	VPMULTISHIFTQB  Z6, Z11, Z11
@@ -25896,46 +33994,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z5, 2240(AX)
 	VMOVDQU32       eights4_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z2, Z5, Z5
+	VPMOVB2M        Z3, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z6
+	VPTESTMB        Z6, Z5, K5
 	VMOVDQU64       Z3, Z6
 	VMOVUPS         iq3s_0_0<>+0(SB), Z11
 	VPERMI2B        iq3s_0_1<>+0(SB), Z11, Z6
 	VMOVDQU64       Z3, Z11
 	VMOVUPS         iq3s_0_2<>+0(SB), Z13
 	VPERMI2B        iq3s_0_3<>+0(SB), Z13, Z11
-	VMOVDQU64       Z3, Z13
-	VMOVUPS         iq3s_0_4<>+0(SB), Z14
-	VPERMI2B        iq3s_0_5<>+0(SB), Z14, Z13
-	VMOVDQU64       Z3, Z14
-	VMOVUPS         iq3s_0_6<>+0(SB), Z15
-	VPERMI2B        iq3s_0_7<>+0(SB), Z15, Z14
-	VPMOVB2M        Z3, K4
 	VMOVDQU8        Z11, K4, Z6
-	VMOVDQU8        Z14, K4, Z13
+	VMOVDQU64       Z3, Z11
+	VMOVUPS         iq3s_0_4<>+0(SB), Z13
+	VPERMI2B        iq3s_0_5<>+0(SB), Z13, Z11
+	VMOVDQU64       Z3, Z13
+	VMOVUPS         iq3s_0_6<>+0(SB), Z14
+	VPERMI2B        iq3s_0_7<>+0(SB), Z14, Z13
+	VMOVDQU8        Z13, K4, Z11
+	VMOVDQU8        Z11, K5, Z6
+	VPMOVB2M        Z3, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z11
-	VPTESTMB        Z11, Z5, K4
-	VMOVDQU8        Z13, K4, Z6
+	VPTESTMB        Z11, Z5, K5
+	VMOVDQU64       Z3, Z5
+	VMOVUPS         iq3s_1_0<>+0(SB), Z11
+	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z5
 	VMOVDQU64       Z3, Z11
-	VMOVUPS         iq3s_1_0<>+0(SB), Z13
-	VPERMI2B        iq3s_1_1<>+0(SB), Z13, Z11
-	VMOVDQU64       Z3, Z13
-	VMOVUPS         iq3s_1_2<>+0(SB), Z14
-	VPERMI2B        iq3s_1_3<>+0(SB), Z14, Z13
-	VMOVDQU64       Z3, Z14
-	VMOVUPS         iq3s_1_4<>+0(SB), Z15
-	VPERMI2B        iq3s_1_5<>+0(SB), Z15, Z14
-	VMOVDQU64       Z3, Z15
-	VMOVUPS         iq3s_1_6<>+0(SB), Z16
-	VPERMI2B        iq3s_1_7<>+0(SB), Z16, Z15
-	VPMOVB2M        Z3, K4
-	VMOVDQU8        Z13, K4, Z11
-	VMOVDQU8        Z15, K4, Z14
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z3
-	VPTESTMB        Z3, Z5, K4
-	VMOVDQU8        Z14, K4, Z11
-	VPUNPCKLBW      Z11, Z6, Z3
-	VPUNPCKHBW      Z11, Z6, Z5
+	VMOVUPS         iq3s_1_2<>+0(SB), Z13
+	VPERMI2B        iq3s_1_3<>+0(SB), Z13, Z11
+	VMOVDQU8        Z11, K4, Z5
+	VMOVDQU64       Z3, Z11
+	VMOVUPS         iq3s_1_4<>+0(SB), Z13
+	VPERMI2B        iq3s_1_5<>+0(SB), Z13, Z11
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3s_1_6<>+0(SB), Z13
+	VPERMI2B        iq3s_1_7<>+0(SB), Z13, Z3
+	VMOVDQU8        Z3, K4, Z11
+	VMOVDQU8        Z11, K5, Z5
+	VPUNPCKLBW      Z5, Z6, Z3
+	VPUNPCKHBW      Z5, Z6, Z5
 	VMOVUPS         entries0<>+0(SB), Z6
 	VPMULTISHIFTQB  Z3, Z6, Z11
 	VPMULTISHIFTQB  Z5, Z6, Z6
@@ -25968,71 +34066,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z3, 2496(AX)
 	VMOVDQU32       eights8_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z2, Z3, Z3
+	VPMOVB2M        Z8, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z5
+	VPTESTMB        Z5, Z3, K5
 	VMOVDQU64       Z8, Z5
 	VMOVUPS         iq3s_0_0<>+0(SB), Z6
 	VPERMI2B        iq3s_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z8, Z6
 	VMOVUPS         iq3s_0_2<>+0(SB), Z10
 	VPERMI2B        iq3s_0_3<>+0(SB), Z10, Z6
-	VMOVDQU64       Z8, Z10
-	VMOVUPS         iq3s_0_4<>+0(SB), Z11
-	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z10
-	VMOVDQU64       Z8, Z11
-	VMOVUPS         iq3s_0_6<>+0(SB), Z13
-	VPERMI2B        iq3s_0_7<>+0(SB), Z13, Z11
-	VPMOVB2M        Z8, K4
 	VMOVDQU8        Z6, K4, Z5
-	VMOVDQU8        Z11, K4, Z10
+	VMOVDQU64       Z8, Z6
+	VMOVUPS         iq3s_0_4<>+0(SB), Z10
+	VPERMI2B        iq3s_0_5<>+0(SB), Z10, Z6
+	VMOVDQU64       Z8, Z10
+	VMOVUPS         iq3s_0_6<>+0(SB), Z11
+	VPERMI2B        iq3s_0_7<>+0(SB), Z11, Z10
+	VMOVDQU8        Z10, K4, Z6
+	VMOVDQU8        Z6, K5, Z5
+	VPMOVB2M        Z8, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z6
-	VPTESTMB        Z6, Z3, K4
-	VMOVDQU8        Z10, K4, Z5
+	VPTESTMB        Z6, Z3, K5
+	VMOVDQU64       Z8, Z3
+	VMOVUPS         iq3s_1_0<>+0(SB), Z6
+	VPERMI2B        iq3s_1_1<>+0(SB), Z6, Z3
 	VMOVDQU64       Z8, Z6
-	VMOVUPS         iq3s_1_0<>+0(SB), Z10
-	VPERMI2B        iq3s_1_1<>+0(SB), Z10, Z6
-	VMOVDQU64       Z8, Z10
-	VMOVUPS         iq3s_1_2<>+0(SB), Z11
-	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z10
-	VMOVDQU64       Z8, Z11
-	VMOVUPS         iq3s_1_4<>+0(SB), Z13
-	VPERMI2B        iq3s_1_5<>+0(SB), Z13, Z11
-	VMOVDQU64       Z8, Z13
-	VMOVUPS         iq3s_1_6<>+0(SB), Z14
-	VPERMI2B        iq3s_1_7<>+0(SB), Z14, Z13
-	VPMOVB2M        Z8, K4
-	VMOVDQU8        Z10, K4, Z6
-	VMOVDQU8        Z13, K4, Z11
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z8
-	VPTESTMB        Z8, Z3, K4
-	VMOVDQU8        Z11, K4, Z6
-	VPUNPCKLBW      Z6, Z5, Z3
-	VPUNPCKHBW      Z6, Z5, Z5
-	VMOVUPS         entries0<>+0(SB), Z6
-	VPMULTISHIFTQB  Z3, Z6, Z8
-	VPMULTISHIFTQB  Z5, Z6, Z6
-	VSHUFPS         $0x88, Z6, Z8, Z10
+	VMOVUPS         iq3s_1_2<>+0(SB), Z10
+	VPERMI2B        iq3s_1_3<>+0(SB), Z10, Z6
+	VMOVDQU8        Z6, K4, Z3
+	VMOVDQU64       Z8, Z6
+	VMOVUPS         iq3s_1_4<>+0(SB), Z10
+	VPERMI2B        iq3s_1_5<>+0(SB), Z10, Z6
+	VMOVDQU64       Z8, Z8
+	VMOVUPS         iq3s_1_6<>+0(SB), Z10
+	VPERMI2B        iq3s_1_7<>+0(SB), Z10, Z8
+	VMOVDQU8        Z8, K4, Z6
+	VMOVDQU8        Z6, K5, Z3
+	VPUNPCKLBW      Z3, Z5, Z6
+	VPUNPCKHBW      Z3, Z5, Z3
+	VMOVUPS         entries0<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z8
+	VPMULTISHIFTQB  Z3, Z5, Z5
+	VSHUFPS         $0x88, Z5, Z8, Z10
 	VMOVDQU32       eights61_1<>+0(SB), Z11
 	VPMULTISHIFTQB  Z7, Z11, Z11
 	VPTERNLOGD      $0xe2, Z11, Z0, Z10
 	VPERMB          Z1, Z10, Z10
 	VMOVUPS         Z10, 2560(AX)
-	VSHUFPS         $0xdd, Z6, Z8, Z6
+	VSHUFPS         $0xdd, Z5, Z8, Z5
 	VMOVDQU32       eights1_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z7, Z8, Z8
-	VPTERNLOGD      $0xe2, Z8, Z0, Z6
-	VPERMB          Z1, Z6, Z6
-	VMOVUPS         Z6, 2624(AX)
-	VMOVUPS         entries2<>+0(SB), Z6
-	VPMULTISHIFTQB  Z3, Z6, Z3
-	VPMULTISHIFTQB  Z5, Z6, Z5
-	VSHUFPS         $0x88, Z5, Z3, Z6
+	VPTERNLOGD      $0xe2, Z8, Z0, Z5
+	VPERMB          Z1, Z5, Z5
+	VMOVUPS         Z5, 2624(AX)
+	VMOVUPS         entries2<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z6
+	VPMULTISHIFTQB  Z3, Z5, Z3
+	VSHUFPS         $0x88, Z3, Z6, Z5
 	VMOVDQU32       eights5_1<>+0(SB), Z8
 	VPMULTISHIFTQB  Z7, Z8, Z8
-	VPTERNLOGD      $0xe2, Z8, Z0, Z6
-	VPERMB          Z1, Z6, Z6
-	VMOVUPS         Z6, 2688(AX)
-	VSHUFPS         $0xdd, Z5, Z3, Z3
+	VPTERNLOGD      $0xe2, Z8, Z0, Z5
+	VPERMB          Z1, Z5, Z5
+	VMOVUPS         Z5, 2688(AX)
+	VSHUFPS         $0xdd, Z3, Z6, Z3
 	VMOVDQU32       eights9_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z7, Z5, Z5
 	VPTERNLOGD      $0xe2, Z5, Z0, Z3
@@ -26040,49 +34138,49 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z3, 2752(AX)
 	VMOVDQU32       eights12_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z2, Z3, Z3
+	VPMOVB2M        Z4, K4
+	MOVL            $0x01010101, R9
+	VPBROADCASTD    R9, Z5
+	VPTESTMB        Z5, Z3, K5
 	VMOVDQU64       Z4, Z5
 	VMOVUPS         iq3s_0_0<>+0(SB), Z6
 	VPERMI2B        iq3s_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z4, Z6
 	VMOVUPS         iq3s_0_2<>+0(SB), Z8
 	VPERMI2B        iq3s_0_3<>+0(SB), Z8, Z6
-	VMOVDQU64       Z4, Z8
-	VMOVUPS         iq3s_0_4<>+0(SB), Z10
-	VPERMI2B        iq3s_0_5<>+0(SB), Z10, Z8
-	VMOVDQU64       Z4, Z10
-	VMOVUPS         iq3s_0_6<>+0(SB), Z11
-	VPERMI2B        iq3s_0_7<>+0(SB), Z11, Z10
-	VPMOVB2M        Z4, K4
 	VMOVDQU8        Z6, K4, Z5
-	VMOVDQU8        Z10, K4, Z8
+	VMOVDQU64       Z4, Z6
+	VMOVUPS         iq3s_0_4<>+0(SB), Z8
+	VPERMI2B        iq3s_0_5<>+0(SB), Z8, Z6
+	VMOVDQU64       Z4, Z8
+	VMOVUPS         iq3s_0_6<>+0(SB), Z10
+	VPERMI2B        iq3s_0_7<>+0(SB), Z10, Z8
+	VMOVDQU8        Z8, K4, Z6
+	VMOVDQU8        Z6, K5, Z5
+	VPMOVB2M        Z4, K4
 	MOVL            $0x01010101, R9
 	VPBROADCASTD    R9, Z6
-	VPTESTMB        Z6, Z3, K4
-	VMOVDQU8        Z8, K4, Z5
+	VPTESTMB        Z6, Z3, K5
+	VMOVDQU64       Z4, Z3
+	VMOVUPS         iq3s_1_0<>+0(SB), Z6
+	VPERMI2B        iq3s_1_1<>+0(SB), Z6, Z3
 	VMOVDQU64       Z4, Z6
-	VMOVUPS         iq3s_1_0<>+0(SB), Z8
-	VPERMI2B        iq3s_1_1<>+0(SB), Z8, Z6
-	VMOVDQU64       Z4, Z8
-	VMOVUPS         iq3s_1_2<>+0(SB), Z10
-	VPERMI2B        iq3s_1_3<>+0(SB), Z10, Z8
-	VMOVDQU64       Z4, Z10
-	VMOVUPS         iq3s_1_4<>+0(SB), Z11
-	VPERMI2B        iq3s_1_5<>+0(SB), Z11, Z10
-	VMOVDQU64       Z4, Z11
-	VMOVUPS         iq3s_1_6<>+0(SB), Z13
-	VPERMI2B        iq3s_1_7<>+0(SB), Z13, Z11
-	VPMOVB2M        Z4, K4
-	VMOVDQU8        Z8, K4, Z6
-	VMOVDQU8        Z11, K4, Z10
-	MOVL            $0x01010101, R9
-	VPBROADCASTD    R9, Z4
-	VPTESTMB        Z4, Z3, K4
-	VMOVDQU8        Z10, K4, Z6
-	VPUNPCKLBW      Z6, Z5, Z3
-	VPUNPCKHBW      Z6, Z5, Z4
+	VMOVUPS         iq3s_1_2<>+0(SB), Z8
+	VPERMI2B        iq3s_1_3<>+0(SB), Z8, Z6
+	VMOVDQU8        Z6, K4, Z3
+	VMOVDQU64       Z4, Z6
+	VMOVUPS         iq3s_1_4<>+0(SB), Z8
+	VPERMI2B        iq3s_1_5<>+0(SB), Z8, Z6
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z8
+	VPERMI2B        iq3s_1_7<>+0(SB), Z8, Z4
+	VMOVDQU8        Z4, K4, Z6
+	VMOVDQU8        Z6, K5, Z3
+	VPUNPCKLBW      Z3, Z5, Z4
+	VPUNPCKHBW      Z3, Z5, Z3
 	VMOVUPS         entries0<>+0(SB), Z5
-	VPMULTISHIFTQB  Z3, Z5, Z6
-	VPMULTISHIFTQB  Z4, Z5, Z5
+	VPMULTISHIFTQB  Z4, Z5, Z6
+	VPMULTISHIFTQB  Z3, Z5, Z5
 	VSHUFPS         $0x88, Z5, Z6, Z8
 	VMOVDQU32       eights13_1<>+0(SB), Z10
 	VPMULTISHIFTQB  Z7, Z10, Z10
@@ -26096,15 +34194,15 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VPERMB          Z1, Z5, Z5
 	VMOVUPS         Z5, 2880(AX)
 	VMOVUPS         entries2<>+0(SB), Z5
-	VPMULTISHIFTQB  Z3, Z5, Z3
 	VPMULTISHIFTQB  Z4, Z5, Z4
-	VSHUFPS         $0x88, Z4, Z3, Z5
+	VPMULTISHIFTQB  Z3, Z5, Z3
+	VSHUFPS         $0x88, Z3, Z4, Z5
 	VMOVDQU32       eights21_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z7, Z6, Z6
 	VPTERNLOGD      $0xe2, Z6, Z0, Z5
 	VPERMB          Z1, Z5, Z5
 	VMOVUPS         Z5, 2944(AX)
-	VSHUFPS         $0xdd, Z4, Z3, Z3
+	VSHUFPS         $0xdd, Z3, Z4, Z3
 	VMOVDQU32       eights25_1<>+0(SB), Z4
 	VPMULTISHIFTQB  Z7, Z4, Z4
 	VPTERNLOGD      $0xe2, Z4, Z0, Z3
@@ -26136,46 +34234,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VPUNPCKHQDQ     Z6, Z4, Z4
 	VMOVDQU32       eights16_1<>+0(SB), Z6
 	VPMULTISHIFTQB  Z2, Z6, Z6
+	VPMOVB2M        Z5, K1
+	MOVL            $0x01010101, CX
+	VPBROADCASTD    CX, Z8
+	VPTESTMB        Z8, Z6, K2
 	VMOVDQU64       Z5, Z8
 	VMOVUPS         iq3s_0_0<>+0(SB), Z10
 	VPERMI2B        iq3s_0_1<>+0(SB), Z10, Z8
 	VMOVDQU64       Z5, Z10
 	VMOVUPS         iq3s_0_2<>+0(SB), Z11
 	VPERMI2B        iq3s_0_3<>+0(SB), Z11, Z10
-	VMOVDQU64       Z5, Z11
-	VMOVUPS         iq3s_0_4<>+0(SB), Z13
-	VPERMI2B        iq3s_0_5<>+0(SB), Z13, Z11
-	VMOVDQU64       Z5, Z13
-	VMOVUPS         iq3s_0_6<>+0(SB), Z14
-	VPERMI2B        iq3s_0_7<>+0(SB), Z14, Z13
-	VPMOVB2M        Z5, K1
 	VMOVDQU8        Z10, K1, Z8
-	VMOVDQU8        Z13, K1, Z11
+	VMOVDQU64       Z5, Z10
+	VMOVUPS         iq3s_0_4<>+0(SB), Z11
+	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z10
+	VMOVDQU64       Z5, Z11
+	VMOVUPS         iq3s_0_6<>+0(SB), Z13
+	VPERMI2B        iq3s_0_7<>+0(SB), Z13, Z11
+	VMOVDQU8        Z11, K1, Z10
+	VMOVDQU8        Z10, K2, Z8
+	VPMOVB2M        Z5, K1
 	MOVL            $0x01010101, CX
 	VPBROADCASTD    CX, Z10
-	VPTESTMB        Z10, Z6, K1
-	VMOVDQU8        Z11, K1, Z8
+	VPTESTMB        Z10, Z6, K2
+	VMOVDQU64       Z5, Z6
+	VMOVUPS         iq3s_1_0<>+0(SB), Z10
+	VPERMI2B        iq3s_1_1<>+0(SB), Z10, Z6
 	VMOVDQU64       Z5, Z10
-	VMOVUPS         iq3s_1_0<>+0(SB), Z11
-	VPERMI2B        iq3s_1_1<>+0(SB), Z11, Z10
-	VMOVDQU64       Z5, Z11
-	VMOVUPS         iq3s_1_2<>+0(SB), Z13
-	VPERMI2B        iq3s_1_3<>+0(SB), Z13, Z11
-	VMOVDQU64       Z5, Z13
-	VMOVUPS         iq3s_1_4<>+0(SB), Z14
-	VPERMI2B        iq3s_1_5<>+0(SB), Z14, Z13
-	VMOVDQU64       Z5, Z14
-	VMOVUPS         iq3s_1_6<>+0(SB), Z15
-	VPERMI2B        iq3s_1_7<>+0(SB), Z15, Z14
-	VPMOVB2M        Z5, K1
-	VMOVDQU8        Z11, K1, Z10
-	VMOVDQU8        Z14, K1, Z13
-	MOVL            $0x01010101, CX
-	VPBROADCASTD    CX, Z5
-	VPTESTMB        Z5, Z6, K1
-	VMOVDQU8        Z13, K1, Z10
-	VPUNPCKLBW      Z10, Z8, Z5
-	VPUNPCKHBW      Z10, Z8, Z6
+	VMOVUPS         iq3s_1_2<>+0(SB), Z11
+	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z10
+	VMOVDQU8        Z10, K1, Z6
+	VMOVDQU64       Z5, Z10
+	VMOVUPS         iq3s_1_4<>+0(SB), Z11
+	VPERMI2B        iq3s_1_5<>+0(SB), Z11, Z10
+	VMOVDQU64       Z5, Z5
+	VMOVUPS         iq3s_1_6<>+0(SB), Z11
+	VPERMI2B        iq3s_1_7<>+0(SB), Z11, Z5
+	VMOVDQU8        Z5, K1, Z10
+	VMOVDQU8        Z10, K2, Z6
+	VPUNPCKLBW      Z6, Z8, Z5
+	VPUNPCKHBW      Z6, Z8, Z6
 	VMOVUPS         entries0<>+0(SB), Z8
 	VPMULTISHIFTQB  Z5, Z8, Z10
 	VPMULTISHIFTQB  Z6, Z8, Z8
@@ -26208,46 +34306,46 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z5, 3264(AX)
 	VMOVDQU32       eights20_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z2, Z5, Z5
+	VPMOVB2M        Z3, K1
+	MOVL            $0x01010101, CX
+	VPBROADCASTD    CX, Z6
+	VPTESTMB        Z6, Z5, K2
 	VMOVDQU64       Z3, Z6
 	VMOVUPS         iq3s_0_0<>+0(SB), Z8
 	VPERMI2B        iq3s_0_1<>+0(SB), Z8, Z6
 	VMOVDQU64       Z3, Z8
 	VMOVUPS         iq3s_0_2<>+0(SB), Z10
 	VPERMI2B        iq3s_0_3<>+0(SB), Z10, Z8
-	VMOVDQU64       Z3, Z10
-	VMOVUPS         iq3s_0_4<>+0(SB), Z11
-	VPERMI2B        iq3s_0_5<>+0(SB), Z11, Z10
-	VMOVDQU64       Z3, Z11
-	VMOVUPS         iq3s_0_6<>+0(SB), Z13
-	VPERMI2B        iq3s_0_7<>+0(SB), Z13, Z11
-	VPMOVB2M        Z3, K1
 	VMOVDQU8        Z8, K1, Z6
-	VMOVDQU8        Z11, K1, Z10
+	VMOVDQU64       Z3, Z8
+	VMOVUPS         iq3s_0_4<>+0(SB), Z10
+	VPERMI2B        iq3s_0_5<>+0(SB), Z10, Z8
+	VMOVDQU64       Z3, Z10
+	VMOVUPS         iq3s_0_6<>+0(SB), Z11
+	VPERMI2B        iq3s_0_7<>+0(SB), Z11, Z10
+	VMOVDQU8        Z10, K1, Z8
+	VMOVDQU8        Z8, K2, Z6
+	VPMOVB2M        Z3, K1
 	MOVL            $0x01010101, CX
 	VPBROADCASTD    CX, Z8
-	VPTESTMB        Z8, Z5, K1
-	VMOVDQU8        Z10, K1, Z6
+	VPTESTMB        Z8, Z5, K2
+	VMOVDQU64       Z3, Z5
+	VMOVUPS         iq3s_1_0<>+0(SB), Z8
+	VPERMI2B        iq3s_1_1<>+0(SB), Z8, Z5
 	VMOVDQU64       Z3, Z8
-	VMOVUPS         iq3s_1_0<>+0(SB), Z10
-	VPERMI2B        iq3s_1_1<>+0(SB), Z10, Z8
-	VMOVDQU64       Z3, Z10
-	VMOVUPS         iq3s_1_2<>+0(SB), Z11
-	VPERMI2B        iq3s_1_3<>+0(SB), Z11, Z10
-	VMOVDQU64       Z3, Z11
-	VMOVUPS         iq3s_1_4<>+0(SB), Z13
-	VPERMI2B        iq3s_1_5<>+0(SB), Z13, Z11
-	VMOVDQU64       Z3, Z13
-	VMOVUPS         iq3s_1_6<>+0(SB), Z14
-	VPERMI2B        iq3s_1_7<>+0(SB), Z14, Z13
-	VPMOVB2M        Z3, K1
-	VMOVDQU8        Z10, K1, Z8
-	VMOVDQU8        Z13, K1, Z11
-	MOVL            $0x01010101, CX
-	VPBROADCASTD    CX, Z3
-	VPTESTMB        Z3, Z5, K1
-	VMOVDQU8        Z11, K1, Z8
-	VPUNPCKLBW      Z8, Z6, Z3
-	VPUNPCKHBW      Z8, Z6, Z5
+	VMOVUPS         iq3s_1_2<>+0(SB), Z10
+	VPERMI2B        iq3s_1_3<>+0(SB), Z10, Z8
+	VMOVDQU8        Z8, K1, Z5
+	VMOVDQU64       Z3, Z8
+	VMOVUPS         iq3s_1_4<>+0(SB), Z10
+	VPERMI2B        iq3s_1_5<>+0(SB), Z10, Z8
+	VMOVDQU64       Z3, Z3
+	VMOVUPS         iq3s_1_6<>+0(SB), Z10
+	VPERMI2B        iq3s_1_7<>+0(SB), Z10, Z3
+	VMOVDQU8        Z3, K1, Z8
+	VMOVDQU8        Z8, K2, Z5
+	VPUNPCKLBW      Z5, Z6, Z3
+	VPUNPCKHBW      Z5, Z6, Z5
 	VMOVUPS         entries0<>+0(SB), Z6
 	VPMULTISHIFTQB  Z3, Z6, Z8
 	VPMULTISHIFTQB  Z5, Z6, Z6
@@ -26280,71 +34378,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z3, 3520(AX)
 	VMOVDQU32       eights24_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z2, Z3, Z3
+	VPMOVB2M        Z7, K1
+	MOVL            $0x01010101, CX
+	VPBROADCASTD    CX, Z5
+	VPTESTMB        Z5, Z3, K2
 	VMOVDQU64       Z7, Z5
 	VMOVUPS         iq3s_0_0<>+0(SB), Z6
 	VPERMI2B        iq3s_0_1<>+0(SB), Z6, Z5
 	VMOVDQU64       Z7, Z6
 	VMOVUPS         iq3s_0_2<>+0(SB), Z8
 	VPERMI2B        iq3s_0_3<>+0(SB), Z8, Z6
-	VMOVDQU64       Z7, Z8
-	VMOVUPS         iq3s_0_4<>+0(SB), Z9
-	VPERMI2B        iq3s_0_5<>+0(SB), Z9, Z8
-	VMOVDQU64       Z7, Z9
-	VMOVUPS         iq3s_0_6<>+0(SB), Z10
-	VPERMI2B        iq3s_0_7<>+0(SB), Z10, Z9
-	VPMOVB2M        Z7, K1
 	VMOVDQU8        Z6, K1, Z5
-	VMOVDQU8        Z9, K1, Z8
+	VMOVDQU64       Z7, Z6
+	VMOVUPS         iq3s_0_4<>+0(SB), Z8
+	VPERMI2B        iq3s_0_5<>+0(SB), Z8, Z6
+	VMOVDQU64       Z7, Z8
+	VMOVUPS         iq3s_0_6<>+0(SB), Z9
+	VPERMI2B        iq3s_0_7<>+0(SB), Z9, Z8
+	VMOVDQU8        Z8, K1, Z6
+	VMOVDQU8        Z6, K2, Z5
+	VPMOVB2M        Z7, K1
 	MOVL            $0x01010101, CX
 	VPBROADCASTD    CX, Z6
-	VPTESTMB        Z6, Z3, K1
-	VMOVDQU8        Z8, K1, Z5
+	VPTESTMB        Z6, Z3, K2
+	VMOVDQU64       Z7, Z3
+	VMOVUPS         iq3s_1_0<>+0(SB), Z6
+	VPERMI2B        iq3s_1_1<>+0(SB), Z6, Z3
 	VMOVDQU64       Z7, Z6
-	VMOVUPS         iq3s_1_0<>+0(SB), Z8
-	VPERMI2B        iq3s_1_1<>+0(SB), Z8, Z6
-	VMOVDQU64       Z7, Z8
-	VMOVUPS         iq3s_1_2<>+0(SB), Z9
-	VPERMI2B        iq3s_1_3<>+0(SB), Z9, Z8
-	VMOVDQU64       Z7, Z9
-	VMOVUPS         iq3s_1_4<>+0(SB), Z10
-	VPERMI2B        iq3s_1_5<>+0(SB), Z10, Z9
-	VMOVDQU64       Z7, Z10
-	VMOVUPS         iq3s_1_6<>+0(SB), Z11
-	VPERMI2B        iq3s_1_7<>+0(SB), Z11, Z10
-	VPMOVB2M        Z7, K1
-	VMOVDQU8        Z8, K1, Z6
-	VMOVDQU8        Z10, K1, Z9
-	MOVL            $0x01010101, CX
-	VPBROADCASTD    CX, Z7
-	VPTESTMB        Z7, Z3, K1
-	VMOVDQU8        Z9, K1, Z6
-	VPUNPCKLBW      Z6, Z5, Z3
-	VPUNPCKHBW      Z6, Z5, Z5
-	VMOVUPS         entries0<>+0(SB), Z6
-	VPMULTISHIFTQB  Z3, Z6, Z7
-	VPMULTISHIFTQB  Z5, Z6, Z6
-	VSHUFPS         $0x88, Z6, Z7, Z8
+	VMOVUPS         iq3s_1_2<>+0(SB), Z8
+	VPERMI2B        iq3s_1_3<>+0(SB), Z8, Z6
+	VMOVDQU8        Z6, K1, Z3
+	VMOVDQU64       Z7, Z6
+	VMOVUPS         iq3s_1_4<>+0(SB), Z8
+	VPERMI2B        iq3s_1_5<>+0(SB), Z8, Z6
+	VMOVDQU64       Z7, Z7
+	VMOVUPS         iq3s_1_6<>+0(SB), Z8
+	VPERMI2B        iq3s_1_7<>+0(SB), Z8, Z7
+	VMOVDQU8        Z7, K1, Z6
+	VMOVDQU8        Z6, K2, Z3
+	VPUNPCKLBW      Z3, Z5, Z6
+	VPUNPCKHBW      Z3, Z5, Z3
+	VMOVUPS         entries0<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z7
+	VPMULTISHIFTQB  Z3, Z5, Z5
+	VSHUFPS         $0x88, Z5, Z7, Z8
 	VMOVDQU32       eights61_1<>+0(SB), Z9
 	VPMULTISHIFTQB  Z12, Z9, Z9
 	VPTERNLOGD      $0xe2, Z9, Z0, Z8
 	VPERMB          Z1, Z8, Z8
 	VMOVUPS         Z8, 3584(AX)
-	VSHUFPS         $0xdd, Z6, Z7, Z6
+	VSHUFPS         $0xdd, Z5, Z7, Z5
 	VMOVDQU32       eights1_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z12, Z7, Z7
-	VPTERNLOGD      $0xe2, Z7, Z0, Z6
-	VPERMB          Z1, Z6, Z6
-	VMOVUPS         Z6, 3648(AX)
-	VMOVUPS         entries2<>+0(SB), Z6
-	VPMULTISHIFTQB  Z3, Z6, Z3
-	VPMULTISHIFTQB  Z5, Z6, Z5
-	VSHUFPS         $0x88, Z5, Z3, Z6
+	VPTERNLOGD      $0xe2, Z7, Z0, Z5
+	VPERMB          Z1, Z5, Z5
+	VMOVUPS         Z5, 3648(AX)
+	VMOVUPS         entries2<>+0(SB), Z5
+	VPMULTISHIFTQB  Z6, Z5, Z6
+	VPMULTISHIFTQB  Z3, Z5, Z3
+	VSHUFPS         $0x88, Z3, Z6, Z5
 	VMOVDQU32       eights5_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z12, Z7, Z7
-	VPTERNLOGD      $0xe2, Z7, Z0, Z6
-	VPERMB          Z1, Z6, Z6
-	VMOVUPS         Z6, 3712(AX)
-	VSHUFPS         $0xdd, Z5, Z3, Z3
+	VPTERNLOGD      $0xe2, Z7, Z0, Z5
+	VPERMB          Z1, Z5, Z5
+	VMOVUPS         Z5, 3712(AX)
+	VSHUFPS         $0xdd, Z3, Z6, Z3
 	VMOVDQU32       eights9_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z12, Z5, Z5
 	VPTERNLOGD      $0xe2, Z5, Z0, Z3
@@ -26352,71 +34450,71 @@ TEXT ·fillIQ3SAVX512(SB), NOSPLIT, $0-32
 	VMOVUPS         Z3, 3776(AX)
 	VMOVDQU32       eights28_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z2, Z3, Z3
+	VPMOVB2M        Z4, K1
+	MOVL            $0x01010101, CX
+	VPBROADCASTD    CX, Z2
+	VPTESTMB        Z2, Z3, K2
 	VMOVDQU64       Z4, Z2
 	VMOVUPS         iq3s_0_0<>+0(SB), Z5
 	VPERMI2B        iq3s_0_1<>+0(SB), Z5, Z2
 	VMOVDQU64       Z4, Z5
 	VMOVUPS         iq3s_0_2<>+0(SB), Z6
 	VPERMI2B        iq3s_0_3<>+0(SB), Z6, Z5
-	VMOVDQU64       Z4, Z6
-	VMOVUPS         iq3s_0_4<>+0(SB), Z7
-	VPERMI2B        iq3s_0_5<>+0(SB), Z7, Z6
-	VMOVDQU64       Z4, Z7
-	VMOVUPS         iq3s_0_6<>+0(SB), Z8
-	VPERMI2B        iq3s_0_7<>+0(SB), Z8, Z7
-	VPMOVB2M        Z4, K1
 	VMOVDQU8        Z5, K1, Z2
-	VMOVDQU8        Z7, K1, Z6
+	VMOVDQU64       Z4, Z5
+	VMOVUPS         iq3s_0_4<>+0(SB), Z6
+	VPERMI2B        iq3s_0_5<>+0(SB), Z6, Z5
+	VMOVDQU64       Z4, Z6
+	VMOVUPS         iq3s_0_6<>+0(SB), Z7
+	VPERMI2B        iq3s_0_7<>+0(SB), Z7, Z6
+	VMOVDQU8        Z6, K1, Z5
+	VMOVDQU8        Z5, K2, Z2
+	VPMOVB2M        Z4, K1
 	MOVL            $0x01010101, CX
 	VPBROADCASTD    CX, Z5
-	VPTESTMB        Z5, Z3, K1
-	VMOVDQU8        Z6, K1, Z2
+	VPTESTMB        Z5, Z3, K2
+	VMOVDQU64       Z4, Z3
+	VMOVUPS         iq3s_1_0<>+0(SB), Z5
+	VPERMI2B        iq3s_1_1<>+0(SB), Z5, Z3
 	VMOVDQU64       Z4, Z5
-	VMOVUPS         iq3s_1_0<>+0(SB), Z6
-	VPERMI2B        iq3s_1_1<>+0(SB), Z6, Z5
-	VMOVDQU64       Z4, Z6
-	VMOVUPS         iq3s_1_2<>+0(SB), Z7
-	VPERMI2B        iq3s_1_3<>+0(SB), Z7, Z6
-	VMOVDQU64       Z4, Z7
-	VMOVUPS         iq3s_1_4<>+0(SB), Z8
-	VPERMI2B        iq3s_1_5<>+0(SB), Z8, Z7
-	VMOVDQU64       Z4, Z8
-	VMOVUPS         iq3s_1_6<>+0(SB), Z9
-	VPERMI2B        iq3s_1_7<>+0(SB), Z9, Z8
-	VPMOVB2M        Z4, K1
-	VMOVDQU8        Z6, K1, Z5
-	VMOVDQU8        Z8, K1, Z7
-	MOVL            $0x01010101, CX
-	VPBROADCASTD    CX, Z4
-	VPTESTMB        Z4, Z3, K1
-	VMOVDQU8        Z7, K1, Z5
-	VPUNPCKLBW      Z5, Z2, Z3
-	VPUNPCKHBW      Z5, Z2, Z2
-	VMOVUPS         entries0<>+0(SB), Z4
-	VPMULTISHIFTQB  Z3, Z4, Z5
-	VPMULTISHIFTQB  Z2, Z4, Z4
-	VSHUFPS         $0x88, Z4, Z5, Z6
+	VMOVUPS         iq3s_1_2<>+0(SB), Z6
+	VPERMI2B        iq3s_1_3<>+0(SB), Z6, Z5
+	VMOVDQU8        Z5, K1, Z3
+	VMOVDQU64       Z4, Z5
+	VMOVUPS         iq3s_1_4<>+0(SB), Z6
+	VPERMI2B        iq3s_1_5<>+0(SB), Z6, Z5
+	VMOVDQU64       Z4, Z4
+	VMOVUPS         iq3s_1_6<>+0(SB), Z6
+	VPERMI2B        iq3s_1_7<>+0(SB), Z6, Z4
+	VMOVDQU8        Z4, K1, Z5
+	VMOVDQU8        Z5, K2, Z3
+	VPUNPCKLBW      Z3, Z2, Z4
+	VPUNPCKHBW      Z3, Z2, Z2
+	VMOVUPS         entries0<>+0(SB), Z3
+	VPMULTISHIFTQB  Z4, Z3, Z5
+	VPMULTISHIFTQB  Z2, Z3, Z3
+	VSHUFPS         $0x88, Z3, Z5, Z6
 	VMOVDQU32       eights13_1<>+0(SB), Z7
 	VPMULTISHIFTQB  Z12, Z7, Z7
 	VPTERNLOGD      $0xe2, Z7, Z0, Z6
 	VPERMB          Z1, Z6, Z6
 	VMOVUPS         Z6, 3840(AX)
-	VSHUFPS         $0xdd, Z4, Z5, Z4
+	VSHUFPS         $0xdd, Z3, Z5, Z3
 	VMOVDQU32       eights17_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z12, Z5, Z5
-	VPTERNLOGD      $0xe2, Z5, Z0, Z4
-	VPERMB          Z1, Z4, Z4
-	VMOVUPS         Z4, 3904(AX)
-	VMOVUPS         entries2<>+0(SB), Z4
-	VPMULTISHIFTQB  Z3, Z4, Z3
-	VPMULTISHIFTQB  Z2, Z4, Z2
-	VSHUFPS         $0x88, Z2, Z3, Z4
+	VPTERNLOGD      $0xe2, Z5, Z0, Z3
+	VPERMB          Z1, Z3, Z3
+	VMOVUPS         Z3, 3904(AX)
+	VMOVUPS         entries2<>+0(SB), Z3
+	VPMULTISHIFTQB  Z4, Z3, Z4
+	VPMULTISHIFTQB  Z2, Z3, Z2
+	VSHUFPS         $0x88, Z2, Z4, Z3
 	VMOVDQU32       eights21_1<>+0(SB), Z5
 	VPMULTISHIFTQB  Z12, Z5, Z5
-	VPTERNLOGD      $0xe2, Z5, Z0, Z4
-	VPERMB          Z1, Z4, Z4
-	VMOVUPS         Z4, 3968(AX)
-	VSHUFPS         $0xdd, Z2, Z3, Z2
+	VPTERNLOGD      $0xe2, Z5, Z0, Z3
+	VPERMB          Z1, Z3, Z3
+	VMOVUPS         Z3, 3968(AX)
+	VSHUFPS         $0xdd, Z2, Z4, Z2
 	VMOVDQU32       eights25_1<>+0(SB), Z3
 	VPMULTISHIFTQB  Z12, Z3, Z3
 	VPTERNLOGD      $0xe2, Z3, Z0, Z2

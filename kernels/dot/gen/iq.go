@@ -43,29 +43,43 @@ func (b *book) look(part int, v VecVirtual, upper ...VecVirtual) VecVirtual {
 	table := func(i int) Mem {
 		return constant(fmt.Sprintf("%s_%d_%d", b.name, part, i), b.bytes[part][64*i:][:64]...)
 	}
-	var found []VecVirtual
-	for i := 0; i < len(b.bytes[part])/64; i += 2 {
-		r := ZMM()
-		VMOVDQU64(v, r)
-		low := load(table(i))
-		VPERMI2B(table(i+1), low, r)
-		found = append(found, r)
-	}
-	for level := 0; len(found) > 1; level++ {
+	picks := []Op{K()}
+	VPMOVB2M(v, picks[0])
+	for _, u := range upper {
 		k := K()
-		if level == 0 {
-			VPMOVB2M(v, k)
-		} else {
-			VPTESTMB(everyByte(1), upper[level-1], k)
-		}
-		var half []VecVirtual
-		for i := 0; i < len(found); i += 2 {
-			VMOVDQU8(found[i+1], k, found[i])
-			half = append(half, found[i])
-		}
-		found = half
+		VPTESTMB(everyByte(1), u, k)
+		picks = append(picks, k)
 	}
-	return found[0]
+	// search gives what is found in 1<<level times 128 bytes from table i on.
+	var search func(i, level int) VecVirtual
+	search = func(i, level int) VecVirtual {
+		if level < 0 {
+			r := ZMM()
+			VMOVDQU64(v, r)
+			VPERMI2B(table(i+1), load(table(i)), r)
+			return r
+		}
+		lower := search(i, level-1)
+		VMOVDQU8(search(i+2<<level, level-1), picks[level], lower)
+		return lower
+	}
+	return search(0, len(upper))
+}
+
+// lookUpper looks for both bytes of entries of which upper has three more bits.
+func (b *book) lookUpper(v, upper VecVirtual) (low, high VecVirtual) {
+	second, third := bits(upper, 1, 1, 0), bits(upper, 2, 1, 0)
+	return b.look(0, v, upper, second, third), b.look(1, v, upper, second, third)
+}
+
+// shifted is a table of -8, 0 and 8 plus one, then less one, plus 64, over and
+// over.
+func (b *book) shifted() VecVirtual {
+	var t []uint8
+	for i := range 64 {
+		t = append(t, uint8(64+8*(min(i%4, 2)-1)+1-i/4%2*2))
+	}
+	return load(constant(b.name+"Shifted", t...))
 }
 
 // values is a table of magnitudes, then of them with a minus, plus 64, over and
@@ -98,12 +112,17 @@ func signedCodes(x, s, mask, values VecVirtual) VecVirtual {
 func bitsAt(v VecVirtual, first, step int) VecVirtual { return eights(v, (first+64)%64, step) }
 
 // eightCodes makes the eight quads of a run of 32 weights of codes of 2 bits,
-// of four codewords' bytes and 32 sign bits.
-func (b *book) eightCodes(at int, low, high, signs, mask, values VecVirtual, quad func(int, VecVirtual)) {
+// of four codewords' bytes and, in bit 2, the sign of quad i.
+func eightCodes(at int, low, high, mask, values VecVirtual, sign func(i int) VecVirtual, quad func(int, VecVirtual)) {
 	for i := range 8 {
 		x := []VecVirtual{low, high}[i%2]
-		quad(at+i, signedCodes(bitsAt(x, i/2*8, 2), bitsAt(signs, 4*i-2, 1), mask, values))
+		quad(at+i, signedCodes(bitsAt(x, i/2*8, 2), sign(i), mask, values))
 	}
+}
+
+// signBits are those of a run in words.
+func signBits(signs VecVirtual) func(i int) VecVirtual {
+	return func(i int) VecVirtual { return bitsAt(signs, 4*i-2, 1) }
 }
 
 // fourCodes makes four quads of codes in nibbles, of four codewords' bytes and
@@ -180,7 +199,10 @@ func oddTops(words ...VecVirtual) (sc []VecVirtual) {
 
 // iqHeads are those of a block that begins with d, of which factor is taken.
 func iqHeads(p *panel, factor uint32, sc []VecVirtual) heads {
-	d := halfFloats(p.firstWord(0))
+	return factorHeads(halfFloats(p.firstWord(0)), factor, sc)
+}
+
+func factorHeads(d VecVirtual, factor uint32, sc []VecVirtual) heads {
 	VMULPS(everyWord(factor), d, d)
 	return signedHeads(d, sc, 6)
 }
@@ -193,7 +215,67 @@ func iqTypes(packed map[string][]uint16) []*superType {
 	xxs2, xs2, s2 := newBook("iq2xxs", packed["IQ2XXS"], false, iq2...), newBook("iq2xs", packed["IQ2XS"], false, iq2...), newBook("iq2s", packed["IQ2S"], false, iq2...)
 	xxs3 := newBook("iq3xxs", packed["IQ3XXS"], true, 4, 12, 20, 28, 36, 44, 52, 62)
 	s3 := newBook("iq3s", packed["IQ3S"], true, 1, 3, 5, 7, 9, 11, 13, 15)
+	s1 := newBook("iq1s", packed["IQ1S"], false)
 	return []*superType{
+		{name: "IQ1S", bytes: 50, group: 32, begin: read(func(p *panel) (func() heads, func(func(int, VecVirtual))) {
+			mask, values := everyByte(3), s1.shifted()
+			var words [4]VecVirtual // of two runs' 16 bits each
+			return func() heads {
+					words = p.words(34)
+					two := everyWord(0x0707)
+					var sc []VecVirtual
+					for i := range 2 {
+						low, high := and(two, eights(words[2*i], 12, 16)), and(two, eights(words[2*i+1], 12, 16))
+						VPSLLD(Imm(16), high, high)
+						sc = append(sc, odd(or(low, high)))
+					}
+					return iqHeads(p, eighth, sc)
+				}, func(quad func(int, VecVirtual)) {
+					for i := range 2 {
+						for j, v := range p.words(2 + 16*i) {
+							run := 4*i + j
+							w, minus := words[run/2], ZMM()
+							VPSLLD(Imm(uint64(16-run%2*16)), w, minus)
+							VPSRAD(Imm(31), minus, minus)
+							low, high := s1.lookUpper(v, eights(w, run%2*16, 3))
+							eightCodes(8*run, low, high, mask, values, func(int) VecVirtual { return minus }, quad)
+						}
+					}
+				}
+		})},
+		{name: "IQ1M", bytes: 56, group: 16, begin: read(func(p *panel) (func() heads, func(func(int, VecVirtual))) {
+			mask, values := everyByte(3), s1.shifted()
+			return func() heads {
+					w := p.words(40)
+					three := everyByte(7)
+					var sc []VecVirtual
+					for i := range 4 {
+						sc = append(sc, odd(and(three, eights(w[2+i/2], i%2*16, 3))))
+					}
+					// d is in the top nibbles of four times 16 bits.
+					var d VecVirtual
+					for i, shift := range []uint64{12, 24, 4, 16} {
+						nibble := ZMM()
+						VPSRLD(Imm(shift), w[2+i/2], nibble)
+						nibble = and(everyWord(15<<(4*i)), nibble)
+						if d != nil {
+							nibble = or(d, nibble)
+						}
+						d = nibble
+					}
+					return factorHeads(halfFloats(d), eighth, sc)
+				}, func(quad func(int, VecVirtual)) {
+					upper := p.words(32)
+					for i := range 2 {
+						for j, v := range p.words(16 * i) {
+							run := 4*i + j
+							nibbles := eights(upper[run/2], run%2*16, 4)
+							low, high := s1.lookUpper(v, nibbles)
+							eightCodes(8*run, low, high, mask, values, func(i int) VecVirtual { return bitsAt(nibbles, i/2*8+1, 0) }, quad)
+						}
+					}
+				}
+		})},
 		{name: "IQ2XXS", bytes: 66, group: 32, begin: read(func(p *panel) (func() heads, func(func(int, VecVirtual))) {
 			mask, values := everyByte(3), xxs2.values(4)
 			var w []VecVirtual
@@ -207,7 +289,7 @@ func iqTypes(packed map[string][]uint16) []*superType {
 				}, func(quad func(int, VecVirtual)) {
 					for run := range 8 {
 						v, signs := w[2*run], evenSigns(eights(w[2*run+1], 0, 7))
-						xxs2.eightCodes(8*run, xxs2.look(0, v), xxs2.look(1, v), signs, mask, values, quad)
+						eightCodes(8*run, xxs2.look(0, v), xxs2.look(1, v), mask, values, signBits(signs), quad)
 					}
 				}
 		})},
@@ -222,7 +304,7 @@ func iqTypes(packed map[string][]uint16) []*superType {
 						for j := range 2 {
 							low, high := deal(w[2*j], w[2*j+1], 0), deal(w[2*j], w[2*j+1], 1)
 							signs := evenSigns(bits(high, 1, 7, 0))
-							xs2.eightCodes(16*i+8*j, xs2.look(0, low, high), xs2.look(1, low, high), signs, mask, values, quad)
+							eightCodes(16*i+8*j, xs2.look(0, low, high), xs2.look(1, low, high), mask, values, signBits(signs), quad)
 						}
 					}
 				}
@@ -240,7 +322,7 @@ func iqTypes(packed map[string][]uint16) []*superType {
 						for j, v := range p.words(2 + 16*i) {
 							ninth := eights(upper[i].(VecVirtual), 8*j, 2)
 							tenth := bits(ninth, 1, 1, 0)
-							s2.eightCodes(32*i+8*j, s2.look(0, v, ninth, tenth), s2.look(1, v, ninth, tenth), signs[j], mask, values, quad)
+							eightCodes(32*i+8*j, s2.look(0, v, ninth, tenth), s2.look(1, v, ninth, tenth), mask, values, signBits(signs[j]), quad)
 						}
 					}
 				}
