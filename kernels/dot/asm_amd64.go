@@ -286,3 +286,27 @@ func oneIQ1MAVX512(dst *float32, w *byte, stride, count, units int, rec *byte, s
 
 //go:noescape
 func fillIQ1MAVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneTQ1AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillTQ1AVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneTQ1AVX2(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillTQ1AVX2(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneTQ2AVX512(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillTQ2AVX512(to *panel, w *byte, stride, units int)
+
+//go:noescape
+func oneTQ2AVX2(dst *float32, w *byte, stride, count, units int, rec *byte, step int)
+
+//go:noescape
+func fillTQ2AVX2(to *panel, w *byte, stride, units int)

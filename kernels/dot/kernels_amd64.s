@@ -7141,6 +7141,2631 @@ TEXT ·fillIQ4XSAVX512(SB), NOSPLIT, $0-32
 	VZEROUPPER
 	RET
 
+// func oneTQ1AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512BW, AVX512F, AVX512VNNI, MMX+
+TEXT ·oneTQ1AVX512(SB), NOSPLIT, $16-56
+	MOVQ  w+8(FP), AX
+	MOVQ  stride+16(FP), CX
+	MOVQ  dst+0(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  AX, 8(SP)
+	LEAQ  (CX)(CX*2), BX
+	LEAQ  (AX)(CX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(CX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(CX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  CX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0 (R9)
+	ADDQ       $0x40, R9
+	CMPQ       R9, R10
+	JLT        first
+
+panel:
+	VPXORD Z31, Z31, Z0
+	MOVQ   rec+40(FP), R9
+	MOVQ   units+32(FP), R10
+	MOVQ   CX, R11
+	SHLQ   $0x04, R11
+	ADDQ   8(SP), R11
+
+chunk:
+	VBROADCASTI32X4 38(AX), Z1
+	VBROADCASTI32X4 38(SI), K1, Z1
+	VBROADCASTI32X4 38(DI), K2, Z1
+	VBROADCASTI32X4 38(R8), K3, Z1
+	PREFETCHT0      (R11)
+	VBROADCASTI32X4 38(AX)(CX*1), Z2
+	VBROADCASTI32X4 38(SI)(CX*1), K1, Z2
+	VBROADCASTI32X4 38(DI)(CX*1), K2, Z2
+	VBROADCASTI32X4 38(R8)(CX*1), K3, Z2
+	PREFETCHT0      64(R11)
+	VBROADCASTI32X4 38(AX)(CX*2), Z3
+	VBROADCASTI32X4 38(SI)(CX*2), K1, Z3
+	VBROADCASTI32X4 38(DI)(CX*2), K2, Z3
+	VBROADCASTI32X4 38(R8)(CX*2), K3, Z3
+	PREFETCHT0      128(R11)
+	VBROADCASTI32X4 38(AX)(BX*1), Z4
+	VBROADCASTI32X4 38(SI)(BX*1), K1, Z4
+	VBROADCASTI32X4 38(DI)(BX*1), K2, Z4
+	VBROADCASTI32X4 38(R8)(BX*1), K3, Z4
+	PREFETCHT0      192(R11)
+	VPUNPCKHDQ      Z2, Z1, Z1
+	VPUNPCKHDQ      Z4, Z3, Z2
+	VPUNPCKHQDQ     Z2, Z1, Z1
+	VPSRLD          $0x10, Z1, Z1
+	VPMOVDW         Z1, Y1
+	VCVTPH2PS       Y1, Z1
+	VPXORD          Z31, Z31, Z2
+	MOVL            $0x00010001, R12
+	VPBROADCASTD    R12, Z3
+	VPDPWSSD.BCST   288(R9), Z3, Z2
+	MOVL            $0x00010001, R12
+	VPBROADCASTD    R12, Z3
+	VPDPWSSD.BCST   292(R9), Z3, Z2
+	MOVL            $0x00010001, R12
+	VPBROADCASTD    R12, Z3
+	VPDPWSSD.BCST   296(R9), Z3, Z2
+	MOVL            $0x00010001, R12
+	VPBROADCASTD    R12, Z3
+	VPDPWSSD.BCST   300(R9), Z3, Z2
+	VBROADCASTI32X4 (AX), Z3
+	VBROADCASTI32X4 (SI), K1, Z3
+	VBROADCASTI32X4 (DI), K2, Z3
+	VBROADCASTI32X4 (R8), K3, Z3
+	PREFETCHT0      256(R11)
+	VBROADCASTI32X4 (AX)(CX*1), Z4
+	VBROADCASTI32X4 (SI)(CX*1), K1, Z4
+	VBROADCASTI32X4 (DI)(CX*1), K2, Z4
+	VBROADCASTI32X4 (R8)(CX*1), K3, Z4
+	PREFETCHT0      320(R11)
+	VBROADCASTI32X4 (AX)(CX*2), Z5
+	VBROADCASTI32X4 (SI)(CX*2), K1, Z5
+	VBROADCASTI32X4 (DI)(CX*2), K2, Z5
+	VBROADCASTI32X4 (R8)(CX*2), K3, Z5
+	PREFETCHT0      384(R11)
+	VBROADCASTI32X4 (AX)(BX*1), Z6
+	VBROADCASTI32X4 (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4 (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4 (R8)(BX*1), K3, Z6
+	PREFETCHT0      448(R11)
+	VPUNPCKLDQ      Z4, Z3, Z7
+	VPUNPCKHDQ      Z4, Z3, Z4
+	VPUNPCKLDQ      Z6, Z5, Z3
+	VPUNPCKHDQ      Z6, Z5, Z6
+	VPUNPCKLQDQ     Z3, Z7, Z5
+	VPUNPCKHQDQ     Z3, Z7, Z3
+	VPUNPCKLQDQ     Z6, Z4, Z7
+	VPUNPCKHQDQ     Z6, Z4, Z4
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z6
+	VPANDD          Z6, Z5, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z10
+	VPTERNLOGD      $0xf8, Z10, Z8, Z5
+	VPXORD          Z31, Z31, Z10
+	VPDPBUSD.BCST   (R9), Z5, Z10
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z8
+	VPADDW          Z5, Z5, Z9
+	VPADDW          Z5, Z9, Z9
+	VPADDW          Z8, Z8, Z5
+	VPADDW          Z8, Z5, Z5
+	VPSRLW          $0x08, Z9, Z8
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z11
+	VPTERNLOGD      $0xf8, Z11, Z5, Z8
+	VPXORD          Z31, Z31, Z11
+	VPDPBUSD.BCST   32(R9), Z8, Z11
+	VPANDD          Z6, Z9, Z8
+	VPANDD          Z6, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z12
+	VPTERNLOGD      $0xf8, Z12, Z8, Z5
+	VPXORD          Z31, Z31, Z12
+	VPDPBUSD.BCST   64(R9), Z5, Z12
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z8
+	VPADDW          Z5, Z5, Z9
+	VPADDW          Z5, Z9, Z9
+	VPADDW          Z8, Z8, Z5
+	VPADDW          Z8, Z5, Z5
+	VPSRLW          $0x08, Z9, Z8
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z13
+	VPTERNLOGD      $0xf8, Z13, Z5, Z8
+	VPXORD          Z31, Z31, Z13
+	VPDPBUSD.BCST   96(R9), Z8, Z13
+	VPANDD          Z6, Z9, Z8
+	VPANDD          Z6, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z14
+	VPTERNLOGD      $0xf8, Z14, Z8, Z5
+	VPXORD          Z31, Z31, Z14
+	VPDPBUSD.BCST   128(R9), Z5, Z14
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z5
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z5
+	VPANDD          Z5, Z3, Z6
+	VPSRLW          $0x08, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   4(R9), Z3, Z10
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z6
+	VPADDW          Z3, Z3, Z8
+	VPADDW          Z3, Z8, Z8
+	VPADDW          Z6, Z6, Z3
+	VPADDW          Z6, Z3, Z3
+	VPSRLW          $0x08, Z8, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z3, Z6
+	VPDPBUSD.BCST   36(R9), Z6, Z11
+	VPANDD          Z5, Z8, Z6
+	VPANDD          Z5, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   68(R9), Z3, Z12
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z6
+	VPADDW          Z3, Z3, Z8
+	VPADDW          Z3, Z8, Z8
+	VPADDW          Z6, Z6, Z3
+	VPADDW          Z6, Z3, Z3
+	VPSRLW          $0x08, Z8, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z3, Z6
+	VPDPBUSD.BCST   100(R9), Z6, Z13
+	VPANDD          Z5, Z8, Z6
+	VPANDD          Z5, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   132(R9), Z3, Z14
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z3
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z7, Z5
+	VPSRLW          $0x08, Z7, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   8(R9), Z6, Z10
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z6, Z6, Z7
+	VPADDW          Z6, Z7, Z7
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPSRLW          $0x08, Z7, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z6, Z5
+	VPDPBUSD.BCST   40(R9), Z5, Z11
+	VPANDD          Z3, Z7, Z5
+	VPANDD          Z3, Z6, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   72(R9), Z6, Z12
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z6, Z6, Z7
+	VPADDW          Z6, Z7, Z7
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPSRLW          $0x08, Z7, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z6, Z5
+	VPDPBUSD.BCST   104(R9), Z5, Z13
+	VPANDD          Z3, Z7, Z5
+	VPANDD          Z3, Z6, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   136(R9), Z6, Z14
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z3
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z4, Z5
+	VPSRLW          $0x08, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   12(R9), Z4, Z10
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   44(R9), Z5, Z11
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   76(R9), Z4, Z12
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   108(R9), Z5, Z13
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   140(R9), Z4, Z14
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z3
+	VBROADCASTI32X4 16(AX), Z3
+	VBROADCASTI32X4 16(SI), K1, Z3
+	VBROADCASTI32X4 16(DI), K2, Z3
+	VBROADCASTI32X4 16(R8), K3, Z3
+	PREFETCHT0      512(R11)
+	VBROADCASTI32X4 16(AX)(CX*1), Z4
+	VBROADCASTI32X4 16(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4 16(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4 16(R8)(CX*1), K3, Z4
+	PREFETCHT0      576(R11)
+	VBROADCASTI32X4 16(AX)(CX*2), Z5
+	VBROADCASTI32X4 16(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4 16(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4 16(R8)(CX*2), K3, Z5
+	PREFETCHT0      640(R11)
+	VBROADCASTI32X4 16(AX)(BX*1), Z6
+	VBROADCASTI32X4 16(SI)(BX*1), K1, Z6
+	VBROADCASTI32X4 16(DI)(BX*1), K2, Z6
+	VBROADCASTI32X4 16(R8)(BX*1), K3, Z6
+	PREFETCHT0      704(R11)
+	VPUNPCKLDQ      Z4, Z3, Z7
+	VPUNPCKHDQ      Z4, Z3, Z4
+	VPUNPCKLDQ      Z6, Z5, Z3
+	VPUNPCKHDQ      Z6, Z5, Z6
+	VPUNPCKLQDQ     Z3, Z7, Z5
+	VPUNPCKHQDQ     Z3, Z7, Z3
+	VPUNPCKLQDQ     Z6, Z4, Z7
+	VPUNPCKHQDQ     Z6, Z4, Z4
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z6
+	VPANDD          Z6, Z5, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z15
+	VPTERNLOGD      $0xf8, Z15, Z8, Z5
+	VPDPBUSD.BCST   16(R9), Z5, Z10
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z8
+	VPADDW          Z5, Z5, Z9
+	VPADDW          Z5, Z9, Z9
+	VPADDW          Z8, Z8, Z5
+	VPADDW          Z8, Z5, Z5
+	VPSRLW          $0x08, Z9, Z8
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z15
+	VPTERNLOGD      $0xf8, Z15, Z5, Z8
+	VPDPBUSD.BCST   48(R9), Z8, Z11
+	VPANDD          Z6, Z9, Z8
+	VPANDD          Z6, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z15
+	VPTERNLOGD      $0xf8, Z15, Z8, Z5
+	VPDPBUSD.BCST   80(R9), Z5, Z12
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z8
+	VPADDW          Z5, Z5, Z9
+	VPADDW          Z5, Z9, Z9
+	VPADDW          Z8, Z8, Z5
+	VPADDW          Z8, Z5, Z5
+	VPSRLW          $0x08, Z9, Z8
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z15
+	VPTERNLOGD      $0xf8, Z15, Z5, Z8
+	VPDPBUSD.BCST   112(R9), Z8, Z13
+	VPANDD          Z6, Z9, Z8
+	VPANDD          Z6, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z15
+	VPTERNLOGD      $0xf8, Z15, Z8, Z5
+	VPDPBUSD.BCST   144(R9), Z5, Z14
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z5
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z5
+	VPANDD          Z5, Z3, Z6
+	VPSRLW          $0x08, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   20(R9), Z3, Z10
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z6
+	VPADDW          Z3, Z3, Z8
+	VPADDW          Z3, Z8, Z8
+	VPADDW          Z6, Z6, Z3
+	VPADDW          Z6, Z3, Z3
+	VPSRLW          $0x08, Z8, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z3, Z6
+	VPDPBUSD.BCST   52(R9), Z6, Z11
+	VPANDD          Z5, Z8, Z6
+	VPANDD          Z5, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   84(R9), Z3, Z12
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z6
+	VPADDW          Z3, Z3, Z8
+	VPADDW          Z3, Z8, Z8
+	VPADDW          Z6, Z6, Z3
+	VPADDW          Z6, Z3, Z3
+	VPSRLW          $0x08, Z8, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z3, Z6
+	VPDPBUSD.BCST   116(R9), Z6, Z13
+	VPANDD          Z5, Z8, Z6
+	VPANDD          Z5, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   148(R9), Z3, Z14
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z3
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z7, Z5
+	VPSRLW          $0x08, Z7, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   24(R9), Z6, Z10
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z6, Z6, Z7
+	VPADDW          Z6, Z7, Z7
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPSRLW          $0x08, Z7, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z6, Z5
+	VPDPBUSD.BCST   56(R9), Z5, Z11
+	VPANDD          Z3, Z7, Z5
+	VPANDD          Z3, Z6, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   88(R9), Z6, Z12
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z6, Z6, Z7
+	VPADDW          Z6, Z7, Z7
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPSRLW          $0x08, Z7, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z6, Z5
+	VPDPBUSD.BCST   120(R9), Z5, Z13
+	VPANDD          Z3, Z7, Z5
+	VPANDD          Z3, Z6, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   152(R9), Z6, Z14
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z3
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z4, Z5
+	VPSRLW          $0x08, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   28(R9), Z4, Z10
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z4
+	VPMULLD         Z4, Z10, Z10
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   60(R9), Z5, Z11
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z5
+	VPMULLD         Z5, Z11, Z11
+	VPADDD          Z11, Z10, Z10
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   92(R9), Z4, Z12
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z4
+	VPMULLD         Z4, Z12, Z12
+	VPADDD          Z12, Z10, Z10
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   124(R9), Z5, Z13
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z5
+	VPMULLD         Z5, Z13, Z13
+	VPADDD          Z13, Z10, Z10
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   156(R9), Z4, Z14
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z4
+	VPMULLD         Z4, Z14, Z14
+	VPADDD          Z14, Z10, Z10
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z3
+	VBROADCASTI32X4 32(AX), Z3
+	VBROADCASTI32X4 32(SI), K1, Z3
+	VBROADCASTI32X4 32(DI), K2, Z3
+	VBROADCASTI32X4 32(R8), K3, Z3
+	PREFETCHT0      768(R11)
+	VBROADCASTI32X4 32(AX)(CX*1), Z4
+	VBROADCASTI32X4 32(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4 32(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4 32(R8)(CX*1), K3, Z4
+	PREFETCHT0      832(R11)
+	VBROADCASTI32X4 32(AX)(CX*2), Z5
+	VBROADCASTI32X4 32(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4 32(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4 32(R8)(CX*2), K3, Z5
+	VBROADCASTI32X4 32(AX)(BX*1), Z6
+	VBROADCASTI32X4 32(SI)(BX*1), K1, Z6
+	VBROADCASTI32X4 32(DI)(BX*1), K2, Z6
+	VBROADCASTI32X4 32(R8)(BX*1), K3, Z6
+	VPUNPCKLDQ      Z4, Z3, Z7
+	VPUNPCKHDQ      Z4, Z3, Z4
+	VPUNPCKLDQ      Z6, Z5, Z3
+	VPUNPCKHDQ      Z6, Z5, Z6
+	VPUNPCKLQDQ     Z3, Z7, Z5
+	VPUNPCKHQDQ     Z3, Z7, Z3
+	VPUNPCKLQDQ     Z6, Z4, Z7
+	VPUNPCKHQDQ     Z6, Z4, Z4
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z6
+	VPANDD          Z6, Z5, Z8
+	VPSRLW          $0x08, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z11
+	VPTERNLOGD      $0xf8, Z11, Z8, Z5
+	VPXORD          Z31, Z31, Z11
+	VPDPBUSD.BCST   160(R9), Z5, Z11
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z8
+	VPADDW          Z5, Z5, Z9
+	VPADDW          Z5, Z9, Z9
+	VPADDW          Z8, Z8, Z5
+	VPADDW          Z8, Z5, Z5
+	VPSRLW          $0x08, Z9, Z8
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z12
+	VPTERNLOGD      $0xf8, Z12, Z5, Z8
+	VPDPBUSD.BCST   176(R9), Z8, Z11
+	VPANDD          Z6, Z9, Z8
+	VPANDD          Z6, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z12
+	VPTERNLOGD      $0xf8, Z12, Z8, Z5
+	VPXORD          Z31, Z31, Z12
+	VPDPBUSD.BCST   192(R9), Z5, Z12
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z8
+	VPADDW          Z5, Z5, Z9
+	VPADDW          Z5, Z9, Z9
+	VPADDW          Z8, Z8, Z5
+	VPADDW          Z8, Z5, Z5
+	VPSRLW          $0x08, Z9, Z8
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z13
+	VPTERNLOGD      $0xf8, Z13, Z5, Z8
+	VPDPBUSD.BCST   208(R9), Z8, Z12
+	VPANDD          Z6, Z9, Z8
+	VPANDD          Z6, Z5, Z5
+	VPADDW          Z8, Z8, Z9
+	VPADDW          Z8, Z9, Z9
+	VPADDW          Z5, Z5, Z8
+	VPADDW          Z5, Z8, Z8
+	VPSRLW          $0x08, Z9, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z13
+	VPTERNLOGD      $0xf8, Z13, Z8, Z5
+	VPXORD          Z31, Z31, Z13
+	VPDPBUSD.BCST   224(R9), Z5, Z13
+	VPANDD          Z6, Z9, Z5
+	VPANDD          Z6, Z8, Z5
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z5
+	VPANDD          Z5, Z3, Z6
+	VPSRLW          $0x08, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   164(R9), Z3, Z11
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z6
+	VPADDW          Z3, Z3, Z8
+	VPADDW          Z3, Z8, Z8
+	VPADDW          Z6, Z6, Z3
+	VPADDW          Z6, Z3, Z3
+	VPSRLW          $0x08, Z8, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z3, Z6
+	VPDPBUSD.BCST   180(R9), Z6, Z11
+	VPANDD          Z5, Z8, Z6
+	VPANDD          Z5, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   196(R9), Z3, Z12
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z6
+	VPADDW          Z3, Z3, Z8
+	VPADDW          Z3, Z8, Z8
+	VPADDW          Z6, Z6, Z3
+	VPADDW          Z6, Z3, Z3
+	VPSRLW          $0x08, Z8, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z3, Z6
+	VPDPBUSD.BCST   212(R9), Z6, Z12
+	VPANDD          Z5, Z8, Z6
+	VPANDD          Z5, Z3, Z3
+	VPADDW          Z6, Z6, Z8
+	VPADDW          Z6, Z8, Z8
+	VPADDW          Z3, Z3, Z6
+	VPADDW          Z3, Z6, Z6
+	VPSRLW          $0x08, Z8, Z3
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z9
+	VPTERNLOGD      $0xf8, Z9, Z6, Z3
+	VPDPBUSD.BCST   228(R9), Z3, Z13
+	VPANDD          Z5, Z8, Z3
+	VPANDD          Z5, Z6, Z3
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z7, Z5
+	VPSRLW          $0x08, Z7, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   168(R9), Z6, Z11
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z6, Z6, Z7
+	VPADDW          Z6, Z7, Z7
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPSRLW          $0x08, Z7, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z6, Z5
+	VPDPBUSD.BCST   184(R9), Z5, Z11
+	VPANDD          Z3, Z7, Z5
+	VPANDD          Z3, Z6, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   200(R9), Z6, Z12
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z6, Z6, Z7
+	VPADDW          Z6, Z7, Z7
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPSRLW          $0x08, Z7, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z6, Z5
+	VPDPBUSD.BCST   216(R9), Z5, Z12
+	VPANDD          Z3, Z7, Z5
+	VPANDD          Z3, Z6, Z6
+	VPADDW          Z5, Z5, Z7
+	VPADDW          Z5, Z7, Z7
+	VPADDW          Z6, Z6, Z5
+	VPADDW          Z6, Z5, Z5
+	VPSRLW          $0x08, Z7, Z6
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z8
+	VPTERNLOGD      $0xf8, Z8, Z5, Z6
+	VPDPBUSD.BCST   232(R9), Z6, Z13
+	VPANDD          Z3, Z7, Z6
+	VPANDD          Z3, Z5, Z3
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z4, Z5
+	VPSRLW          $0x08, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   172(R9), Z4, Z11
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   188(R9), Z5, Z11
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z5
+	VPMULLD         Z5, Z11, Z11
+	VPADDD          Z11, Z10, Z10
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   204(R9), Z4, Z12
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   220(R9), Z5, Z12
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z5
+	VPMULLD         Z5, Z12, Z12
+	VPADDD          Z12, Z10, Z10
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   236(R9), Z4, Z13
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z3
+	VBROADCASTI32X4 38(AX), Z3
+	VBROADCASTI32X4 38(SI), K1, Z3
+	VBROADCASTI32X4 38(DI), K2, Z3
+	VBROADCASTI32X4 38(R8), K3, Z3
+	VBROADCASTI32X4 38(AX)(CX*1), Z4
+	VBROADCASTI32X4 38(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4 38(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4 38(R8)(CX*1), K3, Z4
+	VBROADCASTI32X4 38(AX)(CX*2), Z5
+	VBROADCASTI32X4 38(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4 38(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4 38(R8)(CX*2), K3, Z5
+	VBROADCASTI32X4 38(AX)(BX*1), Z6
+	VBROADCASTI32X4 38(SI)(BX*1), K1, Z6
+	VBROADCASTI32X4 38(DI)(BX*1), K2, Z6
+	VBROADCASTI32X4 38(R8)(BX*1), K3, Z6
+	VPUNPCKLDQ      Z4, Z3, Z7
+	VPUNPCKHDQ      Z4, Z3, Z4
+	VPUNPCKLDQ      Z6, Z5, Z3
+	VPUNPCKHDQ      Z6, Z5, Z6
+	VPUNPCKLQDQ     Z3, Z7, Z5
+	VPUNPCKHQDQ     Z3, Z7, Z3
+	VPUNPCKLQDQ     Z6, Z4, Z3
+	VPUNPCKHQDQ     Z6, Z4, Z4
+	VPSLLD          $0x10, Z4, Z4
+	VPSRLD          $0x10, Z3, Z3
+	VPORD           Z3, Z4, Z4
+	MOVL            $0x00ff00ff, R12
+	VPBROADCASTD    R12, Z3
+	VPANDD          Z3, Z4, Z5
+	VPSRLW          $0x08, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   240(R9), Z4, Z13
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   244(R9), Z5, Z13
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z4
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z4, Z4, Z5
+	VPADDW          Z4, Z5, Z5
+	VPSRLW          $0x08, Z6, Z4
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z4
+	VPDPBUSD.BCST   248(R9), Z4, Z13
+	VPANDD          Z3, Z6, Z4
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z4, Z4, Z6
+	VPADDW          Z4, Z6, Z6
+	VPADDW          Z5, Z5, Z4
+	VPADDW          Z5, Z4, Z4
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R12
+	VPBROADCASTD    R12, Z7
+	VPTERNLOGD      $0xf8, Z7, Z4, Z5
+	VPDPBUSD.BCST   252(R9), Z5, Z13
+	MOVL            $0x00000001, R12
+	VPBROADCASTD    R12, Z5
+	VPMULLD         Z5, Z13, Z13
+	VPADDD          Z13, Z10, Z10
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z4, Z3
+	VPSUBD          Z2, Z10, Z10
+	VCVTDQ2PS       Z10, Z10
+	VMULPS.BCST     304(R9), Z1, Z1
+	VMULPS          Z1, Z10, Z10
+	VADDPS          Z10, Z0, Z0
+	ADDQ            $0x00000360, R11
+	ADDQ            $0x00000036, AX
+	ADDQ            $0x00000036, SI
+	ADDQ            $0x00000036, DI
+	ADDQ            $0x00000036, R8
+	ADDQ            step+48(FP), R9
+	DECQ            R10
+	JNZ             chunk
+	VMOVUPS         Z0, (DX)
+	ADDQ            $0x40, DX
+	MOVQ            CX, AX
+	SHLQ            $0x04, AX
+	ADDQ            8(SP), AX
+	MOVQ            AX, 8(SP)
+	LEAQ            (AX)(CX*4), SI
+	LEAQ            (SI)(CX*4), DI
+	LEAQ            (DI)(CX*4), R8
+	DECQ            (SP)
+	JNZ             panel
+	VZEROUPPER
+	RET
+
+// func fillTQ1AVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512BW, AVX512F
+TEXT ·fillTQ1AVX512(SB), NOSPLIT, $0-32
+	MOVQ            to+0(FP), AX
+	MOVQ            w+8(FP), CX
+	MOVQ            stride+16(FP), DX
+	LEAQ            (DX)(DX*2), BX
+	LEAQ            (CX)(DX*4), SI
+	MOVL            $0x000000f0, DI
+	KMOVW           DI, K1
+	LEAQ            (SI)(DX*4), DI
+	MOVL            $0x00000f00, R8
+	KMOVW           R8, K2
+	LEAQ            (DI)(DX*4), R8
+	MOVL            $0x0000f000, R9
+	KMOVW           R9, K3
+	VBROADCASTI32X4 38(CX), Z0
+	VBROADCASTI32X4 38(SI), K1, Z0
+	VBROADCASTI32X4 38(DI), K2, Z0
+	VBROADCASTI32X4 38(R8), K3, Z0
+	VBROADCASTI32X4 38(CX)(DX*1), Z1
+	VBROADCASTI32X4 38(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4 38(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4 38(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4 38(CX)(DX*2), Z2
+	VBROADCASTI32X4 38(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4 38(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4 38(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4 38(CX)(BX*1), Z3
+	VBROADCASTI32X4 38(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4 38(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4 38(R8)(BX*1), K3, Z3
+	VPUNPCKHDQ      Z1, Z0, Z0
+	VPUNPCKHDQ      Z3, Z2, Z1
+	VPUNPCKHQDQ     Z1, Z0, Z0
+	VPSRLD          $0x10, Z0, Z0
+	VPMOVDW         Z0, Y0
+	VCVTPH2PS       Y0, Z0
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4096(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4160(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4224(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4288(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4352(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4416(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4480(AX)
+	MOVL            $0x00000001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 4544(AX)
+	MOVL            $0x00010001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 5120(AX)
+	MOVL            $0x00010001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 5184(AX)
+	MOVL            $0x00010001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 5248(AX)
+	MOVL            $0x00010001, R9
+	VPBROADCASTD    R9, Z1
+	VMOVUPS         Z1, 5312(AX)
+	VMOVUPS         Z0, 5632(AX)
+	VBROADCASTI32X4 (CX), Z0
+	VBROADCASTI32X4 (SI), K1, Z0
+	VBROADCASTI32X4 (DI), K2, Z0
+	VBROADCASTI32X4 (R8), K3, Z0
+	VBROADCASTI32X4 (CX)(DX*1), Z1
+	VBROADCASTI32X4 (SI)(DX*1), K1, Z1
+	VBROADCASTI32X4 (DI)(DX*1), K2, Z1
+	VBROADCASTI32X4 (R8)(DX*1), K3, Z1
+	VBROADCASTI32X4 (CX)(DX*2), Z2
+	VBROADCASTI32X4 (SI)(DX*2), K1, Z2
+	VBROADCASTI32X4 (DI)(DX*2), K2, Z2
+	VBROADCASTI32X4 (R8)(DX*2), K3, Z2
+	VBROADCASTI32X4 (CX)(BX*1), Z3
+	VBROADCASTI32X4 (SI)(BX*1), K1, Z3
+	VBROADCASTI32X4 (DI)(BX*1), K2, Z3
+	VBROADCASTI32X4 (R8)(BX*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z3
+	VPANDD          Z3, Z2, Z5
+	VPSRLW          $0x08, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, (AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z2, Z2, Z6
+	VPADDW          Z2, Z6, Z6
+	VPADDW          Z5, Z5, Z2
+	VPADDW          Z5, Z2, Z2
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z2, Z5
+	VMOVUPS         Z5, 512(AX)
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 1024(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z2, Z2, Z6
+	VPADDW          Z2, Z6, Z6
+	VPADDW          Z5, Z5, Z2
+	VPADDW          Z5, Z2, Z2
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z2, Z5
+	VMOVUPS         Z5, 1536(AX)
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 2048(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z2
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z2
+	VPANDD          Z2, Z0, Z3
+	VPSRLW          $0x08, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 64(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z3
+	VPADDW          Z0, Z0, Z5
+	VPADDW          Z0, Z5, Z5
+	VPADDW          Z3, Z3, Z0
+	VPADDW          Z3, Z0, Z0
+	VPSRLW          $0x08, Z5, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z0, Z3
+	VMOVUPS         Z3, 576(AX)
+	VPANDD          Z2, Z5, Z3
+	VPANDD          Z2, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 1088(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z3
+	VPADDW          Z0, Z0, Z5
+	VPADDW          Z0, Z5, Z5
+	VPADDW          Z3, Z3, Z0
+	VPADDW          Z3, Z0, Z0
+	VPSRLW          $0x08, Z5, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z0, Z3
+	VMOVUPS         Z3, 1600(AX)
+	VPANDD          Z2, Z5, Z3
+	VPANDD          Z2, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 2112(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z0
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z0
+	VPANDD          Z0, Z4, Z2
+	VPSRLW          $0x08, Z4, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 128(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z3, Z3, Z4
+	VPADDW          Z3, Z4, Z4
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPSRLW          $0x08, Z4, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z3, Z2
+	VMOVUPS         Z2, 640(AX)
+	VPANDD          Z0, Z4, Z2
+	VPANDD          Z0, Z3, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 1152(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z3, Z3, Z4
+	VPADDW          Z3, Z4, Z4
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPSRLW          $0x08, Z4, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z3, Z2
+	VMOVUPS         Z2, 1664(AX)
+	VPANDD          Z0, Z4, Z2
+	VPANDD          Z0, Z3, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 2176(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z0
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z0
+	VPANDD          Z0, Z1, Z2
+	VPSRLW          $0x08, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 192(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 704(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 1216(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 1728(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 2240(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z0
+	VBROADCASTI32X4 16(CX), Z0
+	VBROADCASTI32X4 16(SI), K1, Z0
+	VBROADCASTI32X4 16(DI), K2, Z0
+	VBROADCASTI32X4 16(R8), K3, Z0
+	VBROADCASTI32X4 16(CX)(DX*1), Z1
+	VBROADCASTI32X4 16(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4 16(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4 16(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4 16(CX)(DX*2), Z2
+	VBROADCASTI32X4 16(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4 16(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4 16(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4 16(CX)(BX*1), Z3
+	VBROADCASTI32X4 16(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4 16(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4 16(R8)(BX*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z3
+	VPANDD          Z3, Z2, Z5
+	VPSRLW          $0x08, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 256(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z2, Z2, Z6
+	VPADDW          Z2, Z6, Z6
+	VPADDW          Z5, Z5, Z2
+	VPADDW          Z5, Z2, Z2
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z2, Z5
+	VMOVUPS         Z5, 768(AX)
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 1280(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z2, Z2, Z6
+	VPADDW          Z2, Z6, Z6
+	VPADDW          Z5, Z5, Z2
+	VPADDW          Z5, Z2, Z2
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z2, Z5
+	VMOVUPS         Z5, 1792(AX)
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 2304(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z2
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z2
+	VPANDD          Z2, Z0, Z3
+	VPSRLW          $0x08, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 320(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z3
+	VPADDW          Z0, Z0, Z5
+	VPADDW          Z0, Z5, Z5
+	VPADDW          Z3, Z3, Z0
+	VPADDW          Z3, Z0, Z0
+	VPSRLW          $0x08, Z5, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z0, Z3
+	VMOVUPS         Z3, 832(AX)
+	VPANDD          Z2, Z5, Z3
+	VPANDD          Z2, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 1344(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z3
+	VPADDW          Z0, Z0, Z5
+	VPADDW          Z0, Z5, Z5
+	VPADDW          Z3, Z3, Z0
+	VPADDW          Z3, Z0, Z0
+	VPSRLW          $0x08, Z5, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z0, Z3
+	VMOVUPS         Z3, 1856(AX)
+	VPANDD          Z2, Z5, Z3
+	VPANDD          Z2, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 2368(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z0
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z0
+	VPANDD          Z0, Z4, Z2
+	VPSRLW          $0x08, Z4, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 384(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z3, Z3, Z4
+	VPADDW          Z3, Z4, Z4
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPSRLW          $0x08, Z4, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z3, Z2
+	VMOVUPS         Z2, 896(AX)
+	VPANDD          Z0, Z4, Z2
+	VPANDD          Z0, Z3, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 1408(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z3, Z3, Z4
+	VPADDW          Z3, Z4, Z4
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPSRLW          $0x08, Z4, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z3, Z2
+	VMOVUPS         Z2, 1920(AX)
+	VPANDD          Z0, Z4, Z2
+	VPANDD          Z0, Z3, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 2432(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z0
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z0
+	VPANDD          Z0, Z1, Z2
+	VPSRLW          $0x08, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 448(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 960(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 1472(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 1984(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 2496(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z0
+	VBROADCASTI32X4 32(CX), Z0
+	VBROADCASTI32X4 32(SI), K1, Z0
+	VBROADCASTI32X4 32(DI), K2, Z0
+	VBROADCASTI32X4 32(R8), K3, Z0
+	VBROADCASTI32X4 32(CX)(DX*1), Z1
+	VBROADCASTI32X4 32(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4 32(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4 32(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4 32(CX)(DX*2), Z2
+	VBROADCASTI32X4 32(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4 32(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4 32(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4 32(CX)(BX*1), Z3
+	VBROADCASTI32X4 32(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4 32(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4 32(R8)(BX*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z4
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z3
+	VPANDD          Z3, Z2, Z5
+	VPSRLW          $0x08, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 2560(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z2, Z2, Z6
+	VPADDW          Z2, Z6, Z6
+	VPADDW          Z5, Z5, Z2
+	VPADDW          Z5, Z2, Z2
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z2, Z5
+	VMOVUPS         Z5, 2816(AX)
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 3072(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z5
+	VPADDW          Z2, Z2, Z6
+	VPADDW          Z2, Z6, Z6
+	VPADDW          Z5, Z5, Z2
+	VPADDW          Z5, Z2, Z2
+	VPSRLW          $0x08, Z6, Z5
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z2, Z5
+	VMOVUPS         Z5, 3328(AX)
+	VPANDD          Z3, Z6, Z5
+	VPANDD          Z3, Z2, Z2
+	VPADDW          Z5, Z5, Z6
+	VPADDW          Z5, Z6, Z6
+	VPADDW          Z2, Z2, Z5
+	VPADDW          Z2, Z5, Z5
+	VPSRLW          $0x08, Z6, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z7
+	VPTERNLOGD      $0xf8, Z7, Z5, Z2
+	VMOVUPS         Z2, 3584(AX)
+	VPANDD          Z3, Z6, Z2
+	VPANDD          Z3, Z5, Z2
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z2
+	VPANDD          Z2, Z0, Z3
+	VPSRLW          $0x08, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 2624(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z3
+	VPADDW          Z0, Z0, Z5
+	VPADDW          Z0, Z5, Z5
+	VPADDW          Z3, Z3, Z0
+	VPADDW          Z3, Z0, Z0
+	VPSRLW          $0x08, Z5, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z0, Z3
+	VMOVUPS         Z3, 2880(AX)
+	VPANDD          Z2, Z5, Z3
+	VPANDD          Z2, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 3136(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z3
+	VPADDW          Z0, Z0, Z5
+	VPADDW          Z0, Z5, Z5
+	VPADDW          Z3, Z3, Z0
+	VPADDW          Z3, Z0, Z0
+	VPSRLW          $0x08, Z5, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z0, Z3
+	VMOVUPS         Z3, 3392(AX)
+	VPANDD          Z2, Z5, Z3
+	VPANDD          Z2, Z0, Z0
+	VPADDW          Z3, Z3, Z5
+	VPADDW          Z3, Z5, Z5
+	VPADDW          Z0, Z0, Z3
+	VPADDW          Z0, Z3, Z3
+	VPSRLW          $0x08, Z5, Z0
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z6
+	VPTERNLOGD      $0xf8, Z6, Z3, Z0
+	VMOVUPS         Z0, 3648(AX)
+	VPANDD          Z2, Z5, Z0
+	VPANDD          Z2, Z3, Z0
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z0
+	VPANDD          Z0, Z4, Z2
+	VPSRLW          $0x08, Z4, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 2688(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z3, Z3, Z4
+	VPADDW          Z3, Z4, Z4
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPSRLW          $0x08, Z4, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z3, Z2
+	VMOVUPS         Z2, 2944(AX)
+	VPANDD          Z0, Z4, Z2
+	VPANDD          Z0, Z3, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 3200(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z3, Z3, Z4
+	VPADDW          Z3, Z4, Z4
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPSRLW          $0x08, Z4, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z3, Z2
+	VMOVUPS         Z2, 3456(AX)
+	VPANDD          Z0, Z4, Z2
+	VPANDD          Z0, Z3, Z3
+	VPADDW          Z2, Z2, Z4
+	VPADDW          Z2, Z4, Z4
+	VPADDW          Z3, Z3, Z2
+	VPADDW          Z3, Z2, Z2
+	VPSRLW          $0x08, Z4, Z3
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z5
+	VPTERNLOGD      $0xf8, Z5, Z2, Z3
+	VMOVUPS         Z3, 3712(AX)
+	VPANDD          Z0, Z4, Z3
+	VPANDD          Z0, Z2, Z0
+	MOVL            $0x00ff00ff, R9
+	VPBROADCASTD    R9, Z0
+	VPANDD          Z0, Z1, Z2
+	VPSRLW          $0x08, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 2752(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 3008(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 3264(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 3520(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, R9
+	VPBROADCASTD    R9, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 3776(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z0
+	VBROADCASTI32X4 38(CX), Z0
+	VBROADCASTI32X4 38(SI), K1, Z0
+	VBROADCASTI32X4 38(DI), K2, Z0
+	VBROADCASTI32X4 38(R8), K3, Z0
+	VBROADCASTI32X4 38(CX)(DX*1), Z1
+	VBROADCASTI32X4 38(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4 38(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4 38(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4 38(CX)(DX*2), Z2
+	VBROADCASTI32X4 38(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4 38(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4 38(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4 38(CX)(BX*1), Z3
+	VBROADCASTI32X4 38(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4 38(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4 38(R8)(BX*1), K3, Z3
+	VPUNPCKLDQ      Z1, Z0, Z4
+	VPUNPCKHDQ      Z1, Z0, Z1
+	VPUNPCKLDQ      Z3, Z2, Z0
+	VPUNPCKHDQ      Z3, Z2, Z3
+	VPUNPCKLQDQ     Z0, Z4, Z2
+	VPUNPCKHQDQ     Z0, Z4, Z0
+	VPUNPCKLQDQ     Z3, Z1, Z0
+	VPUNPCKHQDQ     Z3, Z1, Z1
+	VPSLLD          $0x10, Z1, Z1
+	VPSRLD          $0x10, Z0, Z0
+	VPORD           Z0, Z1, Z1
+	MOVL            $0x00ff00ff, CX
+	VPBROADCASTD    CX, Z0
+	VPANDD          Z0, Z1, Z2
+	VPSRLW          $0x08, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, CX
+	VPBROADCASTD    CX, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 3840(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, CX
+	VPBROADCASTD    CX, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 3904(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z1
+	VPADDW          Z2, Z2, Z3
+	VPADDW          Z2, Z3, Z3
+	VPADDW          Z1, Z1, Z2
+	VPADDW          Z1, Z2, Z2
+	VPSRLW          $0x08, Z3, Z1
+	MOVL            $0xff00ff00, CX
+	VPBROADCASTD    CX, Z4
+	VPTERNLOGD      $0xf8, Z4, Z2, Z1
+	VMOVUPS         Z1, 3968(AX)
+	VPANDD          Z0, Z3, Z1
+	VPANDD          Z0, Z2, Z2
+	VPADDW          Z1, Z1, Z3
+	VPADDW          Z1, Z3, Z3
+	VPADDW          Z2, Z2, Z1
+	VPADDW          Z2, Z1, Z1
+	VPSRLW          $0x08, Z3, Z2
+	MOVL            $0xff00ff00, CX
+	VPBROADCASTD    CX, Z4
+	VPTERNLOGD      $0xf8, Z4, Z1, Z2
+	VMOVUPS         Z2, 4032(AX)
+	VPANDD          Z0, Z3, Z2
+	VPANDD          Z0, Z1, Z0
+	VZEROUPPER
+	RET
+
+// func oneTQ2AVX512(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX512F, AVX512VNNI, GFNI, MMX+
+TEXT ·oneTQ2AVX512(SB), NOSPLIT, $16-56
+	MOVQ  w+8(FP), AX
+	MOVQ  stride+16(FP), CX
+	MOVQ  dst+0(FP), DX
+	MOVQ  count+24(FP), BX
+	MOVQ  BX, (SP)
+	MOVQ  AX, 8(SP)
+	LEAQ  (CX)(CX*2), BX
+	LEAQ  (AX)(CX*4), SI
+	MOVL  $0x000000f0, DI
+	KMOVW DI, K1
+	LEAQ  (SI)(CX*4), DI
+	MOVL  $0x00000f00, R8
+	KMOVW R8, K2
+	LEAQ  (DI)(CX*4), R8
+	MOVL  $0x0000f000, R9
+	KMOVW R9, K3
+	MOVQ  8(SP), R9
+	MOVQ  CX, R10
+	SHLQ  $0x04, R10
+	ADDQ  R9, R10
+
+first:
+	PREFETCHT0 (R9)
+	ADDQ       $0x40, R9
+	CMPQ       R9, R10
+	JLT        first
+
+panel:
+	VPXORD Z31, Z31, Z0
+	MOVQ   rec+40(FP), R9
+	MOVQ   units+32(FP), R10
+	MOVQ   CX, R11
+	SHLQ   $0x04, R11
+	ADDQ   8(SP), R11
+
+chunk:
+	VBROADCASTI32X4     50(AX), Z1
+	VBROADCASTI32X4     50(SI), K1, Z1
+	VBROADCASTI32X4     50(DI), K2, Z1
+	VBROADCASTI32X4     50(R8), K3, Z1
+	PREFETCHT0          (R11)
+	VBROADCASTI32X4     50(AX)(CX*1), Z2
+	VBROADCASTI32X4     50(SI)(CX*1), K1, Z2
+	VBROADCASTI32X4     50(DI)(CX*1), K2, Z2
+	VBROADCASTI32X4     50(R8)(CX*1), K3, Z2
+	PREFETCHT0          64(R11)
+	VBROADCASTI32X4     50(AX)(CX*2), Z3
+	VBROADCASTI32X4     50(SI)(CX*2), K1, Z3
+	VBROADCASTI32X4     50(DI)(CX*2), K2, Z3
+	VBROADCASTI32X4     50(R8)(CX*2), K3, Z3
+	PREFETCHT0          128(R11)
+	VBROADCASTI32X4     50(AX)(BX*1), Z4
+	VBROADCASTI32X4     50(SI)(BX*1), K1, Z4
+	VBROADCASTI32X4     50(DI)(BX*1), K2, Z4
+	VBROADCASTI32X4     50(R8)(BX*1), K3, Z4
+	PREFETCHT0          192(R11)
+	VPUNPCKHDQ          Z2, Z1, Z1
+	VPUNPCKHDQ          Z4, Z3, Z2
+	VPUNPCKHQDQ         Z2, Z1, Z1
+	VPSRLD              $0x10, Z1, Z1
+	VPMOVDW             Z1, Y1
+	VCVTPH2PS           Y1, Z1
+	VPXORD              Z31, Z31, Z2
+	MOVL                $0x00010001, R12
+	VPBROADCASTD        R12, Z3
+	VPDPWSSD.BCST       288(R9), Z3, Z2
+	MOVL                $0x00010001, R12
+	VPBROADCASTD        R12, Z3
+	VPDPWSSD.BCST       292(R9), Z3, Z2
+	MOVL                $0x00010001, R12
+	VPBROADCASTD        R12, Z3
+	VPDPWSSD.BCST       296(R9), Z3, Z2
+	MOVL                $0x00010001, R12
+	VPBROADCASTD        R12, Z3
+	VPDPWSSD.BCST       300(R9), Z3, Z2
+	VBROADCASTI32X4     (AX), Z3
+	VBROADCASTI32X4     (SI), K1, Z3
+	VBROADCASTI32X4     (DI), K2, Z3
+	VBROADCASTI32X4     (R8), K3, Z3
+	PREFETCHT0          256(R11)
+	VBROADCASTI32X4     (AX)(CX*1), Z4
+	VBROADCASTI32X4     (SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     (DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     (R8)(CX*1), K3, Z4
+	PREFETCHT0          320(R11)
+	VBROADCASTI32X4     (AX)(CX*2), Z5
+	VBROADCASTI32X4     (SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     (DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     (R8)(CX*2), K3, Z5
+	PREFETCHT0          384(R11)
+	VBROADCASTI32X4     (AX)(BX*1), Z6
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z6
+	PREFETCHT0          448(R11)
+	VPUNPCKLDQ          Z4, Z3, Z7
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z6, Z5, Z3
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLQDQ         Z3, Z7, Z5
+	VPUNPCKHQDQ         Z3, Z7, Z3
+	VPUNPCKLQDQ         Z6, Z4, Z7
+	VPUNPCKHQDQ         Z6, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z6
+	VPXORD              Z31, Z31, Z8
+	VPDPBUSD.BCST       (R9), Z6, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z6
+	VPXORD              Z31, Z31, Z9
+	VPDPBUSD.BCST       32(R9), Z6, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z6
+	VPXORD              Z31, Z31, Z10
+	VPDPBUSD.BCST       64(R9), Z6, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z5
+	VPXORD              Z31, Z31, Z6
+	VPDPBUSD.BCST       96(R9), Z5, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       4(R9), Z5, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       36(R9), Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       68(R9), Z5, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z3
+	VPDPBUSD.BCST       100(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       8(R9), Z3, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       40(R9), Z3, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       72(R9), Z3, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       104(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       12(R9), Z3, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       44(R9), Z3, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       76(R9), Z3, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       108(R9), Z3, Z6
+	VBROADCASTI32X4     16(AX), Z3
+	VBROADCASTI32X4     16(SI), K1, Z3
+	VBROADCASTI32X4     16(DI), K2, Z3
+	VBROADCASTI32X4     16(R8), K3, Z3
+	PREFETCHT0          512(R11)
+	VBROADCASTI32X4     16(AX)(CX*1), Z4
+	VBROADCASTI32X4     16(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     16(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     16(R8)(CX*1), K3, Z4
+	PREFETCHT0          576(R11)
+	VBROADCASTI32X4     16(AX)(CX*2), Z5
+	VBROADCASTI32X4     16(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     16(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     16(R8)(CX*2), K3, Z5
+	PREFETCHT0          640(R11)
+	VBROADCASTI32X4     16(AX)(BX*1), Z7
+	VBROADCASTI32X4     16(SI)(BX*1), K1, Z7
+	VBROADCASTI32X4     16(DI)(BX*1), K2, Z7
+	VBROADCASTI32X4     16(R8)(BX*1), K3, Z7
+	PREFETCHT0          704(R11)
+	VPUNPCKLDQ          Z4, Z3, Z11
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z7, Z5, Z3
+	VPUNPCKHDQ          Z7, Z5, Z7
+	VPUNPCKLQDQ         Z3, Z11, Z5
+	VPUNPCKHQDQ         Z3, Z11, Z3
+	VPUNPCKLQDQ         Z7, Z4, Z11
+	VPUNPCKHQDQ         Z7, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z7
+	VPDPBUSD.BCST       16(R9), Z7, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z7
+	VPDPBUSD.BCST       48(R9), Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z7
+	VPDPBUSD.BCST       80(R9), Z7, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z5
+	VPDPBUSD.BCST       112(R9), Z5, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       20(R9), Z5, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       52(R9), Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       84(R9), Z5, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z3
+	VPDPBUSD.BCST       116(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z11, Z3
+	VPDPBUSD.BCST       24(R9), Z3, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z11, Z3
+	VPDPBUSD.BCST       56(R9), Z3, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z11, Z3
+	VPDPBUSD.BCST       88(R9), Z3, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z11, Z3
+	VPDPBUSD.BCST       120(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       28(R9), Z3, Z8
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       60(R9), Z3, Z9
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z9, Z9
+	VPADDD              Z9, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       92(R9), Z3, Z10
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z10, Z10
+	VPADDD              Z10, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       124(R9), Z3, Z6
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z6, Z6
+	VPADDD              Z6, Z8, Z8
+	VBROADCASTI32X4     32(AX), Z3
+	VBROADCASTI32X4     32(SI), K1, Z3
+	VBROADCASTI32X4     32(DI), K2, Z3
+	VBROADCASTI32X4     32(R8), K3, Z3
+	PREFETCHT0          768(R11)
+	VBROADCASTI32X4     32(AX)(CX*1), Z4
+	VBROADCASTI32X4     32(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     32(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     32(R8)(CX*1), K3, Z4
+	PREFETCHT0          832(R11)
+	VBROADCASTI32X4     32(AX)(CX*2), Z5
+	VBROADCASTI32X4     32(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     32(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     32(R8)(CX*2), K3, Z5
+	PREFETCHT0          896(R11)
+	VBROADCASTI32X4     32(AX)(BX*1), Z6
+	VBROADCASTI32X4     32(SI)(BX*1), K1, Z6
+	VBROADCASTI32X4     32(DI)(BX*1), K2, Z6
+	VBROADCASTI32X4     32(R8)(BX*1), K3, Z6
+	PREFETCHT0          960(R11)
+	VPUNPCKLDQ          Z4, Z3, Z7
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z6, Z5, Z3
+	VPUNPCKHDQ          Z6, Z5, Z6
+	VPUNPCKLQDQ         Z3, Z7, Z5
+	VPUNPCKHQDQ         Z3, Z7, Z3
+	VPUNPCKLQDQ         Z6, Z4, Z7
+	VPUNPCKHQDQ         Z6, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z6
+	VPXORD              Z31, Z31, Z9
+	VPDPBUSD.BCST       128(R9), Z6, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z6
+	VPXORD              Z31, Z31, Z10
+	VPDPBUSD.BCST       160(R9), Z6, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z6
+	VPXORD              Z31, Z31, Z11
+	VPDPBUSD.BCST       192(R9), Z6, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z5
+	VPXORD              Z31, Z31, Z6
+	VPDPBUSD.BCST       224(R9), Z5, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       132(R9), Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       164(R9), Z5, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       196(R9), Z5, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z3
+	VPDPBUSD.BCST       228(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       136(R9), Z3, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       168(R9), Z3, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       200(R9), Z3, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z7, Z3
+	VPDPBUSD.BCST       232(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       140(R9), Z3, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       172(R9), Z3, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       204(R9), Z3, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       236(R9), Z3, Z6
+	VBROADCASTI32X4     48(AX), Z3
+	VBROADCASTI32X4     48(SI), K1, Z3
+	VBROADCASTI32X4     48(DI), K2, Z3
+	VBROADCASTI32X4     48(R8), K3, Z3
+	PREFETCHT0          1024(R11)
+	VBROADCASTI32X4     48(AX)(CX*1), Z4
+	VBROADCASTI32X4     48(SI)(CX*1), K1, Z4
+	VBROADCASTI32X4     48(DI)(CX*1), K2, Z4
+	VBROADCASTI32X4     48(R8)(CX*1), K3, Z4
+	VBROADCASTI32X4     48(AX)(CX*2), Z5
+	VBROADCASTI32X4     48(SI)(CX*2), K1, Z5
+	VBROADCASTI32X4     48(DI)(CX*2), K2, Z5
+	VBROADCASTI32X4     48(R8)(CX*2), K3, Z5
+	VBROADCASTI32X4     48(AX)(BX*1), Z7
+	VBROADCASTI32X4     48(SI)(BX*1), K1, Z7
+	VBROADCASTI32X4     48(DI)(BX*1), K2, Z7
+	VBROADCASTI32X4     48(R8)(BX*1), K3, Z7
+	VPUNPCKLDQ          Z4, Z3, Z12
+	VPUNPCKHDQ          Z4, Z3, Z4
+	VPUNPCKLDQ          Z7, Z5, Z3
+	VPUNPCKHDQ          Z7, Z5, Z7
+	VPUNPCKLQDQ         Z3, Z12, Z5
+	VPUNPCKHQDQ         Z3, Z12, Z3
+	VPUNPCKLQDQ         Z7, Z4, Z12
+	VPUNPCKHQDQ         Z7, Z4, Z4
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z5, Z7
+	VPDPBUSD.BCST       144(R9), Z7, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z5, Z7
+	VPDPBUSD.BCST       176(R9), Z7, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z5, Z7
+	VPDPBUSD.BCST       208(R9), Z7, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z5, Z5
+	VPDPBUSD.BCST       240(R9), Z5, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       148(R9), Z5, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       180(R9), Z5, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z3, Z5
+	VPDPBUSD.BCST       212(R9), Z5, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z3, Z3
+	VPDPBUSD.BCST       244(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z12, Z3
+	VPDPBUSD.BCST       152(R9), Z3, Z9
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z12, Z3
+	VPDPBUSD.BCST       184(R9), Z3, Z10
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z12, Z3
+	VPDPBUSD.BCST       216(R9), Z3, Z11
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z12, Z3
+	VPDPBUSD.BCST       248(R9), Z3, Z6
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       156(R9), Z3, Z9
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z9, Z9
+	VPADDD              Z9, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       188(R9), Z3, Z10
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z10, Z10
+	VPADDD              Z10, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       220(R9), Z3, Z11
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z11, Z11
+	VPADDD              Z11, Z8, Z8
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z3
+	VPDPBUSD.BCST       252(R9), Z3, Z6
+	MOVL                $0x00000001, R12
+	VPBROADCASTD        R12, Z3
+	VPMULLD             Z3, Z6, Z6
+	VPADDD              Z6, Z8, Z8
+	VPSUBD              Z2, Z8, Z8
+	VCVTDQ2PS           Z8, Z8
+	VMULPS.BCST         304(R9), Z1, Z1
+	VMULPS              Z1, Z8, Z8
+	VADDPS              Z8, Z0, Z0
+	ADDQ                $0x00000420, R11
+	ADDQ                $0x00000042, AX
+	ADDQ                $0x00000042, SI
+	ADDQ                $0x00000042, DI
+	ADDQ                $0x00000042, R8
+	ADDQ                step+48(FP), R9
+	DECQ                R10
+	JNZ                 chunk
+	VMOVUPS             Z0, (DX)
+	ADDQ                $0x40, DX
+	MOVQ                CX, AX
+	SHLQ                $0x04, AX
+	ADDQ                8(SP), AX
+	MOVQ                AX, 8(SP)
+	LEAQ                (AX)(CX*4), SI
+	LEAQ                (SI)(CX*4), DI
+	LEAQ                (DI)(CX*4), R8
+	DECQ                (SP)
+	JNZ                 panel
+	VZEROUPPER
+	RET
+
+// func fillTQ2AVX512(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX512F, GFNI
+TEXT ·fillTQ2AVX512(SB), NOSPLIT, $0-32
+	MOVQ                to+0(FP), AX
+	MOVQ                w+8(FP), CX
+	MOVQ                stride+16(FP), DX
+	LEAQ                (DX)(DX*2), BX
+	LEAQ                (CX)(DX*4), SI
+	MOVL                $0x000000f0, DI
+	KMOVW               DI, K1
+	LEAQ                (SI)(DX*4), DI
+	MOVL                $0x00000f00, R8
+	KMOVW               R8, K2
+	LEAQ                (DI)(DX*4), R8
+	MOVL                $0x0000f000, R9
+	KMOVW               R9, K3
+	VBROADCASTI32X4     50(CX), Z0
+	VBROADCASTI32X4     50(SI), K1, Z0
+	VBROADCASTI32X4     50(DI), K2, Z0
+	VBROADCASTI32X4     50(R8), K3, Z0
+	VBROADCASTI32X4     50(CX)(DX*1), Z1
+	VBROADCASTI32X4     50(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4     50(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4     50(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4     50(CX)(DX*2), Z2
+	VBROADCASTI32X4     50(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4     50(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4     50(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4     50(CX)(BX*1), Z3
+	VBROADCASTI32X4     50(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4     50(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4     50(R8)(BX*1), K3, Z3
+	VPUNPCKHDQ          Z1, Z0, Z0
+	VPUNPCKHDQ          Z3, Z2, Z1
+	VPUNPCKHQDQ         Z1, Z0, Z0
+	VPSRLD              $0x10, Z0, Z0
+	VPMOVDW             Z0, Y0
+	VCVTPH2PS           Y0, Z0
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4096(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4160(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4224(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4288(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4352(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4416(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4480(AX)
+	MOVL                $0x00000001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 4544(AX)
+	MOVL                $0x00010001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 5120(AX)
+	MOVL                $0x00010001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 5184(AX)
+	MOVL                $0x00010001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 5248(AX)
+	MOVL                $0x00010001, R9
+	VPBROADCASTD        R9, Z1
+	VMOVUPS             Z1, 5312(AX)
+	VMOVUPS             Z0, 5632(AX)
+	VBROADCASTI32X4     (CX), Z0
+	VBROADCASTI32X4     (SI), K1, Z0
+	VBROADCASTI32X4     (DI), K2, Z0
+	VBROADCASTI32X4     (R8), K3, Z0
+	VBROADCASTI32X4     (CX)(DX*1), Z1
+	VBROADCASTI32X4     (SI)(DX*1), K1, Z1
+	VBROADCASTI32X4     (DI)(DX*1), K2, Z1
+	VBROADCASTI32X4     (R8)(DX*1), K3, Z1
+	VBROADCASTI32X4     (CX)(DX*2), Z2
+	VBROADCASTI32X4     (SI)(DX*2), K1, Z2
+	VBROADCASTI32X4     (DI)(DX*2), K2, Z2
+	VBROADCASTI32X4     (R8)(DX*2), K3, Z2
+	VBROADCASTI32X4     (CX)(BX*1), Z3
+	VBROADCASTI32X4     (SI)(BX*1), K1, Z3
+	VBROADCASTI32X4     (DI)(BX*1), K2, Z3
+	VBROADCASTI32X4     (R8)(BX*1), K3, Z3
+	VPUNPCKLDQ          Z1, Z0, Z4
+	VPUNPCKHDQ          Z1, Z0, Z1
+	VPUNPCKLDQ          Z3, Z2, Z0
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLQDQ         Z0, Z4, Z2
+	VPUNPCKHQDQ         Z0, Z4, Z0
+	VPUNPCKLQDQ         Z3, Z1, Z4
+	VPUNPCKHQDQ         Z3, Z1, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, (AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 512(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 1024(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
+	VMOVUPS             Z2, 1536(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 64(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 576(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 1088(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
+	VMOVUPS             Z0, 1600(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 128(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 640(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 1152(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 1664(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 192(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 704(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 1216(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 1728(AX)
+	VBROADCASTI32X4     16(CX), Z0
+	VBROADCASTI32X4     16(SI), K1, Z0
+	VBROADCASTI32X4     16(DI), K2, Z0
+	VBROADCASTI32X4     16(R8), K3, Z0
+	VBROADCASTI32X4     16(CX)(DX*1), Z1
+	VBROADCASTI32X4     16(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4     16(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4     16(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4     16(CX)(DX*2), Z2
+	VBROADCASTI32X4     16(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4     16(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4     16(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4     16(CX)(BX*1), Z3
+	VBROADCASTI32X4     16(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4     16(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4     16(R8)(BX*1), K3, Z3
+	VPUNPCKLDQ          Z1, Z0, Z4
+	VPUNPCKHDQ          Z1, Z0, Z1
+	VPUNPCKLDQ          Z3, Z2, Z0
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLQDQ         Z0, Z4, Z2
+	VPUNPCKHQDQ         Z0, Z4, Z0
+	VPUNPCKLQDQ         Z3, Z1, Z4
+	VPUNPCKHQDQ         Z3, Z1, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 256(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 768(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 1280(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
+	VMOVUPS             Z2, 1792(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 320(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 832(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 1344(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
+	VMOVUPS             Z0, 1856(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 384(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 896(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 1408(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 1920(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 448(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 960(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 1472(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 1984(AX)
+	VBROADCASTI32X4     32(CX), Z0
+	VBROADCASTI32X4     32(SI), K1, Z0
+	VBROADCASTI32X4     32(DI), K2, Z0
+	VBROADCASTI32X4     32(R8), K3, Z0
+	VBROADCASTI32X4     32(CX)(DX*1), Z1
+	VBROADCASTI32X4     32(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4     32(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4     32(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4     32(CX)(DX*2), Z2
+	VBROADCASTI32X4     32(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4     32(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4     32(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4     32(CX)(BX*1), Z3
+	VBROADCASTI32X4     32(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4     32(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4     32(R8)(BX*1), K3, Z3
+	VPUNPCKLDQ          Z1, Z0, Z4
+	VPUNPCKHDQ          Z1, Z0, Z1
+	VPUNPCKLDQ          Z3, Z2, Z0
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLQDQ         Z0, Z4, Z2
+	VPUNPCKHQDQ         Z0, Z4, Z0
+	VPUNPCKLQDQ         Z3, Z1, Z4
+	VPUNPCKHQDQ         Z3, Z1, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 2048(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 2560(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 3072(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
+	VMOVUPS             Z2, 3584(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 2112(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 2624(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 3136(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
+	VMOVUPS             Z0, 3648(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 2176(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 2688(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 3200(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 3712(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 2240(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 2752(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 3264(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 3776(AX)
+	VBROADCASTI32X4     48(CX), Z0
+	VBROADCASTI32X4     48(SI), K1, Z0
+	VBROADCASTI32X4     48(DI), K2, Z0
+	VBROADCASTI32X4     48(R8), K3, Z0
+	VBROADCASTI32X4     48(CX)(DX*1), Z1
+	VBROADCASTI32X4     48(SI)(DX*1), K1, Z1
+	VBROADCASTI32X4     48(DI)(DX*1), K2, Z1
+	VBROADCASTI32X4     48(R8)(DX*1), K3, Z1
+	VBROADCASTI32X4     48(CX)(DX*2), Z2
+	VBROADCASTI32X4     48(SI)(DX*2), K1, Z2
+	VBROADCASTI32X4     48(DI)(DX*2), K2, Z2
+	VBROADCASTI32X4     48(R8)(DX*2), K3, Z2
+	VBROADCASTI32X4     48(CX)(BX*1), Z3
+	VBROADCASTI32X4     48(SI)(BX*1), K1, Z3
+	VBROADCASTI32X4     48(DI)(BX*1), K2, Z3
+	VBROADCASTI32X4     48(R8)(BX*1), K3, Z3
+	VPUNPCKLDQ          Z1, Z0, Z4
+	VPUNPCKHDQ          Z1, Z0, Z1
+	VPUNPCKLDQ          Z3, Z2, Z0
+	VPUNPCKHDQ          Z3, Z2, Z3
+	VPUNPCKLQDQ         Z0, Z4, Z2
+	VPUNPCKHQDQ         Z0, Z4, Z0
+	VPUNPCKLQDQ         Z3, Z1, Z4
+	VPUNPCKHQDQ         Z3, Z1, Z1
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 2304(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 2816(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z2, Z3
+	VMOVUPS             Z3, 3328(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z2, Z2
+	VMOVUPS             Z2, 3840(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 2368(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 2880(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z0, Z2
+	VMOVUPS             Z2, 3392(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z0, Z0
+	VMOVUPS             Z0, 3904(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 2432(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 2944(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 3456(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z4, Z0
+	VMOVUPS             Z0, 3968(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits0_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 2496(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits2_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 3008(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits4_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 3520(AX)
+	VGF2P8AFFINEQB.BCST $0x00, bits6_2_0<>+0(SB), Z1, Z0
+	VMOVUPS             Z0, 4032(AX)
+	VZEROUPPER
+	RET
+
 // func product16AVX512(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX512F, AVX512VNNI
 TEXT ·product16AVX512(SB), NOSPLIT, $24-48
@@ -43454,6 +46079,3590 @@ TEXT ·fillIQ4XSAVX2(SB), NOSPLIT, $96-32
 	VZEROUPPER
 	RET
 
+// func oneTQ1AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneTQ1AVX2(SB), NOSPLIT, $48-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
+
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+chunk:
+	VBROADCASTI128 38(AX), Y1
+	VINSERTI128    $0x01, 38(SI), Y1, Y1
+	PREFETCHT0     (R9)
+	VBROADCASTI128 38(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 38(SI)(CX*1), Y2, Y2
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 38(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 38(SI)(CX*2), Y3, Y3
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 38(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 38(SI)(BX*1), Y4, Y4
+	PREFETCHT0     192(R9)
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKHDQ     Y4, Y3, Y2
+	VPUNPCKHQDQ    Y2, Y1, Y1
+	VPSRLD         $0x10, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 16(SP)
+	VBROADCASTI128 (AX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 (AX)(CX*1), Y2
+	VINSERTI128    $0x01, (SI)(CX*1), Y2, Y2
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 (AX)(CX*2), Y3
+	VINSERTI128    $0x01, (SI)(CX*2), Y3, Y3
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 (AX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y4
+	VPAND          Y4, Y3, Y6
+	VPSRLW         $0x08, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y8
+	VPAND          Y8, Y6, Y8
+	VPOR           Y8, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y8
+	VPSUBB         Y8, Y3, Y3
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y3, Y9
+	VPBROADCASTD   (DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y6
+	VPADDW         Y3, Y3, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDW         Y6, Y6, Y3
+	VPADDW         Y6, Y3, Y3
+	VPSRLW         $0x08, Y7, Y6
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y9
+	VPAND          Y9, Y3, Y9
+	VPOR           Y9, Y6, Y6
+	VPBROADCASTD   word1010101<>+0(SB), Y9
+	VPSUBB         Y9, Y6, Y6
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y6, Y10
+	VPBROADCASTD   32(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPAND          Y4, Y7, Y6
+	VPAND          Y4, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y10
+	VPAND          Y10, Y6, Y10
+	VPOR           Y10, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y3, Y3
+	VPXOR          Y10, Y10, Y10
+	VPABSB         Y3, Y11
+	VPBROADCASTD   64(DI), Y12
+	VPSIGNB        Y3, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y10, Y10
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y6
+	VPADDW         Y3, Y3, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDW         Y6, Y6, Y3
+	VPADDW         Y6, Y3, Y3
+	VPSRLW         $0x08, Y7, Y6
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y11
+	VPAND          Y11, Y3, Y11
+	VPOR           Y11, Y6, Y6
+	VPBROADCASTD   word1010101<>+0(SB), Y11
+	VPSUBB         Y11, Y6, Y6
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y6, Y12
+	VPBROADCASTD   96(DI), Y13
+	VPSIGNB        Y6, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPAND          Y4, Y7, Y6
+	VPAND          Y4, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y12
+	VPAND          Y12, Y6, Y12
+	VPOR           Y12, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y12
+	VPSUBB         Y12, Y3, Y3
+	VPXOR          Y12, Y12, Y12
+	VPABSB         Y3, Y13
+	VPBROADCASTD   128(DI), Y14
+	VPSIGNB        Y3, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y3
+	VPBROADCASTD   wordff00ff<>+0(SB), Y3
+	VPAND          Y3, Y1, Y4
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   4(DI), Y13
+	VPSIGNB        Y1, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y4
+	VPADDW         Y1, Y1, Y6
+	VPADDW         Y1, Y6, Y6
+	VPADDW         Y4, Y4, Y1
+	VPADDW         Y4, Y1, Y1
+	VPSRLW         $0x08, Y6, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y1, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPABSB         Y4, Y7
+	VPBROADCASTD   36(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y9, Y9
+	VPAND          Y3, Y6, Y4
+	VPAND          Y3, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   68(DI), Y13
+	VPSIGNB        Y1, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y10, Y10
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y4
+	VPADDW         Y1, Y1, Y6
+	VPADDW         Y1, Y6, Y6
+	VPADDW         Y4, Y4, Y1
+	VPADDW         Y4, Y1, Y1
+	VPSRLW         $0x08, Y6, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y1, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPABSB         Y4, Y7
+	VPBROADCASTD   100(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPAND          Y3, Y6, Y4
+	VPAND          Y3, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   132(DI), Y13
+	VPSIGNB        Y1, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y5, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   8(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y4, Y4, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y4, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   40(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPAND          Y1, Y5, Y3
+	VPAND          Y1, Y4, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   72(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y10, Y10
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y4, Y4, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y4, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   104(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y11, Y11
+	VPAND          Y1, Y5, Y3
+	VPAND          Y1, Y4, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   136(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y12, Y12
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y2, Y3
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   12(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   44(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   76(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y10, Y10
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   108(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   140(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y12, Y12
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y1
+	VBROADCASTI128 16(AX), Y1
+	VINSERTI128    $0x01, 16(SI), Y1, Y1
+	VBROADCASTI128 16(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 16(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 16(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y4
+	VPAND          Y4, Y3, Y6
+	VPSRLW         $0x08, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y13
+	VPAND          Y13, Y6, Y13
+	VPOR           Y13, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y13
+	VPSUBB         Y13, Y3, Y3
+	VPABSB         Y3, Y13
+	VPBROADCASTD   16(DI), Y14
+	VPSIGNB        Y3, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y8, Y8
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y6
+	VPADDW         Y3, Y3, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDW         Y6, Y6, Y3
+	VPADDW         Y6, Y3, Y3
+	VPSRLW         $0x08, Y7, Y6
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y13
+	VPAND          Y13, Y3, Y13
+	VPOR           Y13, Y6, Y6
+	VPBROADCASTD   word1010101<>+0(SB), Y13
+	VPSUBB         Y13, Y6, Y6
+	VPABSB         Y6, Y13
+	VPBROADCASTD   48(DI), Y14
+	VPSIGNB        Y6, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y9, Y9
+	VPAND          Y4, Y7, Y6
+	VPAND          Y4, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y13
+	VPAND          Y13, Y6, Y13
+	VPOR           Y13, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y13
+	VPSUBB         Y13, Y3, Y3
+	VPABSB         Y3, Y13
+	VPBROADCASTD   80(DI), Y14
+	VPSIGNB        Y3, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y10, Y10
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y6
+	VPADDW         Y3, Y3, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDW         Y6, Y6, Y3
+	VPADDW         Y6, Y3, Y3
+	VPSRLW         $0x08, Y7, Y6
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y13
+	VPAND          Y13, Y3, Y13
+	VPOR           Y13, Y6, Y6
+	VPBROADCASTD   word1010101<>+0(SB), Y13
+	VPSUBB         Y13, Y6, Y6
+	VPABSB         Y6, Y13
+	VPBROADCASTD   112(DI), Y14
+	VPSIGNB        Y6, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y11, Y11
+	VPAND          Y4, Y7, Y6
+	VPAND          Y4, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y13
+	VPAND          Y13, Y6, Y13
+	VPOR           Y13, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y13
+	VPSUBB         Y13, Y3, Y3
+	VPABSB         Y3, Y13
+	VPBROADCASTD   144(DI), Y14
+	VPSIGNB        Y3, Y14, Y14
+	VPMADDUBSW     Y14, Y13, Y14
+	VPMADDWD       ones<>+0(SB), Y14, Y14
+	VPADDD         Y14, Y12, Y12
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y3
+	VPBROADCASTD   wordff00ff<>+0(SB), Y3
+	VPAND          Y3, Y1, Y4
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   20(DI), Y13
+	VPSIGNB        Y1, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y8, Y8
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y4
+	VPADDW         Y1, Y1, Y6
+	VPADDW         Y1, Y6, Y6
+	VPADDW         Y4, Y4, Y1
+	VPADDW         Y4, Y1, Y1
+	VPSRLW         $0x08, Y6, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y1, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPABSB         Y4, Y7
+	VPBROADCASTD   52(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y9, Y9
+	VPAND          Y3, Y6, Y4
+	VPAND          Y3, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   84(DI), Y13
+	VPSIGNB        Y1, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y10, Y10
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y4
+	VPADDW         Y1, Y1, Y6
+	VPADDW         Y1, Y6, Y6
+	VPADDW         Y4, Y4, Y1
+	VPADDW         Y4, Y1, Y1
+	VPSRLW         $0x08, Y6, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y1, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPABSB         Y4, Y7
+	VPBROADCASTD   116(DI), Y13
+	VPSIGNB        Y4, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPAND          Y3, Y6, Y4
+	VPAND          Y3, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   148(DI), Y13
+	VPSIGNB        Y1, Y13, Y13
+	VPMADDUBSW     Y13, Y7, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y12, Y12
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y5, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   24(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y8, Y8
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y4, Y4, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y4, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   56(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPAND          Y1, Y5, Y3
+	VPAND          Y1, Y4, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   88(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y10, Y10
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y4, Y4, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y4, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   120(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y11, Y11
+	VPAND          Y1, Y5, Y3
+	VPAND          Y1, Y4, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   152(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y12, Y12
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y2, Y3
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   28(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y8, Y8
+	VPBROADCASTD   word1<>+0(SB), Y2
+	VPMULLD        Y2, Y8, Y8
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   60(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPBROADCASTD   word1<>+0(SB), Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   92(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y10, Y10
+	VPBROADCASTD   word1<>+0(SB), Y2
+	VPMULLD        Y2, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   124(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPBROADCASTD   word1<>+0(SB), Y3
+	VPMULLD        Y3, Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   156(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y12, Y12
+	VPBROADCASTD   word1<>+0(SB), Y2
+	VPMULLD        Y2, Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y1
+	VBROADCASTI128 32(AX), Y1
+	VINSERTI128    $0x01, 32(SI), Y1, Y1
+	VBROADCASTI128 32(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 32(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 32(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y4
+	VPAND          Y4, Y3, Y6
+	VPSRLW         $0x08, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y9
+	VPAND          Y9, Y6, Y9
+	VPOR           Y9, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y9
+	VPSUBB         Y9, Y3, Y3
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y3, Y10
+	VPBROADCASTD   160(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y6
+	VPADDW         Y3, Y3, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDW         Y6, Y6, Y3
+	VPADDW         Y6, Y3, Y3
+	VPSRLW         $0x08, Y7, Y6
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y10
+	VPAND          Y10, Y3, Y10
+	VPOR           Y10, Y6, Y6
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y6, Y6
+	VPABSB         Y6, Y10
+	VPBROADCASTD   176(DI), Y11
+	VPSIGNB        Y6, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPAND          Y4, Y7, Y6
+	VPAND          Y4, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y10
+	VPAND          Y10, Y6, Y10
+	VPOR           Y10, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y3, Y3
+	VPXOR          Y10, Y10, Y10
+	VPABSB         Y3, Y11
+	VPBROADCASTD   192(DI), Y12
+	VPSIGNB        Y3, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y10, Y10
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y6
+	VPADDW         Y3, Y3, Y7
+	VPADDW         Y3, Y7, Y7
+	VPADDW         Y6, Y6, Y3
+	VPADDW         Y6, Y3, Y3
+	VPSRLW         $0x08, Y7, Y6
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y11
+	VPAND          Y11, Y3, Y11
+	VPOR           Y11, Y6, Y6
+	VPBROADCASTD   word1010101<>+0(SB), Y11
+	VPSUBB         Y11, Y6, Y6
+	VPABSB         Y6, Y11
+	VPBROADCASTD   208(DI), Y12
+	VPSIGNB        Y6, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y10, Y10
+	VPAND          Y4, Y7, Y6
+	VPAND          Y4, Y3, Y3
+	VPADDW         Y6, Y6, Y7
+	VPADDW         Y6, Y7, Y7
+	VPADDW         Y3, Y3, Y6
+	VPADDW         Y3, Y6, Y6
+	VPSRLW         $0x08, Y7, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y11
+	VPAND          Y11, Y6, Y11
+	VPOR           Y11, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y11
+	VPSUBB         Y11, Y3, Y3
+	VPXOR          Y11, Y11, Y11
+	VPABSB         Y3, Y12
+	VPBROADCASTD   224(DI), Y13
+	VPSIGNB        Y3, Y13, Y13
+	VPMADDUBSW     Y13, Y12, Y13
+	VPMADDWD       ones<>+0(SB), Y13, Y13
+	VPADDD         Y13, Y11, Y11
+	VPAND          Y4, Y7, Y3
+	VPAND          Y4, Y6, Y3
+	VPBROADCASTD   wordff00ff<>+0(SB), Y3
+	VPAND          Y3, Y1, Y4
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   164(DI), Y12
+	VPSIGNB        Y1, Y12, Y12
+	VPMADDUBSW     Y12, Y7, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y9, Y9
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y4
+	VPADDW         Y1, Y1, Y6
+	VPADDW         Y1, Y6, Y6
+	VPADDW         Y4, Y4, Y1
+	VPADDW         Y4, Y1, Y1
+	VPSRLW         $0x08, Y6, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y1, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPABSB         Y4, Y7
+	VPBROADCASTD   180(DI), Y12
+	VPSIGNB        Y4, Y12, Y12
+	VPMADDUBSW     Y12, Y7, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y9, Y9
+	VPAND          Y3, Y6, Y4
+	VPAND          Y3, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   196(DI), Y12
+	VPSIGNB        Y1, Y12, Y12
+	VPMADDUBSW     Y12, Y7, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y10, Y10
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y4
+	VPADDW         Y1, Y1, Y6
+	VPADDW         Y1, Y6, Y6
+	VPADDW         Y4, Y4, Y1
+	VPADDW         Y4, Y1, Y1
+	VPSRLW         $0x08, Y6, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y1, Y7
+	VPOR           Y7, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPABSB         Y4, Y7
+	VPBROADCASTD   212(DI), Y12
+	VPSIGNB        Y4, Y12, Y12
+	VPMADDUBSW     Y12, Y7, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y10, Y10
+	VPAND          Y3, Y6, Y4
+	VPAND          Y3, Y1, Y1
+	VPADDW         Y4, Y4, Y6
+	VPADDW         Y4, Y6, Y6
+	VPADDW         Y1, Y1, Y4
+	VPADDW         Y1, Y4, Y4
+	VPSRLW         $0x08, Y6, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y4, Y7
+	VPOR           Y7, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y1, Y1
+	VPABSB         Y1, Y7
+	VPBROADCASTD   228(DI), Y12
+	VPSIGNB        Y1, Y12, Y12
+	VPMADDUBSW     Y12, Y7, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y11, Y11
+	VPAND          Y3, Y6, Y1
+	VPAND          Y3, Y4, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y5, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   168(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y4, Y4, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y4, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   184(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y9, Y9
+	VPAND          Y1, Y5, Y3
+	VPAND          Y1, Y4, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   200(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y10, Y10
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y4, Y4, Y5
+	VPADDW         Y4, Y5, Y5
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y4, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VPABSB         Y3, Y6
+	VPBROADCASTD   216(DI), Y7
+	VPSIGNB        Y3, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y10, Y10
+	VPAND          Y1, Y5, Y3
+	VPAND          Y1, Y4, Y4
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y4, Y4, Y3
+	VPADDW         Y4, Y3, Y3
+	VPSRLW         $0x08, Y5, Y4
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPABSB         Y4, Y6
+	VPBROADCASTD   232(DI), Y7
+	VPSIGNB        Y4, Y7, Y7
+	VPMADDUBSW     Y7, Y6, Y7
+	VPMADDWD       ones<>+0(SB), Y7, Y7
+	VPADDD         Y7, Y11, Y11
+	VPAND          Y1, Y5, Y4
+	VPAND          Y1, Y3, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y2, Y3
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   172(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   188(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y9, Y9
+	VPBROADCASTD   word1<>+0(SB), Y3
+	VPMULLD        Y3, Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   204(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y10, Y10
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   220(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y10, Y10
+	VPBROADCASTD   word1<>+0(SB), Y3
+	VPMULLD        Y3, Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   236(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y1
+	VBROADCASTI128 38(AX), Y1
+	VINSERTI128    $0x01, 38(SI), Y1, Y1
+	VBROADCASTI128 38(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 38(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 38(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 38(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 38(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 38(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y1
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPSLLD         $0x10, Y2, Y2
+	VPSRLD         $0x10, Y1, Y1
+	VPOR           Y1, Y2, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y1
+	VPAND          Y1, Y2, Y3
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   240(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   244(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VPABSB         Y2, Y5
+	VPBROADCASTD   248(DI), Y6
+	VPSIGNB        Y2, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPAND          Y1, Y4, Y2
+	VPAND          Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   252(DI), Y6
+	VPSIGNB        Y3, Y6, Y6
+	VPMADDUBSW     Y6, Y5, Y6
+	VPMADDWD       ones<>+0(SB), Y6, Y6
+	VPADDD         Y6, Y11, Y11
+	VPBROADCASTD   word1<>+0(SB), Y3
+	VPMULLD        Y3, Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPAND          Y1, Y4, Y3
+	VPAND          Y1, Y2, Y1
+	VCVTDQ2PS      Y8, Y8
+	VBROADCASTSS   304(DI), Y1
+	VMULPS         16(SP), Y1, Y1
+	VMULPS         Y1, Y8, Y8
+	VADDPS         Y8, Y0, Y0
+	ADDQ           $0x000001b0, R9
+	ADDQ           $0x00000036, AX
+	ADDQ           $0x00000036, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y0, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+DATA wordff00ff<>+0(SB)/1, $0xff
+DATA wordff00ff<>+1(SB)/1, $0x00
+DATA wordff00ff<>+2(SB)/1, $0xff
+DATA wordff00ff<>+3(SB)/1, $0x00
+GLOBL wordff00ff<>(SB), RODATA|NOPTR, $4
+
+DATA wordff00ff00<>+0(SB)/1, $0x00
+DATA wordff00ff00<>+1(SB)/1, $0xff
+DATA wordff00ff00<>+2(SB)/1, $0x00
+DATA wordff00ff00<>+3(SB)/1, $0xff
+GLOBL wordff00ff00<>(SB), RODATA|NOPTR, $4
+
+DATA word1010101<>+0(SB)/1, $0x01
+DATA word1010101<>+1(SB)/1, $0x01
+DATA word1010101<>+2(SB)/1, $0x01
+DATA word1010101<>+3(SB)/1, $0x01
+GLOBL word1010101<>(SB), RODATA|NOPTR, $4
+
+DATA word1<>+0(SB)/1, $0x01
+DATA word1<>+1(SB)/1, $0x00
+DATA word1<>+2(SB)/1, $0x00
+DATA word1<>+3(SB)/1, $0x00
+GLOBL word1<>(SB), RODATA|NOPTR, $4
+
+// func fillTQ1AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillTQ1AVX2(SB), NOSPLIT, $32-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VBROADCASTI128 38(CX), Y0
+	VINSERTI128    $0x01, 38(SI), Y0, Y0
+	VBROADCASTI128 38(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 38(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 38(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 38(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 38(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 38(SI)(BX*1), Y3, Y3
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKHDQ     Y3, Y2, Y1
+	VPUNPCKHQDQ    Y1, Y0, Y0
+	VPSRLD         $0x10, Y0, Y0
+	VPSHUFB        lowHalves<>+0(SB), Y0, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VMOVUPS        Y0, (SP)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2048(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2080(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2112(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2144(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2176(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2208(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2240(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2272(AX)
+	VMOVUPS        (SP), Y0
+	VMOVUPS        Y0, 2816(AX)
+	VBROADCASTI128 (CX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (CX)(DX*1), Y1
+	VINSERTI128    $0x01, (SI)(DX*1), Y1, Y1
+	VBROADCASTI128 (CX)(DX*2), Y2
+	VINSERTI128    $0x01, (SI)(DX*2), Y2, Y2
+	VBROADCASTI128 (CX)(BX*1), Y3
+	VINSERTI128    $0x01, (SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y3
+	VPAND          Y3, Y2, Y5
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, (AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y5
+	VPADDW         Y2, Y2, Y6
+	VPADDW         Y2, Y6, Y6
+	VPADDW         Y5, Y5, Y2
+	VPADDW         Y5, Y2, Y2
+	VPSRLW         $0x08, Y6, Y5
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y2, Y7
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y5, Y5
+	VMOVUPS        Y5, 256(AX)
+	VPAND          Y3, Y6, Y5
+	VPAND          Y3, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 512(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y5
+	VPADDW         Y2, Y2, Y6
+	VPADDW         Y2, Y6, Y6
+	VPADDW         Y5, Y5, Y2
+	VPADDW         Y5, Y2, Y2
+	VPSRLW         $0x08, Y6, Y5
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y2, Y7
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y5, Y5
+	VMOVUPS        Y5, 768(AX)
+	VPAND          Y3, Y6, Y5
+	VPAND          Y3, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 1024(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y2
+	VPAND          Y2, Y0, Y3
+	VPSRLW         $0x08, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 32(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y3
+	VPADDW         Y0, Y0, Y5
+	VPADDW         Y0, Y5, Y5
+	VPADDW         Y3, Y3, Y0
+	VPADDW         Y3, Y0, Y0
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VMOVUPS        Y3, 288(AX)
+	VPAND          Y2, Y5, Y3
+	VPAND          Y2, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 544(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y3
+	VPADDW         Y0, Y0, Y5
+	VPADDW         Y0, Y5, Y5
+	VPADDW         Y3, Y3, Y0
+	VPADDW         Y3, Y0, Y0
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VMOVUPS        Y3, 800(AX)
+	VPAND          Y2, Y5, Y3
+	VPAND          Y2, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 1056(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y0
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y4, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 64(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VMOVUPS        Y2, 320(AX)
+	VPAND          Y0, Y4, Y2
+	VPAND          Y0, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 576(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VMOVUPS        Y2, 832(AX)
+	VPAND          Y0, Y4, Y2
+	VPAND          Y0, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1088(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y0
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y1, Y2
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 96(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 352(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 608(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 864(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1120(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y0
+	VBROADCASTI128 16(CX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 16(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 16(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y3
+	VPAND          Y3, Y2, Y5
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 128(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y5
+	VPADDW         Y2, Y2, Y6
+	VPADDW         Y2, Y6, Y6
+	VPADDW         Y5, Y5, Y2
+	VPADDW         Y5, Y2, Y2
+	VPSRLW         $0x08, Y6, Y5
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y2, Y7
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y5, Y5
+	VMOVUPS        Y5, 384(AX)
+	VPAND          Y3, Y6, Y5
+	VPAND          Y3, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 640(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y5
+	VPADDW         Y2, Y2, Y6
+	VPADDW         Y2, Y6, Y6
+	VPADDW         Y5, Y5, Y2
+	VPADDW         Y5, Y2, Y2
+	VPSRLW         $0x08, Y6, Y5
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y2, Y7
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y5, Y5
+	VMOVUPS        Y5, 896(AX)
+	VPAND          Y3, Y6, Y5
+	VPAND          Y3, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 1152(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y2
+	VPAND          Y2, Y0, Y3
+	VPSRLW         $0x08, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 160(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y3
+	VPADDW         Y0, Y0, Y5
+	VPADDW         Y0, Y5, Y5
+	VPADDW         Y3, Y3, Y0
+	VPADDW         Y3, Y0, Y0
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VMOVUPS        Y3, 416(AX)
+	VPAND          Y2, Y5, Y3
+	VPAND          Y2, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 672(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y3
+	VPADDW         Y0, Y0, Y5
+	VPADDW         Y0, Y5, Y5
+	VPADDW         Y3, Y3, Y0
+	VPADDW         Y3, Y0, Y0
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VMOVUPS        Y3, 928(AX)
+	VPAND          Y2, Y5, Y3
+	VPAND          Y2, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 1184(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y0
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y4, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 192(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VMOVUPS        Y2, 448(AX)
+	VPAND          Y0, Y4, Y2
+	VPAND          Y0, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 704(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VMOVUPS        Y2, 960(AX)
+	VPAND          Y0, Y4, Y2
+	VPAND          Y0, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1216(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y0
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y1, Y2
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 224(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 480(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 736(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 992(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1248(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y0
+	VBROADCASTI128 32(CX), Y0
+	VINSERTI128    $0x01, 32(SI), Y0, Y0
+	VBROADCASTI128 32(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 32(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 32(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y3
+	VPAND          Y3, Y2, Y5
+	VPSRLW         $0x08, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 1280(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y5
+	VPADDW         Y2, Y2, Y6
+	VPADDW         Y2, Y6, Y6
+	VPADDW         Y5, Y5, Y2
+	VPADDW         Y5, Y2, Y2
+	VPSRLW         $0x08, Y6, Y5
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y2, Y7
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y5, Y5
+	VMOVUPS        Y5, 1408(AX)
+	VPAND          Y3, Y6, Y5
+	VPAND          Y3, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 1536(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y5
+	VPADDW         Y2, Y2, Y6
+	VPADDW         Y2, Y6, Y6
+	VPADDW         Y5, Y5, Y2
+	VPADDW         Y5, Y2, Y2
+	VPSRLW         $0x08, Y6, Y5
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y2, Y7
+	VPOR           Y7, Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y5, Y5
+	VMOVUPS        Y5, 1664(AX)
+	VPAND          Y3, Y6, Y5
+	VPAND          Y3, Y2, Y2
+	VPADDW         Y5, Y5, Y6
+	VPADDW         Y5, Y6, Y6
+	VPADDW         Y2, Y2, Y5
+	VPADDW         Y2, Y5, Y5
+	VPSRLW         $0x08, Y6, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y7
+	VPAND          Y7, Y5, Y7
+	VPOR           Y7, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y2, Y2
+	VMOVUPS        Y2, 1792(AX)
+	VPAND          Y3, Y6, Y2
+	VPAND          Y3, Y5, Y2
+	VPBROADCASTD   wordff00ff<>+0(SB), Y2
+	VPAND          Y2, Y0, Y3
+	VPSRLW         $0x08, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 1312(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y3
+	VPADDW         Y0, Y0, Y5
+	VPADDW         Y0, Y5, Y5
+	VPADDW         Y3, Y3, Y0
+	VPADDW         Y3, Y0, Y0
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VMOVUPS        Y3, 1440(AX)
+	VPAND          Y2, Y5, Y3
+	VPAND          Y2, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 1568(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y3
+	VPADDW         Y0, Y0, Y5
+	VPADDW         Y0, Y5, Y5
+	VPADDW         Y3, Y3, Y0
+	VPADDW         Y3, Y0, Y0
+	VPSRLW         $0x08, Y5, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y0, Y6
+	VPOR           Y6, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y3, Y3
+	VMOVUPS        Y3, 1696(AX)
+	VPAND          Y2, Y5, Y3
+	VPAND          Y2, Y0, Y0
+	VPADDW         Y3, Y3, Y5
+	VPADDW         Y3, Y5, Y5
+	VPADDW         Y0, Y0, Y3
+	VPADDW         Y0, Y3, Y3
+	VPSRLW         $0x08, Y5, Y0
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y6
+	VPAND          Y6, Y3, Y6
+	VPOR           Y6, Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y0, Y0
+	VMOVUPS        Y0, 1824(AX)
+	VPAND          Y2, Y5, Y0
+	VPAND          Y2, Y3, Y0
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y4, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1344(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VMOVUPS        Y2, 1472(AX)
+	VPAND          Y0, Y4, Y2
+	VPAND          Y0, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1600(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y3, Y3, Y4
+	VPADDW         Y3, Y4, Y4
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPSRLW         $0x08, Y4, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y3, Y5
+	VPOR           Y5, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y2, Y2
+	VMOVUPS        Y2, 1728(AX)
+	VPAND          Y0, Y4, Y2
+	VPAND          Y0, Y3, Y3
+	VPADDW         Y2, Y2, Y4
+	VPADDW         Y2, Y4, Y4
+	VPADDW         Y3, Y3, Y2
+	VPADDW         Y3, Y2, Y2
+	VPSRLW         $0x08, Y4, Y3
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y5
+	VPAND          Y5, Y2, Y5
+	VPOR           Y5, Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1856(AX)
+	VPAND          Y0, Y4, Y3
+	VPAND          Y0, Y2, Y0
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y1, Y2
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1376(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 1504(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1632(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 1760(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1888(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y0
+	VBROADCASTI128 38(CX), Y0
+	VINSERTI128    $0x01, 38(SI), Y0, Y0
+	VBROADCASTI128 38(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 38(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 38(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 38(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 38(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 38(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y0
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPSLLD         $0x10, Y1, Y1
+	VPSRLD         $0x10, Y0, Y0
+	VPOR           Y0, Y1, Y1
+	VPBROADCASTD   wordff00ff<>+0(SB), Y0
+	VPAND          Y0, Y1, Y2
+	VPSRLW         $0x08, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1920(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 1952(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y1
+	VPADDW         Y2, Y2, Y3
+	VPADDW         Y2, Y3, Y3
+	VPADDW         Y1, Y1, Y2
+	VPADDW         Y1, Y2, Y2
+	VPSRLW         $0x08, Y3, Y1
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y2, Y4
+	VPOR           Y4, Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y1, Y1
+	VMOVUPS        Y1, 1984(AX)
+	VPAND          Y0, Y3, Y1
+	VPAND          Y0, Y2, Y2
+	VPADDW         Y1, Y1, Y3
+	VPADDW         Y1, Y3, Y3
+	VPADDW         Y2, Y2, Y1
+	VPADDW         Y2, Y1, Y1
+	VPSRLW         $0x08, Y3, Y2
+	VPBROADCASTD   wordff00ff00<>+0(SB), Y4
+	VPAND          Y4, Y1, Y4
+	VPOR           Y4, Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y2, Y2
+	VMOVUPS        Y2, 2016(AX)
+	VPAND          Y0, Y3, Y2
+	VPAND          Y0, Y1, Y0
+	VZEROUPPER
+	RET
+
+// func oneTQ2AVX2(dst *float32, w *byte, stride int, count int, units int, rec *byte, step int)
+// Requires: AVX, AVX2, F16C, MMX+
+TEXT ·oneTQ2AVX2(SB), NOSPLIT, $48-56
+	MOVQ w+8(FP), AX
+	MOVQ stride+16(FP), CX
+	MOVQ dst+0(FP), DX
+	MOVQ count+24(FP), BX
+	MOVQ BX, (SP)
+	MOVQ AX, 8(SP)
+	LEAQ (CX)(CX*2), BX
+	LEAQ (AX)(CX*4), SI
+	MOVQ 8(SP), DI
+	MOVQ CX, R8
+	SHLQ $0x03, R8
+	ADDQ DI, R8
+
+first:
+	PREFETCHT0 (DI)
+	ADDQ       $0x40, DI
+	CMPQ       DI, R8
+	JLT        first
+
+panel:
+	VPXOR Y0, Y0, Y0
+	MOVQ  rec+40(FP), DI
+	MOVQ  units+32(FP), R8
+	MOVQ  CX, R9
+	SHLQ  $0x03, R9
+	ADDQ  8(SP), R9
+
+chunk:
+	VBROADCASTI128 50(AX), Y1
+	VINSERTI128    $0x01, 50(SI), Y1, Y1
+	PREFETCHT0     (R9)
+	VBROADCASTI128 50(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 50(SI)(CX*1), Y2, Y2
+	PREFETCHT0     64(R9)
+	VBROADCASTI128 50(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 50(SI)(CX*2), Y3, Y3
+	PREFETCHT0     128(R9)
+	VBROADCASTI128 50(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 50(SI)(BX*1), Y4, Y4
+	PREFETCHT0     192(R9)
+	VPUNPCKHDQ     Y2, Y1, Y1
+	VPUNPCKHDQ     Y4, Y3, Y2
+	VPUNPCKHQDQ    Y2, Y1, Y1
+	VPSRLD         $0x10, Y1, Y1
+	VPSHUFB        lowHalves<>+0(SB), Y1, Y1
+	VPERMQ         $0x08, Y1, Y1
+	VCVTPH2PS      X1, Y1
+	VMOVUPS        Y1, 16(SP)
+	VBROADCASTI128 (AX), Y1
+	VINSERTI128    $0x01, (SI), Y1, Y1
+	PREFETCHT0     256(R9)
+	VBROADCASTI128 (AX)(CX*1), Y2
+	VINSERTI128    $0x01, (SI)(CX*1), Y2, Y2
+	PREFETCHT0     320(R9)
+	VBROADCASTI128 (AX)(CX*2), Y3
+	VINSERTI128    $0x01, (SI)(CX*2), Y3, Y3
+	PREFETCHT0     384(R9)
+	VBROADCASTI128 (AX)(BX*1), Y4
+	VINSERTI128    $0x01, (SI)(BX*1), Y4, Y4
+	PREFETCHT0     448(R9)
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y6
+	VPSUBB         Y6, Y4, Y4
+	VPXOR          Y6, Y6, Y6
+	VPABSB         Y4, Y7
+	VPBROADCASTD   (DI), Y8
+	VPSIGNB        Y4, Y8, Y8
+	VPMADDUBSW     Y8, Y7, Y8
+	VPMADDWD       ones<>+0(SB), Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPSRLW         $0x02, Y3, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPXOR          Y7, Y7, Y7
+	VPABSB         Y4, Y8
+	VPBROADCASTD   32(DI), Y9
+	VPSIGNB        Y4, Y9, Y9
+	VPMADDUBSW     Y9, Y8, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y8
+	VPSUBB         Y8, Y4, Y4
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y4, Y9
+	VPBROADCASTD   64(DI), Y10
+	VPSIGNB        Y4, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPABSB         Y3, Y9
+	VPBROADCASTD   96(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y4, Y4
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y9
+	VPSUBB         Y9, Y3, Y3
+	VPABSB         Y3, Y9
+	VPBROADCASTD   4(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y6, Y6
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y9
+	VPSUBB         Y9, Y3, Y3
+	VPABSB         Y3, Y9
+	VPBROADCASTD   36(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y9
+	VPSUBB         Y9, Y3, Y3
+	VPABSB         Y3, Y9
+	VPBROADCASTD   68(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   100(DI), Y9
+	VPSIGNB        Y1, Y9, Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y4, Y4
+	VPAND          mask3<>+0(SB), Y5, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   8(DI), Y9
+	VPSIGNB        Y1, Y9, Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y6, Y6
+	VPSRLW         $0x02, Y5, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   40(DI), Y9
+	VPSIGNB        Y1, Y9, Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   72(DI), Y9
+	VPSIGNB        Y1, Y9, Y9
+	VPMADDUBSW     Y9, Y3, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y8, Y8
+	VPSRLW         $0x06, Y5, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   104(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   12(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   44(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   76(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y1, Y1
+	VPABSB         Y1, Y2
+	VPBROADCASTD   108(DI), Y3
+	VPSIGNB        Y1, Y3, Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VBROADCASTI128 16(AX), Y1
+	VINSERTI128    $0x01, 16(SI), Y1, Y1
+	PREFETCHT0     512(R9)
+	VBROADCASTI128 16(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 16(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 16(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 16(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 16(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y2, Y1, Y9
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y5, Y3, Y1
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLQDQ    Y1, Y9, Y3
+	VPUNPCKHQDQ    Y1, Y9, Y1
+	VPUNPCKLQDQ    Y5, Y2, Y9
+	VPUNPCKHQDQ    Y5, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y5, Y5
+	VPABSB         Y5, Y10
+	VPBROADCASTD   16(DI), Y11
+	VPSIGNB        Y5, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y6, Y6
+	VPSRLW         $0x02, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y5, Y5
+	VPABSB         Y5, Y10
+	VPBROADCASTD   48(DI), Y11
+	VPSIGNB        Y5, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y7, Y7
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y5, Y5
+	VPABSB         Y5, Y10
+	VPBROADCASTD   80(DI), Y11
+	VPSIGNB        Y5, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   112(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y4, Y4
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   20(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y6, Y6
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   52(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   84(DI), Y10
+	VPSIGNB        Y3, Y10, Y10
+	VPMADDUBSW     Y10, Y5, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   116(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          mask3<>+0(SB), Y9, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   24(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPSRLW         $0x02, Y9, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   56(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VPSRLW         $0x04, Y9, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   88(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x06, Y9, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   120(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   28(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y6, Y6
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y6, Y6
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   60(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   92(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y1, Y1
+	VPABSB         Y1, Y2
+	VPBROADCASTD   124(DI), Y3
+	VPSIGNB        Y1, Y3, Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VBROADCASTI128 32(AX), Y1
+	VINSERTI128    $0x01, 32(SI), Y1, Y1
+	VBROADCASTI128 32(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 32(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 32(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 32(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 32(AX)(BX*1), Y4
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y4, Y4
+	VPUNPCKLDQ     Y2, Y1, Y5
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y4, Y3, Y1
+	VPUNPCKHDQ     Y4, Y3, Y4
+	VPUNPCKLQDQ    Y1, Y5, Y3
+	VPUNPCKHQDQ    Y1, Y5, Y1
+	VPUNPCKLQDQ    Y4, Y2, Y5
+	VPUNPCKHQDQ    Y4, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y7
+	VPSUBB         Y7, Y4, Y4
+	VPXOR          Y7, Y7, Y7
+	VPABSB         Y4, Y8
+	VPBROADCASTD   128(DI), Y9
+	VPSIGNB        Y4, Y9, Y9
+	VPMADDUBSW     Y9, Y8, Y9
+	VPMADDWD       ones<>+0(SB), Y9, Y9
+	VPADDD         Y9, Y7, Y7
+	VPSRLW         $0x02, Y3, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y8
+	VPSUBB         Y8, Y4, Y4
+	VPXOR          Y8, Y8, Y8
+	VPABSB         Y4, Y9
+	VPBROADCASTD   160(DI), Y10
+	VPSIGNB        Y4, Y10, Y10
+	VPMADDUBSW     Y10, Y9, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x04, Y3, Y4
+	VPAND          mask3<>+0(SB), Y4, Y4
+	VPBROADCASTD   word1010101<>+0(SB), Y9
+	VPSUBB         Y9, Y4, Y4
+	VPXOR          Y9, Y9, Y9
+	VPABSB         Y4, Y10
+	VPBROADCASTD   192(DI), Y11
+	VPSIGNB        Y4, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y4
+	VPSUBB         Y4, Y3, Y3
+	VPXOR          Y4, Y4, Y4
+	VPABSB         Y3, Y10
+	VPBROADCASTD   224(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y4, Y4
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y3, Y3
+	VPABSB         Y3, Y10
+	VPBROADCASTD   132(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y7, Y7
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y3, Y3
+	VPABSB         Y3, Y10
+	VPBROADCASTD   164(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y10
+	VPSUBB         Y10, Y3, Y3
+	VPABSB         Y3, Y10
+	VPBROADCASTD   196(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y10, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   228(DI), Y10
+	VPSIGNB        Y1, Y10, Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y4, Y4
+	VPAND          mask3<>+0(SB), Y5, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   136(DI), Y10
+	VPSIGNB        Y1, Y10, Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y7, Y7
+	VPSRLW         $0x02, Y5, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   168(DI), Y10
+	VPSIGNB        Y1, Y10, Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y8, Y8
+	VPSRLW         $0x04, Y5, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   200(DI), Y10
+	VPSIGNB        Y1, Y10, Y10
+	VPMADDUBSW     Y10, Y3, Y10
+	VPMADDWD       ones<>+0(SB), Y10, Y10
+	VPADDD         Y10, Y9, Y9
+	VPSRLW         $0x06, Y5, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   232(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   140(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   172(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   204(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y1, Y1
+	VPABSB         Y1, Y2
+	VPBROADCASTD   236(DI), Y3
+	VPSIGNB        Y1, Y3, Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VBROADCASTI128 48(AX), Y1
+	VINSERTI128    $0x01, 48(SI), Y1, Y1
+	VBROADCASTI128 48(AX)(CX*1), Y2
+	VINSERTI128    $0x01, 48(SI)(CX*1), Y2, Y2
+	VBROADCASTI128 48(AX)(CX*2), Y3
+	VINSERTI128    $0x01, 48(SI)(CX*2), Y3, Y3
+	VBROADCASTI128 48(AX)(BX*1), Y5
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y5, Y5
+	VPUNPCKLDQ     Y2, Y1, Y10
+	VPUNPCKHDQ     Y2, Y1, Y2
+	VPUNPCKLDQ     Y5, Y3, Y1
+	VPUNPCKHDQ     Y5, Y3, Y5
+	VPUNPCKLQDQ    Y1, Y10, Y3
+	VPUNPCKHQDQ    Y1, Y10, Y1
+	VPUNPCKLQDQ    Y5, Y2, Y10
+	VPUNPCKHQDQ    Y5, Y2, Y2
+	VPAND          mask3<>+0(SB), Y3, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y11
+	VPSUBB         Y11, Y5, Y5
+	VPABSB         Y5, Y11
+	VPBROADCASTD   144(DI), Y12
+	VPSIGNB        Y5, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y7, Y7
+	VPSRLW         $0x02, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y11
+	VPSUBB         Y11, Y5, Y5
+	VPABSB         Y5, Y11
+	VPBROADCASTD   176(DI), Y12
+	VPSIGNB        Y5, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y8, Y8
+	VPSRLW         $0x04, Y3, Y5
+	VPAND          mask3<>+0(SB), Y5, Y5
+	VPBROADCASTD   word1010101<>+0(SB), Y11
+	VPSUBB         Y11, Y5, Y5
+	VPABSB         Y5, Y11
+	VPBROADCASTD   208(DI), Y12
+	VPSIGNB        Y5, Y12, Y12
+	VPMADDUBSW     Y12, Y11, Y12
+	VPMADDWD       ones<>+0(SB), Y12, Y12
+	VPADDD         Y12, Y9, Y9
+	VPSRLW         $0x06, Y3, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   240(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y4, Y4
+	VPAND          mask3<>+0(SB), Y1, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   148(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y7, Y7
+	VPSRLW         $0x02, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   180(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y8, Y8
+	VPSRLW         $0x04, Y1, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VPABSB         Y3, Y5
+	VPBROADCASTD   212(DI), Y11
+	VPSIGNB        Y3, Y11, Y11
+	VPMADDUBSW     Y11, Y5, Y11
+	VPMADDWD       ones<>+0(SB), Y11, Y11
+	VPADDD         Y11, Y9, Y9
+	VPSRLW         $0x06, Y1, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   244(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          mask3<>+0(SB), Y10, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   152(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VPSRLW         $0x02, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   184(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPSRLW         $0x04, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   216(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPSRLW         $0x06, Y10, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   248(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y4, Y4
+	VPAND          mask3<>+0(SB), Y2, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   156(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y7, Y7
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y7, Y7
+	VPADDD         Y7, Y6, Y6
+	VPSRLW         $0x02, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   188(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y8, Y8
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y8, Y8
+	VPADDD         Y8, Y6, Y6
+	VPSRLW         $0x04, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y1, Y1
+	VPABSB         Y1, Y3
+	VPBROADCASTD   220(DI), Y5
+	VPSIGNB        Y1, Y5, Y5
+	VPMADDUBSW     Y5, Y3, Y5
+	VPMADDWD       ones<>+0(SB), Y5, Y5
+	VPADDD         Y5, Y9, Y9
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y9, Y9
+	VPADDD         Y9, Y6, Y6
+	VPSRLW         $0x06, Y2, Y1
+	VPAND          mask3<>+0(SB), Y1, Y1
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y1, Y1
+	VPABSB         Y1, Y2
+	VPBROADCASTD   252(DI), Y3
+	VPSIGNB        Y1, Y3, Y3
+	VPMADDUBSW     Y3, Y2, Y3
+	VPMADDWD       ones<>+0(SB), Y3, Y3
+	VPADDD         Y3, Y4, Y4
+	VPBROADCASTD   word1<>+0(SB), Y1
+	VPMULLD        Y1, Y4, Y4
+	VPADDD         Y4, Y6, Y6
+	VCVTDQ2PS      Y6, Y6
+	VBROADCASTSS   304(DI), Y1
+	VMULPS         16(SP), Y1, Y1
+	VMULPS         Y1, Y6, Y6
+	VADDPS         Y6, Y0, Y0
+	ADDQ           $0x00000210, R9
+	ADDQ           $0x00000042, AX
+	ADDQ           $0x00000042, SI
+	ADDQ           step+48(FP), DI
+	DECQ           R8
+	JNZ            chunk
+	VMOVUPS        Y0, (DX)
+	ADDQ           $0x20, DX
+	MOVQ           CX, AX
+	SHLQ           $0x03, AX
+	ADDQ           8(SP), AX
+	MOVQ           AX, 8(SP)
+	LEAQ           (AX)(CX*4), SI
+	DECQ           (SP)
+	JNZ            panel
+	VZEROUPPER
+	RET
+
+// func fillTQ2AVX2(to *byte, w *byte, stride int, units int)
+// Requires: AVX, AVX2, F16C
+TEXT ·fillTQ2AVX2(SB), NOSPLIT, $32-32
+	MOVQ           to+0(FP), AX
+	MOVQ           w+8(FP), CX
+	MOVQ           stride+16(FP), DX
+	LEAQ           (DX)(DX*2), BX
+	LEAQ           (CX)(DX*4), SI
+	VBROADCASTI128 50(CX), Y0
+	VINSERTI128    $0x01, 50(SI), Y0, Y0
+	VBROADCASTI128 50(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 50(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 50(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 50(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 50(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 50(SI)(BX*1), Y3, Y3
+	VPUNPCKHDQ     Y1, Y0, Y0
+	VPUNPCKHDQ     Y3, Y2, Y1
+	VPUNPCKHQDQ    Y1, Y0, Y0
+	VPSRLD         $0x10, Y0, Y0
+	VPSHUFB        lowHalves<>+0(SB), Y0, Y0
+	VPERMQ         $0x08, Y0, Y0
+	VCVTPH2PS      X0, Y0
+	VMOVUPS        Y0, (SP)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2048(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2080(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2112(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2144(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2176(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2208(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2240(AX)
+	VPBROADCASTD   word1<>+0(SB), Y0
+	VMOVUPS        Y0, 2272(AX)
+	VMOVUPS        (SP), Y0
+	VMOVUPS        Y0, 2816(AX)
+	VBROADCASTI128 (CX), Y0
+	VINSERTI128    $0x01, (SI), Y0, Y0
+	VBROADCASTI128 (CX)(DX*1), Y1
+	VINSERTI128    $0x01, (SI)(DX*1), Y1, Y1
+	VBROADCASTI128 (CX)(DX*2), Y2
+	VINSERTI128    $0x01, (SI)(DX*2), Y2, Y2
+	VBROADCASTI128 (CX)(BX*1), Y3
+	VINSERTI128    $0x01, (SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, (AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 256(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 512(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 768(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 32(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 288(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 544(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 800(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 64(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 320(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 576(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 832(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 96(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 352(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 608(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y1
+	VPSUBB         Y1, Y0, Y0
+	VMOVUPS        Y0, 864(AX)
+	VBROADCASTI128 16(CX), Y0
+	VINSERTI128    $0x01, 16(SI), Y0, Y0
+	VBROADCASTI128 16(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 16(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 16(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 16(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 16(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 16(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 128(AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 384(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 640(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 896(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 160(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 416(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 672(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 928(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 192(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 448(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 704(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 960(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 224(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 480(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 736(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y1
+	VPSUBB         Y1, Y0, Y0
+	VMOVUPS        Y0, 992(AX)
+	VBROADCASTI128 32(CX), Y0
+	VINSERTI128    $0x01, 32(SI), Y0, Y0
+	VBROADCASTI128 32(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 32(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 32(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 32(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 32(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 32(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1024(AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1280(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1536(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1792(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1056(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1312(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1568(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1824(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1088(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1344(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1600(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1856(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1120(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1376(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1632(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y1
+	VPSUBB         Y1, Y0, Y0
+	VMOVUPS        Y0, 1888(AX)
+	VBROADCASTI128 48(CX), Y0
+	VINSERTI128    $0x01, 48(SI), Y0, Y0
+	VBROADCASTI128 48(CX)(DX*1), Y1
+	VINSERTI128    $0x01, 48(SI)(DX*1), Y1, Y1
+	VBROADCASTI128 48(CX)(DX*2), Y2
+	VINSERTI128    $0x01, 48(SI)(DX*2), Y2, Y2
+	VBROADCASTI128 48(CX)(BX*1), Y3
+	VINSERTI128    $0x01, 48(SI)(BX*1), Y3, Y3
+	VPUNPCKLDQ     Y1, Y0, Y4
+	VPUNPCKHDQ     Y1, Y0, Y1
+	VPUNPCKLDQ     Y3, Y2, Y0
+	VPUNPCKHDQ     Y3, Y2, Y3
+	VPUNPCKLQDQ    Y0, Y4, Y2
+	VPUNPCKHQDQ    Y0, Y4, Y0
+	VPUNPCKLQDQ    Y3, Y1, Y4
+	VPUNPCKHQDQ    Y3, Y1, Y1
+	VPAND          mask3<>+0(SB), Y2, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1152(AX)
+	VPSRLW         $0x02, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1408(AX)
+	VPSRLW         $0x04, Y2, Y3
+	VPAND          mask3<>+0(SB), Y3, Y3
+	VPBROADCASTD   word1010101<>+0(SB), Y5
+	VPSUBB         Y5, Y3, Y3
+	VMOVUPS        Y3, 1664(AX)
+	VPSRLW         $0x06, Y2, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1920(AX)
+	VPAND          mask3<>+0(SB), Y0, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1184(AX)
+	VPSRLW         $0x02, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1440(AX)
+	VPSRLW         $0x04, Y0, Y2
+	VPAND          mask3<>+0(SB), Y2, Y2
+	VPBROADCASTD   word1010101<>+0(SB), Y3
+	VPSUBB         Y3, Y2, Y2
+	VMOVUPS        Y2, 1696(AX)
+	VPSRLW         $0x06, Y0, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1952(AX)
+	VPAND          mask3<>+0(SB), Y4, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1216(AX)
+	VPSRLW         $0x02, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1472(AX)
+	VPSRLW         $0x04, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1728(AX)
+	VPSRLW         $0x06, Y4, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1984(AX)
+	VPAND          mask3<>+0(SB), Y1, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1248(AX)
+	VPSRLW         $0x02, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1504(AX)
+	VPSRLW         $0x04, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y2
+	VPSUBB         Y2, Y0, Y0
+	VMOVUPS        Y0, 1760(AX)
+	VPSRLW         $0x06, Y1, Y0
+	VPAND          mask3<>+0(SB), Y0, Y0
+	VPBROADCASTD   word1010101<>+0(SB), Y1
+	VPSUBB         Y1, Y0, Y0
+	VMOVUPS        Y0, 2016(AX)
+	VZEROUPPER
+	RET
+
 // func product16AVX2(sums *float32, from *byte, recs *byte, offsets *int, n int, units int)
 // Requires: AVX, AVX2
 TEXT ·product16AVX2(SB), NOSPLIT, $24-48
@@ -46098,12 +52307,6 @@ done:
 DATA MXFP4Values<>+0(SB)/8, $0x0c08060403020100
 DATA MXFP4Values<>+8(SB)/8, $0xf4f8fafcfdfeff00
 GLOBL MXFP4Values<>(SB), RODATA|NOPTR, $16
-
-DATA word1<>+0(SB)/1, $0x01
-DATA word1<>+1(SB)/1, $0x00
-DATA word1<>+2(SB)/1, $0x00
-DATA word1<>+3(SB)/1, $0x00
-GLOBL word1<>(SB), RODATA|NOPTR, $4
 
 DATA word200000<>+0(SB)/1, $0x00
 DATA word200000<>+1(SB)/1, $0x00

@@ -30,7 +30,7 @@ func main() {
 }
 
 func products() {
-	for _, t := range superTypes {
+	for _, t := range append(superTypes, ternaryTypes...) {
 		t.one()
 		t.fill()
 	}
