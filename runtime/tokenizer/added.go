@@ -65,6 +65,23 @@ func (m *marks) find(text string, from int) (t *addedToken, start, end int) {
 	return nil, 0, 0
 }
 
+// between appends the tokens of a text: those found, and what f appends of the
+// parts between them. first says that a part begins the text.
+func (m *marks) between(dst []int32, text string, f func(dst []int32, part string, first bool) []int32) []int32 {
+	for at := 0; at < len(text); {
+		token, start, end := m.find(text, at)
+		if token == nil {
+			return f(dst, text[at:], at == 0)
+		}
+		if start > at {
+			dst = f(dst, text[at:start], at == 0)
+		}
+		dst = append(dst, int32(token.ID))
+		at = end
+	}
+	return dst
+}
+
 func (m *marks) longest(text string, start int) (t *addedToken, end int) {
 	node := int32(0)
 	for i := start; i < len(text); i++ {
@@ -83,7 +100,9 @@ func (m *marks) longest(text string, start int) (t *addedToken, end int) {
 
 // alone says that no word goes on around a part of a text.
 func alone(text string, start, end int) bool {
-	inWord := func(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) || unicode.IsMark(r) }
+	inWord := func(r rune) bool {
+		return unicode.In(r, unicode.L, unicode.M, unicode.Nd, unicode.Nl, unicode.Pc, unicode.Other_Alphabetic, unicode.Join_Control)
+	}
 	before, _ := utf8.DecodeLastRuneInString(text[:start])
 	after, _ := utf8.DecodeRuneInString(text[end:])
 	return (start == 0 || !inWord(before)) && (end == len(text) || !inWord(after))

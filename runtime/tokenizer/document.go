@@ -56,10 +56,12 @@ type addedToken struct {
 	Content string `json:"content"`
 	Special bool   `json:"special"`
 	// LStrip and RStrip take the white space around; SingleWord wants no word
-	// to go on around it.
+	// to go on around it. Normalized ones are looked for after the text has
+	// been normalized, as they are themselves.
 	LStrip     bool `json:"lstrip"`
 	RStrip     bool `json:"rstrip"`
 	SingleWord bool `json:"single_word"`
+	Normalized bool `json:"normalized"`
 }
 
 // bpe is the model of a tokenizer.json.

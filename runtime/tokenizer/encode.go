@@ -15,9 +15,13 @@ type Tokenizer struct {
 	normal []normalizer
 	divisions
 	merger
-	cache *cache
-	added *marks // all added tokens
-	blank *marks // those of white space, which are no marks of a format
+	// fallback says that characters which are no tokens are bytes, in
+	// vocabularies of characters.
+	fallback bool
+	cache    *cache
+	added    *marks // added tokens
+	late     *marks // those that are looked for in normalized text
+	blank    *marks // those of white space, which are no marks of a format
 
 	texts  []string // by id: the bytes that a token stands for
 	strips bool     // a text loses the space that it begins with
@@ -56,30 +60,21 @@ func (t *Tokenizer) Encode(dst []int32, text string, o EncodeOptions) []int32 {
 	if o.Plain {
 		m = t.blank
 	}
-	for at := 0; at < len(text); {
-		token, start, end := m.find(text, at)
-		if token == nil {
-			dst = t.fragment(dst, text[at:], at == 0, s)
-			break
+	dst = m.between(dst, text, func(dst []int32, part string, first bool) []int32 {
+		for _, f := range t.normal {
+			part = f(part)
 		}
-		if start > at {
-			dst = t.fragment(dst, text[at:start], at == 0, s)
+		if o.Plain {
+			return t.divide(dst, part, 0, first, s)
 		}
-		dst = append(dst, int32(token.ID))
-		at = end
-	}
+		return t.late.between(dst, part, func(dst []int32, part string, start bool) []int32 {
+			return t.divide(dst, part, 0, first && start, s)
+		})
+	})
 	if o.Around {
 		dst = append(dst, t.after...)
 	}
 	return dst
-}
-
-// fragment appends the tokens of text without added ones in it.
-func (t *Tokenizer) fragment(dst []int32, text string, first bool, s *scratch) []int32 {
-	for _, f := range t.normal {
-		text = f(text)
-	}
-	return t.divide(dst, text, 0, first, s)
 }
 
 // divide goes through the steps from one on.

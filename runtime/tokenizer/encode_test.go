@@ -179,6 +179,26 @@ func TestAddedTokens(t *testing.T) {
 	require.Equal(t, "a  ", tok.Decode([]int32{10, 0, 15, 12}, DecodeOptions{SkipSpecial: true}))
 }
 
+// Tokens that are normalized are found in normalized text, the others before.
+func TestNormalizedTokens(t *testing.T) {
+	tok := tinyBPE(t, levelOnly+`,"normalizer":{"type":"Lowercase"}`, []string{"a", "b", "x", "y"}, []string{"a b"},
+		`{"id":5,"content":"XY","normalized":true},{"id":6,"content":"AB","normalized":false}`)
+	require.Equal(t, []int32{5, 5, 6, 0, 1}, tok.Encode(nil, "xYXYABab", EncodeOptions{}))
+	require.Equal(t, []int32{2, 3, 0, 1}, tok.Encode(nil, "XYAB", EncodeOptions{Plain: true}))
+}
+
+// Without byte_fallback, <0xC3> is a token like others, and unknown characters
+// are unknown.
+func TestUnknown(t *testing.T) {
+	text := `{"decoder":{"type":"Metaspace"},"pre_tokenizer":{"type":"Metaspace","replacement":"▁","prepend_scheme":"never"},"model":{"type":"BPE","byte_fallback":false,"fuse_unk":false,"unk_token":"?","vocab":{"?":0,"a":1,"<0xC3>":2,"<0xA9>":3},"merges":["a a"]}}`
+	tok, err := Open(t.Context(), folder{"tokenizer.json": text}, Options{})
+	require.NoError(t, err)
+	require.Equal(t, []int32{1, 0, 0, 1}, tok.Encode(nil, "aééa", EncodeOptions{}))
+	tok, err = Open(t.Context(), folder{"tokenizer.json": strings.Replace(text, `"fuse_unk":false`, `"fuse_unk":true`, 1)}, Options{})
+	require.NoError(t, err)
+	require.Equal(t, []int32{1, 0, 1}, tok.Encode(nil, "aééa", EncodeOptions{}))
+}
+
 // Marks beyond the 30 after which package norm puts a character in.
 func TestManyMarks(t *testing.T) {
 	f := normalForm(norm.NFC)

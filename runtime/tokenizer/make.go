@@ -103,7 +103,7 @@ func (l *loader) tokenizer() (*Tokenizer, error) {
 		return nil, err
 	}
 	if !t.level {
-		t.unit = charsUnit
+		t.unit, t.fallback = charsUnit, d.model.fallback
 	}
 	t.strips = d.decoder.strips()
 	t.whole = d.model.ignoreMerges
@@ -140,8 +140,19 @@ func (t *Tokenizer) finish(added []addedToken) (*Tokenizer, error) {
 		}
 		t.steps = append(t.steps, division{pattern: p, behavior: isolated})
 	}
-	t.added = newMarks(added)
-	t.blank = newMarks(slices.DeleteFunc(slices.Clone(added), func(a addedToken) bool { return !onlySpace(a.Content) }))
+	var raw, late []addedToken
+	for _, a := range added {
+		if !a.Normalized || len(t.normal) == 0 {
+			raw = append(raw, a)
+			continue
+		}
+		for _, f := range t.normal {
+			a.Content = f(a.Content)
+		}
+		late = append(late, a)
+	}
+	t.added, t.late = newMarks(raw), newMarks(late)
+	t.blank = newMarks(slices.DeleteFunc(raw, func(a addedToken) bool { return !onlySpace(a.Content) }))
 	t.around()
 	t.ends = endsOf(v)
 	t.cache = newCache()
@@ -185,7 +196,7 @@ func (t *Tokenizer) index() {
 	}
 	if t.unit != bytesUnit {
 		for id, text := range v.Tokens {
-			if b, ok := byteToken(text); ok && (v.Types[id] == Byte || t.unit == charsUnit) {
+			if b, ok := byteToken(text); ok && (v.Types[id] == Byte || t.fallback) {
 				t.bytes[b] = int32(id)
 			}
 		}

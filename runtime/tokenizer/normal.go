@@ -186,7 +186,7 @@ func normalizersOf(v jsontext.Value, depth int) ([]normalizer, error) {
 
 func withoutAccents(s string) string {
 	return strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Mn, r) {
+		if unicode.IsMark(r) {
 			return -1
 		}
 		return r
