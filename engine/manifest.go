@@ -8,6 +8,7 @@ import (
 	"io"
 	"path/filepath"
 	"strings"
+	"unicode"
 
 	"github.com/llama-pajamas/pj/cache"
 )
@@ -81,7 +82,7 @@ func (m *Manifest) check() error {
 		if f.inFolder() != inFolder {
 			return fmt.Errorf("manifest: its path would be both a file and a folder: %q, %q", m.Files[0].Name, f.Name)
 		}
-		if names[f.Name] || f.Name == "." || strings.ContainsAny(f.Name, "/\\:\x00") || strings.Contains(f.Name, "..") {
+		if names[f.Name] || f.Name == "." || strings.ContainsAny(f.Name, "/\\:") || strings.ContainsFunc(f.Name, unicode.IsControl) || strings.Contains(f.Name, "..") {
 			return fmt.Errorf("manifest: %q is no name for a file, or is there twice", f.Name)
 		}
 		names[f.Name] = true
