@@ -260,10 +260,19 @@ func (l *loader) checkPaths(root *module) {
 		hint := "Choose another path for one of them."
 		if first.rng == w.rng {
 			hint = "Put each.key into the path."
+			if a, b := withoutKeys(first.block.Address), withoutKeys(w.block.Address); a != b {
+				hint = "The module is included twice: give it a variable that goes into the path."
+			}
 		}
 		l.report(diag.Errorf(w.rng, "Path is taken", "%s (%s) and %s %s. %s", first.block.Address, first.rng, w.block.Address, how, hint))
 	}
 	l.checkNested(taken)
+}
+
+// withoutKeys is the address of the block that an instance is of.
+func withoutKeys(address string) string {
+	block, _, _ := strings.Cut(address, "[")
+	return block
 }
 
 // checkNested refuses paths below that of an artifact, which is no folder for

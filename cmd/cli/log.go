@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strings"
+	"time"
 )
 
 // logHandler words the log for people: warnings as the program words its own.
@@ -26,7 +27,11 @@ func (h *logHandler) WithGroup(string) slog.Handler { return h }
 func (h *logHandler) Handle(_ context.Context, r slog.Record) error {
 	var details []string
 	add := func(a slog.Attr) bool {
-		details = append(details, fmt.Sprintf("%s %v", a.Key, a.Value))
+		v := a.Value.Any()
+		if d, ok := v.(time.Duration); ok {
+			v = d.Round(10 * time.Millisecond)
+		}
+		details = append(details, fmt.Sprintf("%s %v", a.Key, v))
 		return true
 	}
 	for _, a := range h.attrs {
