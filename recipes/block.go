@@ -163,8 +163,11 @@ func (l *loader) decodeBlock(n *node, address string, each *eachScope) (*engine.
 	return b, true
 }
 
-// complete reports whether a block has all that it needs.
+// complete reports whether a block has all that it needs, and nothing else.
 func (m *module) complete(c *content, s *schema) bool {
+	if c.failed {
+		return false
+	}
 	count := map[string]int{}
 	for _, b := range c.blocks {
 		f := s.field(b.name)

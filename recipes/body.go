@@ -46,6 +46,7 @@ type content struct {
 	rng    hcl.Range // where the block says what it is: missing things are reported there
 	attrs  map[string]*attribute
 	blocks []*nested
+	failed bool // something in it has no place there, and that is reported
 }
 
 // order lists the attributes as they stand in the file.
@@ -87,6 +88,7 @@ func (sh *shape) allows(attr string) bool {
 // "quantize" "a"`, "a recipe".
 func (m *module) readBody(body hcl.Body, rng hcl.Range, what string, sh *shape) *content {
 	c := &content{rng: rng, attrs: map[string]*attribute{}}
+	before := m.errors
 	if native, ok := body.(*hclsyntax.Body); ok {
 		m.readNative(c, native, what, sh)
 	} else {
@@ -97,6 +99,7 @@ func (m *module) readBody(body hcl.Body, rng hcl.Range, what string, sh *shape) 
 			b.content = m.readBody(b.body, b.rng, fmt.Sprintf("block %s of %s", b.name, what), inner)
 		}
 	}
+	c.failed = m.errors > before
 	return c
 }
 
