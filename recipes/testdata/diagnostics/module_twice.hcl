@@ -1,3 +1,5 @@
+# The one mistake hides no other.
+model "r" { sorce = "r" }
 model "q" { source = "q" }
 module "once" {
   source = "./modules/twice"
