@@ -119,6 +119,7 @@ var avx512 = panels{
 
 var avx2 = panels{
 	height:   8,
+	signed:   true,
 	prefetch: prefetch,
 	one: [kinds]func(dst *float32, w *byte, stride, count, units int, rec *byte, step int){
 		kindF32:   oneF32AVX2,

@@ -9,6 +9,8 @@ import "unsafe"
 type panels struct {
 	// height is the number of rows of a panel; it divides RowStep.
 	height int
+	// signed says that codes have a sign, where there are no minima.
+	signed bool
 	// one writes the products of height rows, count times, with one vector. Rows are
 	// stride bytes apart and have so many units of columns. The vector's records
 	// are step bytes apart.
@@ -74,7 +76,7 @@ func (k *panels) mul(p *product) {
 		p.dequantize = true
 	}
 	if p.l.form == floats {
-		if p.in.cols%4 != 0 {
+		if p.in.cols%4 != 0 || k.product[methodFloats] == nil {
 			mulFloats(p) // kernels take 16 bytes of a row
 			return
 		}
@@ -164,7 +166,7 @@ func (k *panels) vectors(p *product, w []byte, n int) {
 		k.prefetch(next, k.height*p.bytes/p.in.cols*unit*units)
 		next += uintptr(k.height * p.bytes / p.in.cols * unit * units)
 		if fill == nil {
-			p.fillUnits(w[col/p.t.Block*p.t.Bytes:], k.height)
+			p.fillUnits(w[col/p.t.Block*p.t.Bytes:], k, units)
 		} else {
 			fill(&p.panel, from, stride, units)
 		}

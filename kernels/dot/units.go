@@ -3,33 +3,37 @@ package dot
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
-// Which vectors of a panel of superForm are what, see the generator.
+// Which vectors of a panel, an element for each row, are what: codes, four
+// columns each; in superForm scales, pairs of what sums of activations are
+// multiplied with, d and m; in smallForm d and m of each block.
 const (
-	unitScales = 64
+	unitScales = chunk / 4
 	unitPairs  = unitScales + 16
 	unitD      = unitPairs + 8
 	unitM      = unitD + 1
 )
 
-// fillUnits fills a panel, of types that no kernel unpacks: a row at a time. AVX2
-// wants codes with their sign, where there are no minima.
-func (p *product) fillUnits(w []byte, rows int) {
+// fillUnits fills a panel, of types that no kernel unpacks: a row at a time.
+func (p *product) fillUnits(w []byte, k *panels, units int) {
 	u, l := &p.unit, p.l
-	signed := rows < RowStep && !l.mins
-	for row := range rows {
-		l.unpack(u, w[row*p.bytes:][:p.t.Bytes])
-		put := func(i int, v uint32) { binary.LittleEndian.PutUint32(p.panel[4*(i*rows+row):], v) }
-		pair := func(a, b int32) uint32 { return uint32(uint16(a)) | uint32(b)<<16 }
-		if signed {
-			for i := range u.q {
-				u.q[i] -= uint8(l.zero)
+	for row := range k.height {
+		put := func(i int, v uint32) { binary.LittleEndian.PutUint32(p.panel[4*(i*k.height+row):], v) }
+		block := w[row*p.bytes:]
+		if l.form == smallForm {
+			for b := range units {
+				l.unpack(u, block[b*p.t.Bytes:][:p.t.Bytes])
+				p.putCodes(u.q[:32], 8*b, k.signed, put)
+				put(unitScales+2*b, math.Float32bits(u.d))
+				put(unitScales+2*b+1, math.Float32bits(u.m))
 			}
+			continue
 		}
-		for q := range chunk / 4 {
-			put(q, binary.LittleEndian.Uint32(u.q[4*q:]))
-		}
+		l.unpack(u, block[:p.t.Bytes])
+		p.putCodes(u.q[:], 0, k.signed, put)
+		pair := func(a, b int32) uint32 { return uint32(uint16(a)) | uint32(b)<<16 }
 		for g := range chunk / l.group {
 			put(unitScales+g, uint32(u.sc[g]))
 		}
@@ -42,5 +46,34 @@ func (p *product) fillUnits(w []byte, rows int) {
 		}
 		put(unitD, math.Float32bits(u.d))
 		put(unitM, math.Float32bits(u.m))
+	}
+}
+
+// putCodes writes a row's codes as quads from number at on.
+func (p *product) putCodes(q []uint8, at int, signed bool, put func(i int, v uint32)) {
+	if signed {
+		for i := range q {
+			q[i] -= uint8(p.l.zero)
+		}
+	}
+	for i := range len(q) / 4 {
+		put(at+i, binary.LittleEndian.Uint32(q[4*i:]))
+	}
+}
+
+// ints and floats are a vector of a panel of RowStep rows.
+func (p *panel) ints(i int) *[RowStep]int32 {
+	return (*[RowStep]int32)(unsafe.Pointer(&p[4*RowStep*i]))
+}
+
+func (p *panel) floats(i int) *[RowStep]float32 {
+	return (*[RowStep]float32)(unsafe.Pointer(&p[4*RowStep*i]))
+}
+
+// eachVector runs fn for the record of each vector, with its sums.
+func eachVector[R any](sums *float32, recs *byte, offsets *int, n int, fn func(a *R, to *[RowStep]float32)) {
+	all, at := unsafe.Slice((*[RowStep]float32)(unsafe.Pointer(sums)), n), unsafe.Slice(offsets, n)
+	for i := range n {
+		fn((*R)(unsafe.Add(unsafe.Pointer(recs), at[i])), &all[i])
 	}
 }
