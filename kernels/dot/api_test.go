@@ -120,7 +120,7 @@ func TestNotFinite(t *testing.T) {
 func TestSteady(t *testing.T) {
 	eachKernels(t, func(t *testing.T) {
 		r := rand.New(rand.NewPCG(9, 10))
-		for _, name := range []string{"q4_k", "q8_0", "f32"} {
+		for _, name := range []string{"q4_k", "q8_0", "iq2_s", "f32", "mlx_affine4_g64"} {
 			q := typeNamed(t, name)
 			const rows, cols, n = 33, 512, 9
 			w, x := matrix(t, r, q, rows, cols), randomFloats(r, n*cols)

@@ -12,6 +12,7 @@ import (
 type Input struct {
 	// Exact keeps activations as they are and dequantizes weights: products
 	// are sums in float32 without any other rounding. Slower, for reference.
+	// To be set before Prepare.
 	Exact bool
 
 	cols, n int

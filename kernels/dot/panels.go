@@ -72,8 +72,7 @@ const (
 
 func (k *panels) mul(p *product) {
 	if p.l == nil {
-		p.l = &layout{kind: kindF32} // once they are dequantized
-		p.dequantize = true
+		p.l, p.dequantize = layouts["f32"], true
 	}
 	if p.l.form == floats {
 		if p.in.cols%4 != 0 || k.product[methodFloats] == nil {
@@ -112,8 +111,7 @@ func (p *product) records() (first *byte, apart, step, unit int) {
 	return (*byte)(unsafe.Pointer(unsafe.SliceData(in.x))), 4 * in.cols, 4 * chunk, 1
 }
 
-// rows multiplies panels, of which the first rows count, with all
-// vectors.
+// rows multiplies count panels, of which the first rows count, with all vectors.
 func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
 	if p.n <= fewVectors && !p.dequantize && rows == k.height && k.one[p.l.kind] != nil {
 		most := max(1, callBytes/(k.height*p.bytes))
@@ -163,8 +161,9 @@ func (k *panels) vectors(p *product, w []byte, n int) {
 		if p.dequantize {
 			from, stride = p.decode(w, col, units, k.height), 4*chunk
 		}
-		k.prefetch(next, k.height*p.bytes/p.in.cols*unit*units)
-		next += uintptr(k.height * p.bytes / p.in.cols * unit * units)
+		ahead := k.height * (units * unit / p.t.Block * p.t.Bytes)
+		k.prefetch(next, ahead)
+		next += uintptr(ahead)
 		if fill == nil {
 			p.fillUnits(w[col/p.t.Block*p.t.Bytes:], k, units)
 		} else {
