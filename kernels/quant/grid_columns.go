@@ -1,6 +1,9 @@
 package quant
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // gridLanePlan says what a search by lanes tries; see gridPlan.
 type gridLanePlan struct {
@@ -131,32 +134,38 @@ func (c *gridCodec) exact(k *work) {
 func (c *gridCodec) load(k *work) {
 	b := &k.batch
 	l := &b.lanes
-	rows := k.grid.grid.weights
-	lanes := superBlock / rows
+	four := k.grid.grid.weights == 4
 	for i := range 32 {
-		var signs uint8
-		x, w := k.x[8*i:][:8], k.w[8*i:][:8]
-		var unit [8]float32
-		for r, v := range x {
-			if c.signs != inGrid && v < 0 {
-				v = -v
-				signs |= 1 << r
-			}
-			unit[r] = v
-		}
-		if c.signs == evenCount && bits.OnesCount8(signs)&1 != 0 {
-			at, least := 0, float32(0)
+		var signs uint32
+		x, w := (*[8]float32)(k.x[8*i:]), (*[8]float32)(k.w[8*i:])
+		unit := *x
+		if c.signs != inGrid {
 			for r, v := range unit {
-				if e := float32(w[r]*v) * v; r == 0 || e < least {
+				u := math.Float32bits(v)
+				signs |= u >> 31 << r
+				unit[r] = math.Float32frombits(u & 0x7fffffff)
+			}
+		}
+		if c.signs == evenCount && bits.OnesCount32(signs)&1 != 0 {
+			at, least := 0, float32(maxFloat)
+			for r, v := range unit {
+				if e := float32(w[r]*v) * v; e < least {
 					at, least = r, e
 				}
 			}
 			unit[at] = -unit[at]
 			signs ^= 1 << at
 		}
-		b.signs[i] = signs
+		b.signs[i] = uint8(signs)
+		if four {
+			for r, v := range unit {
+				at := (64*(r&3) + 2*i + r>>2) & 255
+				l.x[at], l.w[at], l.wx[at] = v, w[r], float32(w[r]*v)
+			}
+			continue
+		}
 		for r, v := range unit {
-			at := r%rows*lanes + (8*i+r)/rows
+			at := (32*r + i) & 255
 			l.x[at], l.w[at], l.wx[at] = v, w[r], float32(w[r]*v)
 		}
 	}

@@ -56,7 +56,7 @@ var iq1Plan = gridPlan{tops: span(0.1, 1.1, 16), steps: span(0.5, 1.3, 32), keep
 
 var iq1Lanes = [2]gridLanePlan{
 	Fast:   {tops: span(0.2, 1, 4), steps: span(0.8, 1.1, 8), reach: []int{0}, near: 4},
-	Normal: {tops: span(0.1, 1, 10), steps: span(0.7, 1.15, 16), reach: []int{1, 1}, near: 8, exact: true},
+	Normal: {tops: span(0.1, 1, 10), steps: span(0.7, 1.15, 16), reach: []int{1, 1}, near: 8},
 }
 
 var ternaryTable = lazyTable(ternaryGrid)

@@ -17,7 +17,7 @@ func decodeIQ2S(dst []float32, src []byte) {
 	for i := range 32 {
 		word := int(low[i]) | int(high[i/4]>>(i%4*2)&3)<<8
 		s := d * (0.5 + float32(scales[i/4]>>(i/2%2*4)&15)) * 0.25
-		signed(dst[8*i:], s, gridIQ2S[word][:], signs[i])
+		signed8(dst[8*i:], s, &gridIQ2S[word], signs[i])
 	}
 }
 

@@ -18,7 +18,7 @@ func decodeIQ2XS(dst []float32, src []byte) {
 	for i := range 32 {
 		word := uint32(binary.LittleEndian.Uint16(src[2+2*i:]))
 		s := d * (0.5 + float32(src[66+i/4]>>(i/2%2*4)&15)) * 0.25
-		signed(dst[8*i:], s, gridIQ2XS[word&511][:], evenSigns(word>>9))
+		signed8(dst[8*i:], s, &gridIQ2XS[word&511], evenSigns(word>>9))
 	}
 }
 

@@ -20,7 +20,7 @@ func decodeIQ2XXS(dst []float32, src []byte) {
 		word := binary.LittleEndian.Uint32(b[4:])
 		s := d * (0.5 + float32(word>>28)) * 0.25
 		for l := range 4 {
-			signed(dst[32*run+8*l:], s, gridIQ2XXS[b[l]][:], evenSigns(word>>(7*l)))
+			signed8(dst[32*run+8*l:], s, &gridIQ2XXS[b[l]], evenSigns(word>>(7*l)))
 		}
 	}
 }

@@ -17,7 +17,7 @@ func decodeIQ3S(dst []float32, src []byte) {
 	for i := range 64 {
 		word := int(low[i]) | int(high[i/8]>>(i%8)&1)<<8
 		s := d * float32(1+2*(scales[i/16]>>(i/8%2*4)&15))
-		signed(dst[4*i:], s, gridIQ3S[word][:], signs[i/2]>>(i%2*4))
+		signed4(dst[4*i:], s, &gridIQ3S[word], signs[i/2]>>(i%2*4))
 	}
 }
 

@@ -22,8 +22,8 @@ func decodeIQ3XXS(dst []float32, src []byte) {
 		for l := range 4 {
 			signs := evenSigns(word >> (7 * l))
 			y := dst[32*run+8*l:][:8]
-			signed(y, s, gridIQ3XXS[codewords[2*l]][:], signs)
-			signed(y[4:], s, gridIQ3XXS[codewords[2*l+1]][:], signs>>4)
+			signed4(y, s, &gridIQ3XXS[codewords[2*l]], signs)
+			signed4(y[4:], s, &gridIQ3XXS[codewords[2*l+1]], signs>>4)
 		}
 	}
 }

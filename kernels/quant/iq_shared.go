@@ -1,6 +1,9 @@
 package quant
 
-import "math/bits"
+import (
+	"math"
+	"math/bits"
+)
 
 // Codebooks unpacked: each entry is the magnitudes (iq1: the values) of 8 or 4
 // neighbouring weights.
@@ -40,14 +43,28 @@ func evenSigns(seven uint32) uint8 {
 	return s | uint8(bits.OnesCount8(s)&1)<<7
 }
 
-// signed writes d*magnitude, negated where the sign bit is set.
-func signed(dst []float32, d float32, magnitudes []int8, signs uint8) {
-	dst = dst[:len(magnitudes)]
-	for j, m := range magnitudes {
-		v := d * float32(m)
-		if signs>>j&1 != 0 {
-			v = -v
-		}
-		dst[j] = v
-	}
+// signed8 writes d*magnitude, negated where the sign bit is set.
+func signed8(dst []float32, d float32, m *[8]int8, signs uint8) {
+	y, s := (*[8]float32)(dst), uint32(signs)
+	y[0] = flip(d*float32(m[0]), s<<31)
+	y[1] = flip(d*float32(m[1]), s<<30)
+	y[2] = flip(d*float32(m[2]), s<<29)
+	y[3] = flip(d*float32(m[3]), s<<28)
+	y[4] = flip(d*float32(m[4]), s<<27)
+	y[5] = flip(d*float32(m[5]), s<<26)
+	y[6] = flip(d*float32(m[6]), s<<25)
+	y[7] = flip(d*float32(m[7]), s<<24)
+}
+
+func signed4(dst []float32, d float32, m *[4]int8, signs uint8) {
+	y, s := (*[4]float32)(dst), uint32(signs)
+	y[0] = flip(d*float32(m[0]), s<<31)
+	y[1] = flip(d*float32(m[1]), s<<30)
+	y[2] = flip(d*float32(m[2]), s<<29)
+	y[3] = flip(d*float32(m[3]), s<<28)
+}
+
+// flip turns the sign of v where the top bit is set.
+func flip(v float32, bit uint32) float32 {
+	return math.Float32frombits(math.Float32bits(v) ^ bit&(1<<31))
 }

@@ -56,7 +56,7 @@ var q6KCodec = superScaleCodec{
 	plan:   scalePlan{tops: bySign(32, 0.9, 1.2, 32), heavy: [2]int{4, 4}, reach: [2]float32{0.3, 3}, rounds: 4},
 	super:  superScalePlan{plan: scalePlan{tops: bySign(128, 0.7, 1.05, 50), rounds: 2}, reach: 4, turns: 5, spread: []float32{0.9, 1.1}},
 	columns: [2]superColumnPlan{
-		Fast:   {runs: [2]columnScalePlan{withTops(bySign(32, 0.95, 1.05, 5), 0, 0, 1), withTops(bySign(32, 0.93, 1.04, 7), 0, 0, 1)}, super: scalePlan{tops: bySign(128, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
+		Fast:   {runs: [2]columnScalePlan{withTops(bySign(32, 0.95, 1.05, 4), 0, 0, 1), withTops(bySign(32, 0.93, 1.04, 5), 0, 0, 1)}, super: scalePlan{tops: bySign(128, 0.9, 1.02, 6), rounds: 1}, reach: 1, turns: 1},
 		Normal: {runs: [2]columnScalePlan{withTops(bySign(32, 0.9, 1.1, 16), 16, 24, 2), withTops(bySign(32, 0.8, 1.1, 16), 32, 16, 2)}, super: scalePlan{tops: bySign(128, 0.8, 1.04, 16), rounds: 2}, reach: 2, turns: 3},
 	},
 }
