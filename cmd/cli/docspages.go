@@ -142,6 +142,8 @@ type quantDoc struct {
 	KV              bool     `json:"kv"`
 	NeedsImportance bool     `json:"needs_importance"`
 	Fallback        string   `json:"fallback,omitempty"`
+	Dot             string   `json:"dot,omitempty"` // what activations are rounded to in products
+	Error           float64  `json:"error"`         // of normally distributed weights
 	Doc             string   `json:"doc"`
 }
 
@@ -152,7 +154,8 @@ func quantData(t *quant.Type) quantDoc {
 	}
 	return quantDoc{
 		MLX: mode, KV: t.KV, Name: t.Name, Aliases: append([]string{}, t.Aliases...), BitsPerWeight: t.BitsPerWeight(), Block: t.Block, Bytes: t.Bytes,
-		GGUF: t.GGML, Writable: t.Quantize != nil, NeedsImportance: t.NeedsImportance, Fallback: t.Fallback, Doc: t.Doc,
+		GGUF: t.GGML, Writable: t.Quantize != nil, NeedsImportance: t.NeedsImportance, Fallback: t.Fallback,
+		Dot: t.Dot, Error: t.Error, Doc: t.Doc,
 	}
 }
 
@@ -210,6 +213,12 @@ func typePage(t *quant.Type) docPage {
 	fmt.Fprintf(&b, "%s\n\n%s\n\n", t.Name, t.Doc)
 	fmt.Fprintf(&b, "bits per weight  %s\n", strconv.FormatFloat(t.BitsPerWeight(), 'f', -1, 64))
 	fmt.Fprintf(&b, "block            %s in %s\n", plural(t.Block, "weight"), plural(t.Bytes, "byte"))
+	if t.Error > 0 {
+		fmt.Fprintf(&b, "loses            %.3g %% of normally distributed weights, at most, with the normal effort\n", 100*t.Error)
+	}
+	if t.Dot != "" {
+		fmt.Fprintf(&b, "in products      activations are rounded to %s\n", t.Dot)
+	}
 	if len(t.Aliases) > 0 {
 		fmt.Fprintf(&b, "other names      %s\n", strings.Join(t.Aliases, ", "))
 	}

@@ -39,8 +39,8 @@ const symmetric = 1e-3
 // its mean; 0.01 is usual, and what makes a matrix of few inputs usable.
 // parallel calls do for 0 to n-1, in any order and at the same time, and gives
 // the first error; nil stands for a loop. The result is the same bits either
-// way. Time grows with the third power of cols: about half a second of one core
-// at 2048.
+// way. Time grows with the third power of cols: on AVX-512 0.2 seconds of one core
+// at 2048, 50 at 14336.
 func NewSecondMoments(h []float32, cols int, damping float64, parallel func(n int, do func(i int) error) error) (*SecondMoments, error) {
 	if cols <= 0 || cols > 1<<20 || len(h) != cols*cols {
 		return nil, fmt.Errorf("second moments: %d elements are no matrix of %d columns", len(h), cols)
