@@ -268,6 +268,7 @@ func (r *resolver) bounded(i int, rule *engine.Rule) (*decision, error) {
 	if rule.Effort != "" && rule.Min == "" && rule.Max == "" || r.choices[i].Kept {
 		return &d, nil
 	}
+	var least *quant.Type // what min means for the tensor, where it fits
 	for _, bound := range []struct {
 		name string
 		over func(a, b *quant.Type) bool
@@ -281,6 +282,13 @@ func (r *resolver) bounded(i int, rule *engine.Rule) (*decision, error) {
 		limit, fallback, err := ggufType(bound.name, t.Type, t.Dims[0])
 		if err != nil {
 			return nil, diag.Errorf(rule.Range, "Type does not fit", "%s, tensor %s: %v.", rule.Label, t.Name, err)
+		}
+		switch {
+		case fallback != "": // of types that do not fit anything may come
+		case bound.name == rule.Min:
+			least = limit
+		case least != nil && least.BitsPerWeight() > limit.BitsPerWeight():
+			return nil, diag.Errorf(rule.Range, "Bounds leave nothing", "%s, tensor %s: min = %s has more bits than max = %s.", rule.Label, t.Name, least, limit)
 		}
 		if bound.over(d.typ, limit) {
 			d.typ, d.fallback, d.asked = limit, fallback, ""

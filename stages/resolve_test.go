@@ -100,6 +100,14 @@ func TestResolveRefused(t *testing.T) {
 	require.Equal(t, 22, ds[1].Line)
 	require.Contains(t, ds[1].Detail, "INT2 needs rows that 256 divides")
 
+	crossed := func(least, most string) error {
+		_, _, err := resolved(small(), ruled(fakePolicy{def: "q8_0"}, fakeRule{engine.Rule{Min: least, Max: most}, nil}), nil)
+		return err
+	}
+	require.ErrorContains(t, crossed("q6_k", "INT4"), "min = q6_k has more bits than max = q4_k")
+	require.NoError(t, crossed("q4_k", "q4_k"))
+	require.NoError(t, crossed("INT8", "q8_0"))
+
 	_, _, err = resolved(small(), ruled(fakePolicy{mix: "Q9"}), nil)
 	require.ErrorContains(t, err, "Unknown mix Q9")
 
