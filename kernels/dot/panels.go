@@ -132,7 +132,7 @@ func (k *panels) rows(p *product, w []byte, dst []float32, count, rows int) {
 			p.offsets[i] = p.vector(first+i) * apart
 		}
 		for at := range count {
-			k.vectors(p, w[at*k.height*p.bytes:], n)
+			k.vectors(p, w[at*k.height*p.bytes:], n, at == count-1)
 			for i := range n {
 				copy(dst[(first+i)*p.stride+at*k.height:][:rows], p.sums[i][:])
 			}
@@ -147,13 +147,15 @@ func (k *panels) oneVector(p *product, w []byte, dst []float32, count, vector in
 	k.one[p.l.kind](&dst[0], &w[0], p.bytes, count, p.in.cols/unit, rec, step)
 }
 
-// vectors leaves in sums the products of a panel with the n vectors at offsets.
-func (k *panels) vectors(p *product, w []byte, n int) {
+// vectors leaves in sums the products of a panel, maybe the last, with the n
+// vectors at offsets.
+func (k *panels) vectors(p *product, w []byte, n int, last bool) {
 	first, _, step, unit := p.records()
 	fill, product := k.fill[p.l.kind], k.product[p.l.method()]
 	clear(p.sums[:n])
-	// The next rows, in their order in memory: the machine foresees one
-	// stream, and not one for each row.
+	// The next rows are asked for in their order in memory: the machine foresees
+	// one stream, and not one for each row. What is behind the last may be work
+	// of others.
 	next := address(w) + uintptr(k.height*p.bytes)
 	for col := 0; col < p.in.cols; col += chunk {
 		units := min(chunk, p.in.cols-col) / unit
@@ -161,9 +163,11 @@ func (k *panels) vectors(p *product, w []byte, n int) {
 		if p.dequantize {
 			from, stride = p.decode(w, col, units, k.height), 4*chunk
 		}
-		ahead := k.height * (units * unit / p.t.Block * p.t.Bytes)
-		k.prefetch(next, ahead)
-		next += uintptr(ahead)
+		if !last {
+			ahead := k.height * (units * unit / p.t.Block * p.t.Bytes)
+			k.prefetch(next, ahead)
+			next += uintptr(ahead)
+		}
 		if fill == nil {
 			p.fillUnits(w[col/p.t.Block*p.t.Bytes:], k, units)
 		} else {

@@ -56,7 +56,7 @@ func (t *floatType) one() {
 	p.first(row)
 	widen := t.begin()
 	Label("panel")
-	total, x, ahead := zero(), param("rec"), p.ahead(row)
+	total, x, ahead := zero(), param("rec"), p.ahead(row, panels)
 	MOVQ(param("units"), left)
 	Label("chunk")
 	even, odd := zero(), zero()

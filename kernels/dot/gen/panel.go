@@ -88,12 +88,17 @@ func prefetch() {
 	RET()
 }
 
-// ahead is the start of the rows behind those that start at row.
-func (p *panel) ahead(row Mem) GPVirtual {
-	r := GP64()
+// ahead is the start of the rows behind those that start at row; of these
+// rows, which are there, where no more panels are left than one: what comes
+// behind them may be work of others.
+func (p *panel) ahead(row, left Mem) GPVirtual {
+	r, here := GP64(), GP64()
+	MOVQ(row, here)
 	MOVQ(p.stride, r)
 	SHLQ(Imm(rowsLog()), r)
-	ADDQ(row, r)
+	ADDQ(here, r)
+	CMPQ(left, Imm(1))
+	CMOVQEQ(here, r)
 	return r
 }
 

@@ -44,7 +44,7 @@ func (t *smallType) one() {
 	total := zero()
 	MOVQ(param("units"), left)
 	MOVQ(param("rec"), record)
-	a, b, ahead := GP64(), GP64(), p.ahead(row)
+	a, b, ahead := GP64(), GP64(), p.ahead(row, panels)
 	Label("record")
 	MOVQ(record, a)
 	XORQ(b, b)

@@ -65,7 +65,7 @@ func (t *superType) one() {
 	Label("panel")
 	total := zero()
 	a, chunks := param("rec"), param("units")
-	ahead := p.ahead(row)
+	ahead := p.ahead(row, panels)
 	Label("chunk")
 	p.prefetch(ahead, t.bytes)
 	h := head()
