@@ -31,30 +31,47 @@ func newQueue(units []*unit, budget int64) *queue {
 }
 
 // next takes the first unit of the plan that may run now, nil if there is none.
-// Where nothing runs everything may, also what is larger than the budget.
+// Where nothing runs everything may, also what is larger than the budget. Units
+// that are late come after the others, and those that another build is at when
+// nothing else is left.
 func (q *queue) next() *unit {
 	if q.running > 0 && !q.fits(q.least) {
 		return nil
 	}
+	first := -1
 	for n, u := range slices.Backward(q.ready) {
-		// Where another build is at a unit there is time for anything else first.
-		if q.running > 0 && (u.busy || !q.fits(u.memory)) || q.running == 0 && u.busy && q.idle() {
+		if q.running > 0 && (u.busy || !q.fits(u.memory)) {
 			continue
 		}
-		q.ready = slices.Delete(q.ready, n, n+1)
-		q.running++
-		q.used += u.memory
-		return u
+		if first < 0 || u.rank() < q.ready[first].rank() {
+			first = n
+		}
+		if u.rank() == 0 {
+			break
+		}
 	}
-	return nil
+	if first < 0 {
+		return nil
+	}
+	u := q.ready[first]
+	q.ready = slices.Delete(q.ready, first, first+1)
+	q.running++
+	q.used += u.memory
+	return u
+}
+
+// rank says how soon a unit should run.
+func (u *unit) rank() int {
+	switch {
+	case u.busy:
+		return 2
+	case u.late:
+		return 1
+	}
+	return 0
 }
 
 func (q *queue) fits(memory int64) bool { return memory <= q.budget-q.used }
-
-// idle reports whether a unit is ready that no other build is at.
-func (q *queue) idle() bool {
-	return slices.ContainsFunc(q.ready, func(u *unit) bool { return !u.busy })
-}
 
 // ended notes that a unit runs no more.
 func (q *queue) ended(u *unit) {

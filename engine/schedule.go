@@ -16,6 +16,9 @@ type unit struct {
 	next    []int  // units that wait for this one
 	busy    bool   // another build is at it: wait for that one
 	name    string // of its work: units of one name do the same
+	// late says that it only names what others read and keep as they go: before
+	// them it would read all of it for itself.
+	late bool
 }
 
 // units groups what is not cached, in the plan's order. Actions of a group that
@@ -51,6 +54,7 @@ func (e *execution) units() []*unit {
 		u.actions = append(u.actions, i)
 		u.work += a.Work
 		u.memory = max(u.memory, a.Memory)
+		u.late = u.late || sourceInputs(a) > maxHeldInputs
 	}
 	for _, u := range units {
 		seen := map[int]bool{u.index: true}
@@ -66,6 +70,15 @@ func (e *execution) units() []*unit {
 		}
 	}
 	return units
+}
+
+func sourceInputs(a *Action) (n int) {
+	for i := range a.Inputs {
+		if a.Inputs[i].Source >= 0 {
+			n++
+		}
+	}
+	return n
 }
 
 // outcome is how a unit ended. busy: another build is at it, nothing was done.

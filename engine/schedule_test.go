@@ -132,6 +132,18 @@ func TestQueue(t *testing.T) {
 	require.Nil(t, q.next())
 }
 
+// What only names the sources comes after what reads them.
+func TestQueueOfLateUnits(t *testing.T) {
+	units := []*unit{{index: 0, late: true}, {index: 1}, {index: 2, busy: true}, {index: 3}}
+	q := newQueue(units, 0)
+	var order []int
+	for u := q.next(); u != nil; u = q.next() {
+		order = append(order, u.index)
+		q.ended(u)
+	}
+	require.Equal(t, []int{1, 3, 0, 2}, order)
+}
+
 // Units that are all larger than the budget run one by one.
 func TestQueueOfTooLargeUnits(t *testing.T) {
 	units := []*unit{{index: 0, memory: 50}, {index: 1, memory: 40}}
