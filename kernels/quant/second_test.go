@@ -300,12 +300,15 @@ func TestSecondOdd(t *testing.T) {
 		},
 		"few samples": func(h []float32) { copy(h, secondMatrix(89, cols, 5)) },
 	}
-	for name, change := range matrices {
+	for turn, name := range sortedKeys(matrices) {
 		h := append([]float32(nil), full...)
-		change(h)
+		matrices[name](h)
 		m := secondMoments(t, h, cols, 0.01)
 		for _, q := range latticeTypes() {
-			for _, what := range sortedKeys(rowsOf) {
+			for n, what := range sortedKeys(rowsOf) {
+				if (n+turn)%2 != 0 {
+					continue // each type sees all rows, and all matrices
+				}
 				x := make([]float32, cols)
 				for i := range x {
 					x[i] = rowsOf[what](i)
@@ -319,6 +322,26 @@ func TestSecondOdd(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestSecondStays wants weights left alone, all of the blocks written, and
+// nothing else.
+func TestSecondStays(t *testing.T) {
+	const rows, cols = 3, 512
+	x := randomRows(96, rows, cols)
+	before := slices.Clone(x)
+	m := secondMoments(t, secondMatrix(97, cols, cols), cols, 0.01)
+	for _, q := range latticeTypes() {
+		size := int(q.RowBytes(rows * cols))
+		var got [2][]byte
+		for i, fill := range []byte{0x00, 0xff} {
+			got[i] = bytes.Repeat([]byte{fill}, size+64)
+			require.NoError(t, q.Quantize(got[i], x, Options{Cols: cols, Second: m, Effort: Best}))
+			require.True(t, bytes.Equal(got[i][size:], bytes.Repeat([]byte{fill}, 64)), "%s wrote beyond its blocks", q)
+		}
+		require.True(t, bytes.Equal(got[0][:size], got[1][:size]), "%s leaves what was in its blocks", q)
+	}
+	require.True(t, slices.Equal(before, x))
 }
 
 // TestSecondRefusals names what is wrong.
