@@ -35,7 +35,7 @@ type division struct {
 	invert bool // matches and what is between them change places
 }
 
-// piece is a part of a text.
+// piecePart is a part of a text that a pattern divides.
 type piecePart struct {
 	start, end int
 	match      bool

@@ -93,12 +93,20 @@ func (t *Tokenizer) divide(dst []int32, text string, step int, first bool, s *sc
 	return dst
 }
 
+// maxWord bounds words, each byte of which takes some 40 bytes of memory while
+// it is divided. Longer ones are cut.
+const maxWord = 16 << 20
+
 // word appends the tokens of a word.
 func (t *Tokenizer) word(dst []int32, word string, s *scratch) []int32 {
 	if t.letters {
 		word, _ = bytesOf(word)
 	}
 	if len(word) > cacheWord {
+		for len(word) > maxWord {
+			dst = t.merger.word(dst, word[:maxWord], &s.workspace)
+			word = word[maxWord:]
+		}
 		return t.merger.word(dst, word, &s.workspace)
 	}
 	slot := t.cache.slot(word)

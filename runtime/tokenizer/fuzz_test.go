@@ -2,9 +2,11 @@ package tokenizer
 
 import (
 	"context"
+	"strings"
 	"testing"
 
 	"github.com/llama-pajamas/pj/runtime/arch"
+	"github.com/llama-pajamas/pj/runtime/gguf"
 )
 
 // FuzzTokenizerJSON reads anything as a tokenizer.json, with settings beside it.
@@ -47,6 +49,39 @@ func FuzzOlderForms(f *testing.F) {
 		files["tokenizer.model"] = pieces
 		if v, err := Load(context.Background(), files, Options{Form: arch.Llama}); err == nil {
 			consistent(t, v, len(pieces))
+		}
+	})
+}
+
+// FuzzKVs makes tokenizers of any keys, and encodes with them.
+func FuzzKVs(f *testing.F) {
+	f.Add("gpt2", "qwen2", "a b Ġ ab Ġab", "a b,Ġ ab", []byte{1, 1, 1, 1, 4}, "ab ab\xff", uint32(1))
+	f.Add("llama", "", "<unk> a b ab ▁a <0x41>", "", []byte{2, 1, 1, 1, 1, 6}, "ab Aé", uint32(7))
+	f.Fuzz(func(t *testing.T, model, pre, tokens, merges string, types []byte, text string, id uint32) {
+		words := strings.Fields(tokens)
+		kinds, scores := make([]int32, len(types)), make([]float32, len(types))
+		for i, b := range types {
+			kinds[i], scores[i] = int32(int8(b)), float32(b)
+		}
+		v, err := FromKVs([]gguf.KV{
+			{Key: keyModel, Value: model}, {Key: keyPre, Value: pre}, {Key: keyTokens, Value: words}, {Key: keyMerges, Value: strings.Split(merges, ",")},
+			{Key: keyTypes, Value: kinds}, {Key: keyScores, Value: scores}, {Key: useKeys["bos"], Value: id}, {Key: useKeys["unk"], Value: id}, {Key: addKeys["eos"], Value: true},
+		})
+		if err != nil {
+			return
+		}
+		tok, err := New(v)
+		if err != nil {
+			return
+		}
+		for _, o := range []EncodeOptions{{}, {Around: true}, {Plain: true}} {
+			ids := tok.Encode(nil, text, o)
+			for _, id := range ids {
+				if id < 0 || int(id) >= tok.VocabSize() {
+					t.Fatalf("the id %d of %d", id, tok.VocabSize())
+				}
+			}
+			streamed(tok, ids)
 		}
 	})
 }

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -85,7 +86,7 @@ func New(v *Vocab) (*Tokenizer, error) {
 			added = append(added, addedToken{ID: int64(id), Content: v.Tokens[id], Special: typ == Control})
 		}
 	}
-	return t.finish(added)
+	return t.finish(added, v.Merges)
 }
 
 // tokenizer makes the tokenizer of a tokenizer.json, as that describes it.
@@ -113,15 +114,14 @@ func (l *loader) tokenizer() (*Tokenizer, error) {
 			t.unk = int32(i)
 		}
 	}
-	t.v.Merges = d.model.merges
-	return t.finish(l.added())
+	return t.finish(l.added(), d.model.merges)
 }
 
 // finish indexes the vocabulary.
-func (t *Tokenizer) finish(added []addedToken) (*Tokenizer, error) {
+func (t *Tokenizer) finish(added []addedToken, merges []string) (*Tokenizer, error) {
 	v := t.v
 	if len(v.Tokens) == 0 {
-		return nil, fmt.Errorf("the vocabulary is empty")
+		return nil, errors.New("the vocabulary is empty: the file is damaged; download it again")
 	}
 	t.index()
 	t.texts = make([]string, len(v.Tokens))
@@ -131,7 +131,7 @@ func (t *Tokenizer) finish(added []addedToken) (*Tokenizer, error) {
 	if t.unit == scoreUnit {
 		t.rank()
 	} else {
-		t.readMerges()
+		t.readMerges(merges)
 	}
 	if t.unit != bytesUnit && !t.crosses() {
 		p, err := pattern.Compile(`▁+[^▁]*|[^▁]+`)
@@ -256,8 +256,7 @@ func (t *Tokenizer) rank() {
 }
 
 // readMerges reads the merges. One of tokens that are not there is never used.
-func (t *Tokenizer) readMerges() {
-	merges := t.v.Merges
+func (t *Tokenizer) readMerges(merges []string) {
 	// Looking the tokens up takes the time, and waits for memory.
 	found := make([][3]int32, len(merges))
 	var work sync.WaitGroup

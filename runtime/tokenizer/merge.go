@@ -97,7 +97,7 @@ type workspace struct {
 // heap.
 const shortWord = 48
 
-// word appends the tokens of a word of at most 2 GiB.
+// word appends the tokens of a word of at most maxWord bytes.
 func (m *merger) word(dst []int32, word string, w *workspace) []int32 {
 	if m.whole {
 		if id, ok := m.lookup(word, w); ok {
