@@ -12,9 +12,11 @@ import (
 type attendJob struct {
 	b      *Backend
 	f      func(worker, lo, hi int)
+	store  func(worker, lo, hi int)
 	a      *ops.Attention
 	sinks  vector
 	q, dst []float32
+	k, v   []float32 // of the step
 	seq    *kv.Sequence
 	// Queries of the step: rows from row on, the first at position at.
 	row, at, n int
@@ -35,7 +37,7 @@ type attendWork struct {
 }
 
 func (j *attendJob) init(b *Backend) {
-	j.b, j.f = b, j.each
+	j.b, j.f, j.store = b, j.each, j.storeHeads
 	j.work = make([]attendWork, b.pool.Workers())
 }
 
@@ -56,7 +58,9 @@ func (b *Backend) Attend(dst, q, k, v ops.Buffer, a *ops.Attention) {
 		for done := 0; done < span.Len && b.err == nil; done += j.n {
 			j.row, j.at = span.Row+done, span.Start+done
 			j.n = j.seq.Step(a.Layer, j.at, span.Len-done)
-			b.catch(j.seq.Store(a.Layer, j.at, kb.f[j.row*kb.cols:(j.row+j.n)*kb.cols], vb.f[j.row*vb.cols:(j.row+j.n)*vb.cols]))
+			j.k, j.v = kb.f[j.row*kb.cols:(j.row+j.n)*kb.cols], vb.f[j.row*vb.cols:(j.row+j.n)*vb.cols]
+			b.catch(j.seq.Reserve(a.Layer, j.at, j.n))
+			b.run(a.HeadsKV, j.heads(), j.store)
 			j.groups = (j.at+j.n-1)/queryGroup - j.at/queryGroup + 1
 			if b.watch == nil || b.watch.Attention == nil {
 				b.run(a.HeadsKV*j.groups, 1, j.f)
@@ -64,6 +68,15 @@ func (b *Backend) Attend(dst, q, k, v ops.Buffer, a *ops.Attention) {
 				j.each(0, 0, a.HeadsKV*j.groups) // in order, by one worker
 			}
 		}
+	}
+}
+
+// heads is how many heads are worth a worker's attention.
+func (j *attendJob) heads() int { return max(1, 16384/(j.n*(j.a.KeyWidth+j.a.ValWidth))) }
+
+func (j *attendJob) storeHeads(_, lo, hi int) {
+	for head := lo; head < hi; head++ {
+		j.b.catch(j.seq.StoreHead(j.a.Layer, j.at, head, j.k, j.v))
 	}
 }
 

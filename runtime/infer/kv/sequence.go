@@ -82,13 +82,26 @@ func (l *Layer) valBytes(t *quant.Type) int {
 // page by page.
 func (s *Sequence) Step(layer, at, n int) int { return s.plan.Layers[layer].step(at, n) }
 
-// Store appends tokens to a layer: rows of all heads' keys and values. at is
-// the position of the first, up to which all are stored; tokens stored there
-// before, by a pass that failed, are replaced.
+// Store appends tokens to a layer: rows of all heads' keys and values. It is
+// Reserve, and StoreHead for each head.
 func (s *Sequence) Store(layer, at int, keys, values []float32) error {
+	l := &s.plan.Layers[layer]
+	if err := s.Reserve(layer, at, len(keys)/(l.Heads*l.KeyWidth)); err != nil {
+		return err
+	}
+	for h := range l.Heads {
+		if err := s.StoreHead(layer, at, h, keys, values); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Reserve makes room in a layer for n tokens from position at on, up to which
+// all are stored; tokens stored there before, by a pass that failed, are
+// replaced.
+func (s *Sequence) Reserve(layer, at, n int) error {
 	l, lp := &s.plan.Layers[layer], &s.layers[layer]
-	kRow, vRow := l.Heads*l.KeyWidth, l.Heads*l.ValWidth
-	n := len(keys) / kRow
 	if at > lp.n {
 		return fmt.Errorf("kv: token %d of layer %d comes before token %d", at, layer, lp.n)
 	}
@@ -98,22 +111,27 @@ func (s *Sequence) Store(layer, at int, keys, values []float32) error {
 			return err
 		}
 	}
-	for i := range n {
-		p := (at + i) / PageTokens
-		for p >= lp.first+len(lp.pages) {
-			s.grow(l, lp, at)
-		}
-		pg := &lp.pages[p-lp.first]
+	for last := (at + n - 1) / PageTokens; last >= lp.first+len(lp.pages); {
+		s.grow(l, lp, at)
+	}
+	lp.n = at + n
+	return nil
+}
+
+// StoreHead stores one head of tokens that were reserved; keys and values are
+// rows of all heads. Heads may be stored at the same time.
+func (s *Sequence) StoreHead(layer, at, head int, keys, values []float32) error {
+	l, lp := &s.plan.Layers[layer], &s.layers[layer]
+	kRow, vRow := l.Heads*l.KeyWidth, l.Heads*l.ValWidth
+	for i := range len(keys) / kRow {
+		pg := &lp.pages[(at+i)/PageTokens-lp.first]
 		token := (at + i) % PageTokens
-		for h := range l.Heads {
-			if err := encodeRow(pg.kt, pg.k[h*l.keyBytes(pg.kt):], token, keys[i*kRow+h*l.KeyWidth:][:l.KeyWidth]); err != nil {
-				return storeError("key", layer, at+i, err)
-			}
-			if err := encodeRow(pg.vt, pg.v[h*l.valBytes(pg.vt):], token, values[i*vRow+h*l.ValWidth:][:l.ValWidth]); err != nil {
-				return storeError("value", layer, at+i, err)
-			}
+		if err := encodeRow(pg.kt, pg.k[head*l.keyBytes(pg.kt):], token, keys[i*kRow+head*l.KeyWidth:][:l.KeyWidth]); err != nil {
+			return storeError("key", layer, at+i, err)
 		}
-		lp.n++
+		if err := encodeRow(pg.vt, pg.v[head*l.valBytes(pg.vt):], token, values[i*vRow+head*l.ValWidth:][:l.ValWidth]); err != nil {
+			return storeError("value", layer, at+i, err)
+		}
 	}
 	return nil
 }
@@ -135,7 +153,7 @@ func (s *Sequence) grow(l *Layer, lp *layerPages, at int) {
 		lp.pages = lp.pages[:copy(lp.pages, lp.pages[1:])]
 		lp.first++
 	}
-	k, v := l.types(lp.first+len(lp.pages), lp.n)
+	k, v := l.types(lp.first+len(lp.pages), at)
 	if n := len(lp.spare); n > 0 {
 		pg := lp.spare[n-1]
 		lp.spare = lp.spare[:n-1]
