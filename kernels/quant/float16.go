@@ -79,10 +79,23 @@ func finiteHalf(h uint16) float32 {
 
 // EncodeF16 rounds every weight as F32ToF16 does; dst takes 2 bytes a weight.
 func EncodeF16(dst []byte, src []float32) {
-	dst = sized(dst, 2*len(src))
+	packRuns(use.packF16, packF16, sized(dst, 2*len(src)), src)
+}
+
+func packF16(dst []byte, src []float32) {
 	for i, v := range src {
 		binary.LittleEndian.PutUint16(dst[2*i:], F32ToF16(v))
 	}
+}
+
+// packRuns leaves runs of 16 weights to a kernel, the rest to rest.
+func packRuns(kernel, rest func(dst []byte, src []float32), dst []byte, src []float32) {
+	for len(src) >= vectorRun {
+		n := min(len(src), unpackPart) / vectorRun * vectorRun
+		kernel(dst, src[:n])
+		dst, src = dst[2*n:], src[n:]
+	}
+	rest(dst, src)
 }
 
 // DecodeBF16 widens len(dst) little-endian bfloat16s.
@@ -105,7 +118,10 @@ func DecodeBF16(dst []float32, src []byte) {
 
 // EncodeBF16 rounds every weight as F32ToBF16 does; dst takes 2 bytes a weight.
 func EncodeBF16(dst []byte, src []float32) {
-	dst = sized(dst, 2*len(src))
+	packRuns(use.packBF16, packBF16, sized(dst, 2*len(src)), src)
+}
+
+func packBF16(dst []byte, src []float32) {
 	for i, v := range src {
 		binary.LittleEndian.PutUint16(dst[2*i:], F32ToBF16(v))
 	}

@@ -43,6 +43,9 @@ type kernels struct {
 	nearWords8 func(l *gridLanes, t *gridTable, n int, shift float32)
 	nearWords4 func(l *gridLanes, t *gridTable, n int)
 
+	// Roundings of runs of a multiple of 16 weights.
+	packBF16, packF16 func(dst []byte, x []float32)
+
 	// What writes blocks until one needs care, see streamQuantizer.
 	streamQ8_0, streamMXFP4 func(dst []byte, x []float32) int
 

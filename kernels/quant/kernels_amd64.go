@@ -26,6 +26,7 @@ var impls = []kernels{
 		dotLanes: dotLanesAVX512, addScaled: addScaledAVX512, takeOff: takeOffAVX512,
 		turn16: turn16AVX512, turn32: turn32AVX512, tableCodes32: tableCodes32AVX512, level32: level32AVX512,
 		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX512, columnsTable32: rateTable32AVX512},
+		packBF16:   packBF16AVX512, packF16: packF16AVX512,
 		nearWords8: nearWords8AVX512, nearWords4: nearWords4AVX512,
 		streamQ8_0: streamQ8_0AVX512, streamMXFP4: streamMXFP4AVX512,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX512, searchScales32AVX512, searchTable32AVX512},
@@ -48,6 +49,7 @@ var impls = []kernels{
 		dotLanes: dotLanesAVX2, addScaled: addScaledAVX2, takeOff: takeOffAVX2,
 		turn16: turn16AVX2, turn32: turn32AVX2, tableCodes32: tableCodes32AVX2, level32: level32AVX2,
 		rateScales: [columnKinds]func(*columns, *[superBlock]float32, *levels){columns32: rateScales32AVX2, columnsTable32: rateTable32AVX2},
+		packBF16:   packBF16AVX2, packF16: packF16AVX2,
 		nearWords8: nearWords8AVX2, nearWords4: nearWords4AVX2,
 		streamQ8_0: streamQ8_0AVX2, streamMXFP4: streamMXFP4AVX2,
 		searchScales:  [columnKinds]func(*columns, *[superBlock]float32, *levels, *columnScalePlan){searchScales16AVX2, searchScales32AVX2, searchTable32AVX2},
@@ -343,3 +345,15 @@ func addScaledAVX2(to, x []float32, by float32)
 
 //go:noescape
 func takeOffAVX2(row []float64, rows *[4][]float32, by *[4]float64)
+
+//go:noescape
+func packBF16AVX512(dst []byte, x []float32)
+
+//go:noescape
+func packF16AVX512(dst []byte, x []float32)
+
+//go:noescape
+func packBF16AVX2(dst []byte, x []float32)
+
+//go:noescape
+func packF16AVX2(dst []byte, x []float32)

@@ -6942,6 +6942,61 @@ stop:
 	VZEROUPPER
 	RET
 
+// func packBF16AVX512(dst []byte, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·packBF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVL         $0x00000001, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0x00007fff, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0x00000040, BX
+	VPBROADCASTD BX, Z2
+	JMP          enough
+
+weights:
+	VMOVUPS (CX), Z3
+	VPSRLD  $0x10, Z3, Z4
+	VMOVAPS Z4, Z5
+	VPANDD  Z0, Z5, Z5
+	VPADDD  Z1, Z5, Z5
+	VPADDD  Z3, Z5, Z5
+	VPSRLD  $0x10, Z5, Z5
+	VPORD   Z2, Z4, Z4
+	VCMPPS  $0x03, Z3, Z3, K1
+	VMOVAPS Z4, K1, Z5
+	VPMOVDW Z5, (AX)
+	ADDQ    $0x20, AX
+	ADDQ    $0x40, CX
+
+enough:
+	SUBQ $0x10, DX
+	JGE  weights
+	VZEROUPPER
+	RET
+
+// func packF16AVX512(dst []byte, x []float32)
+// Requires: AVX, AVX512F
+TEXT ·packF16AVX512(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ x_len+32(FP), DX
+	JMP  enough
+
+weights:
+	VMOVUPS   (CX), Z0
+	VCVTPS2PH $0x00, Z0, (AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x40, CX
+
+enough:
+	SUBQ $0x10, DX
+	JGE  weights
+	VZEROUPPER
+	RET
+
 // func nearWords8AVX512(l *byte, t *byte, n int, shift float32)
 // Requires: AVX, AVX512F
 TEXT ·nearWords8AVX512(SB), NOSPLIT, $0-28
@@ -19410,6 +19465,78 @@ DATA packOrder<>+20(SB)/4, $0x00000006
 DATA packOrder<>+24(SB)/4, $0x00000003
 DATA packOrder<>+28(SB)/4, $0x00000007
 GLOBL packOrder<>(SB), RODATA|NOPTR, $32
+
+// func packBF16AVX2(dst []byte, x []float32)
+// Requires: AVX, AVX2
+TEXT ·packBF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ         dst_base+0(FP), AX
+	MOVQ         x_base+24(FP), CX
+	MOVQ         x_len+32(FP), DX
+	MOVL         $0x00000001, BX
+	VMOVD        BX, X0
+	VPBROADCASTD X0, Y0
+	MOVL         $0x00007fff, BX
+	VMOVD        BX, X1
+	VPBROADCASTD X1, Y1
+	MOVL         $0x00000040, BX
+	VMOVD        BX, X2
+	VPBROADCASTD X2, Y2
+	JMP          enough
+
+weights:
+	VMOVUPS   (CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VMOVAPS   Y4, Y5
+	VPAND     Y0, Y5, Y5
+	VPADDD    Y1, Y5, Y5
+	VPADDD    Y3, Y5, Y5
+	VPSRLD    $0x10, Y5, Y5
+	VPOR      Y2, Y4, Y4
+	VCMPPS    $0x03, Y3, Y3, Y3
+	VBLENDVPS Y3, Y4, Y5, Y5
+	VMOVUPS   32(CX), Y3
+	VPSRLD    $0x10, Y3, Y4
+	VMOVAPS   Y4, Y6
+	VPAND     Y0, Y6, Y6
+	VPADDD    Y1, Y6, Y6
+	VPADDD    Y3, Y6, Y6
+	VPSRLD    $0x10, Y6, Y6
+	VPOR      Y2, Y4, Y4
+	VCMPPS    $0x03, Y3, Y3, Y3
+	VBLENDVPS Y3, Y4, Y6, Y6
+	VPACKUSDW Y6, Y5, Y5
+	VPERMQ    $0xd8, Y5, Y5
+	VMOVUPS   Y5, (AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x40, CX
+
+enough:
+	SUBQ $0x10, DX
+	JGE  weights
+	VZEROUPPER
+	RET
+
+// func packF16AVX2(dst []byte, x []float32)
+// Requires: AVX, F16C
+TEXT ·packF16AVX2(SB), NOSPLIT, $0-48
+	MOVQ dst_base+0(FP), AX
+	MOVQ x_base+24(FP), CX
+	MOVQ x_len+32(FP), DX
+	JMP  enough
+
+weights:
+	VMOVUPS   (CX), Y0
+	VCVTPS2PH $0x00, Y0, (AX)
+	VMOVUPS   32(CX), Y0
+	VCVTPS2PH $0x00, Y0, 16(AX)
+	ADDQ      $0x20, AX
+	ADDQ      $0x40, CX
+
+enough:
+	SUBQ $0x10, DX
+	JGE  weights
+	VZEROUPPER
+	RET
 
 // func nearWords8AVX2(l *byte, t *byte, n int, shift float32)
 // Requires: AVX, AVX2

@@ -162,3 +162,25 @@ func TestKernelStreams(t *testing.T) {
 		}
 	})
 }
+
+// TestKernelPacks compares roundings with scalar code, on numbers of any bits.
+func TestKernelPacks(t *testing.T) {
+	eachKernels(t, func(t *testing.T, k *kernels) {
+		r := random(83)
+		for try := range 400 {
+			n := 16 * r.below(9)
+			x := runOf(&r, n, true)
+			for i := range x {
+				if try%2 == 0 {
+					x[i] = math.Float32frombits(uint32(r.next()))
+				}
+			}
+			for what, fn := range map[string][2]func([]byte, []float32){"bf16": {k.packBF16, packBF16}, "f16": {k.packF16, packF16}} {
+				got, want := bytes.Repeat([]byte{0xa5}, 2*n+64), bytes.Repeat([]byte{0xa5}, 2*n+64)
+				fn[0](got, x)
+				fn[1](want, x)
+				require.Equal(t, want, got, what)
+			}
+		}
+	})
+}

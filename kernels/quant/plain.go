@@ -22,16 +22,20 @@ func encodePlain(name string, bytes int, limit uint32, put func([]byte, []float3
 		if err := checkEncode(name, 1, bytes, dst, src, opt); err != nil {
 			return err
 		}
-		var top uint32
-		for _, v := range src {
-			top = max(top, math.Float32bits(v)&0x7fffffff)
-		}
-		if top >= limit {
-			for i, v := range src {
-				if math.Float32bits(v)&0x7fffffff >= limit {
-					return &ValueError{name, i, v}
+		for at := 0; at < len(src); {
+			n := min(len(src)-at, unpackPart)
+			if n > vectorRun {
+				n = n / vectorRun * vectorRun
+			}
+			part := src[at:][:n]
+			if math.Float32bits(part[kernelTop(part)])&0x7fffffff >= limit {
+				for i, v := range part {
+					if math.Float32bits(v)&0x7fffffff >= limit {
+						return &ValueError{name, at + i, v}
+					}
 				}
 			}
+			at += n
 		}
 		put(dst, src)
 		return nil

@@ -10,6 +10,7 @@ var scalar = kernels{
 	fitAffine: fitAffine, rateAffine: rateAffine, rateIntegers: rateIntegers,
 	fitScale: fitScale, rateScale: rateScale,
 	fitTable: fitTable, rateTable: rateTable,
+	packBF16: packBF16, packF16: packF16,
 	nearWords8: nearWords8, nearWords4: nearWords4,
 	streamQ8_0: streamQ8_0, streamMXFP4: streamMXFP4,
 	measure: measure, measureWeighted: measureWeighted,

@@ -42,6 +42,8 @@ func main() {
 		t.rateScales("rateScales32", false)
 		t.rateScales("rateTable32", true)
 		t.streamQ8_0()
+		t.packBF16()
+		t.packF16()
 		t.nearWords(8)
 		t.nearWords(4)
 		t.streamMXFP4()
