@@ -2,7 +2,11 @@
 
 package dot
 
-import "golang.org/x/sys/cpu"
+import (
+	"unsafe"
+
+	"golang.org/x/sys/cpu"
+)
 
 // impls are the implementations besides scalar, best first.
 var impls = []kernels{
@@ -86,5 +90,22 @@ func smallProduct(mins bool) func(sums *float32, from *panel, recs *byte, offset
 				}
 			}
 		})
+	}
+}
+
+// ints and floats are a vector of a panel of RowStep rows.
+func (p *panel) ints(i int) *[RowStep]int32 {
+	return (*[RowStep]int32)(unsafe.Pointer(&p[4*RowStep*i]))
+}
+
+func (p *panel) floats(i int) *[RowStep]float32 {
+	return (*[RowStep]float32)(unsafe.Pointer(&p[4*RowStep*i]))
+}
+
+// eachVector runs fn for the record of each vector, with its sums.
+func eachVector[R any](sums *float32, recs *byte, offsets *int, n int, fn func(a *R, to *[RowStep]float32)) {
+	all, at := unsafe.Slice((*[RowStep]float32)(unsafe.Pointer(sums)), n), unsafe.Slice(offsets, n)
+	for i := range n {
+		fn((*R)(unsafe.Add(unsafe.Pointer(recs), at[i])), &all[i])
 	}
 }

@@ -3,7 +3,6 @@ package dot
 import (
 	"encoding/binary"
 	"math"
-	"unsafe"
 )
 
 // Which vectors of a panel, an element for each row, are what: codes, four
@@ -58,22 +57,5 @@ func (p *product) putCodes(q []uint8, at int, signed bool, put func(i int, v uin
 	}
 	for i := range len(q) / 4 {
 		put(at+i, binary.LittleEndian.Uint32(q[4*i:]))
-	}
-}
-
-// ints and floats are a vector of a panel of RowStep rows.
-func (p *panel) ints(i int) *[RowStep]int32 {
-	return (*[RowStep]int32)(unsafe.Pointer(&p[4*RowStep*i]))
-}
-
-func (p *panel) floats(i int) *[RowStep]float32 {
-	return (*[RowStep]float32)(unsafe.Pointer(&p[4*RowStep*i]))
-}
-
-// eachVector runs fn for the record of each vector, with its sums.
-func eachVector[R any](sums *float32, recs *byte, offsets *int, n int, fn func(a *R, to *[RowStep]float32)) {
-	all, at := unsafe.Slice((*[RowStep]float32)(unsafe.Pointer(sums)), n), unsafe.Slice(offsets, n)
-	for i := range n {
-		fn((*R)(unsafe.Add(unsafe.Pointer(recs), at[i])), &all[i])
 	}
 }

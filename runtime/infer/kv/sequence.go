@@ -293,9 +293,7 @@ func (s *Sequence) Truncate(n int) error {
 	for i := range s.layers {
 		lp := &s.layers[i]
 		if n == 0 {
-			for j := range lp.pages {
-				lp.spare = append(lp.spare, lp.pages[j])
-			}
+			lp.spare = append(lp.spare, lp.pages...)
 			lp.pages, lp.first = lp.pages[:0], 0
 		}
 		keep := max(0, (n+PageTokens-1)/PageTokens-lp.first)
