@@ -55,7 +55,20 @@ func (a *app) openModel(ctx context.Context, path string, f runFlags) (*infer.Mo
 	for _, text := range m.Description().Warnings {
 		a.warn("%s", text)
 	}
+	if text := memoryNote(m.Bytes, availableMemory()); text != "" {
+		a.note("%s", text)
+	}
 	return m, nil
+}
+
+// memoryNote says what to expect of a model that does not fit into memory; ""
+// where it does, or where that is not known.
+func memoryNote(weights, available int64) string {
+	if available <= 0 || weights <= available {
+		return ""
+	}
+	return fmt.Sprintf("The weights take %s, and %s of memory are free: parts are read from disk again and again, so that each token takes as long as that needs.",
+		bytesOf(weights), bytesOf(available))
 }
 
 // newContext makes room for a model's passes.
