@@ -157,7 +157,7 @@ func (c *superAffineCodec) settle(k *work, d, dmin float32, p *superAffinePlan) 
 			f := &k.affine.block[j]
 			pick.start(f)
 			if turn == 0 {
-				pick.around(f.b*inverse(dv), k.effort)
+				pick.around(f.b * inverse(dv))
 			} else {
 				pick.beside(float32(s.sc[j]), float32(s.mn[j]), p.corners)
 			}
@@ -193,14 +193,10 @@ func (p *integerPick) start(f *affineBlock) {
 
 // around tries the integers next to t and, for each, next to the minimum that
 // suits it.
-func (p *integerPick) around(t float32, effort Effort) {
+func (p *integerPick) around(t float32) {
 	low := float32(int32(min(t, p.most)))
 	for _, sc := range [2]float32{low, low + 1} {
 		u := min(p.f.minimumFor(p.dv*sc, p.f.q)*inverse(p.dminv), p.most)
-		if effort == Fast {
-			p.try(sc, float32(roundTo(u, 0, int32(p.most))))
-			continue
-		}
 		down := float32(int32(u))
 		p.try(sc, down)
 		p.try(sc, down+1)

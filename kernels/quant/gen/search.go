@@ -6,7 +6,7 @@ import (
 	. "github.com/mmcloughlin/avo/reg"
 )
 
-// Where the fields of quant's structs are; layout_amd64.go holds the compiler
+// Where the fields of quant's structs are; kernels_amd64.go holds the compiler
 // to it.
 const (
 	laneArray = 256 // bytes of an array in lanes
