@@ -35,7 +35,7 @@ func withKernels(k *kernels, fn func()) {
 
 func eachKernels(t *testing.T, fn func(t *testing.T)) {
 	for _, k := range available() {
-		t.Run(k.name, func(t *testing.T) { withKernels(k, func() { fn(t) }) })
+		t.Run(k.Name, func(t *testing.T) { withKernels(k, func() { fn(t) }) })
 	}
 }
 

@@ -5,7 +5,7 @@ package dot
 import (
 	"unsafe"
 
-	"golang.org/x/sys/cpu"
+	"github.com/llama-pajamas/pj/kernels/tier"
 )
 
 //go:generate go -C gen run . -out ../kernels_amd64.s
@@ -13,10 +13,8 @@ import (
 // impls are the implementations besides scalar, best first.
 var impls = []kernels{
 	{
-		name: "avx512",
-		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
-			cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512GFNI,
-		mul: avx512.mul,
+		Tier: tier.AVX512,
+		mul:  avx512.mul,
 		roundSuper: func(r *superRecord, x []float32) {
 			roundSuperAVX512(r, &x[:chunk][0])
 			r.addSums()
@@ -29,8 +27,7 @@ var impls = []kernels{
 		},
 	},
 	{
-		name:       "avx2",
-		ok:         cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
+		Tier:       tier.AVX2,
 		mul:        avx2.mul,
 		roundSuper: roundSuper,
 		roundSmall: roundSmall,

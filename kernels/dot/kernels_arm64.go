@@ -5,14 +5,13 @@ package dot
 import (
 	"unsafe"
 
-	"golang.org/x/sys/cpu"
+	"github.com/llama-pajamas/pj/kernels/tier"
 )
 
 // impls are the implementations besides scalar, best first.
 var impls = []kernels{
 	{
-		name:       "neon",
-		ok:         cpu.ARM64.HasASIMDDP,
+		Tier:       tier.NEON,
 		mul:        neon.mul,
 		roundSuper: roundSuper,
 		roundSmall: roundSmall,

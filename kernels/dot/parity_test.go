@@ -63,13 +63,13 @@ func TestRoundingParity(t *testing.T) {
 			same(t, want.small[i].d[:], got.small[i].d[:])
 			want.small[i].d, got.small[i].d = [8]float32{}, [8]float32{}
 		}
-		require.Equal(t, want.small, got.small, k.name)
+		require.Equal(t, want.small, got.small, k.Name)
 		want, got = form(&scalar, "q4_k", 3*chunk), form(k, "q4_k", 3*chunk)
 		for i := range want.super {
 			same(t, []float32{want.super[i].d}, []float32{got.super[i].d})
 			want.super[i].d, got.super[i].d = 0, 0
 		}
-		require.Equal(t, want.super, got.super, k.name)
+		require.Equal(t, want.super, got.super, k.Name)
 	}
 }
 

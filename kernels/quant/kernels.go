@@ -1,13 +1,12 @@
 package quant
 
-import "os"
+import "github.com/llama-pajamas/pj/kernels/tier"
 
 // kernels are the inner loops that have an implementation for vectors. All
 // implementations give the same bits. Callers have checked lengths: w is as
 // long as x or z, lanes.n is not above laneCount.
 type kernels struct {
-	name string
-	ok   bool // this machine can run it
+	tier.Tier
 
 	// Loops over runs, of which the lengths are positive multiples of vectorRun.
 	top     func(x []float32) int
@@ -64,31 +63,11 @@ type kernels struct {
 	unpack [unpackKinds]func(dst []float32, src []byte)
 }
 
-// use is the implementation in use: PJ_KERNELS names one, for tests and to
-// find out what a fault comes from.
-var use = choose(os.Getenv("PJ_KERNELS"))
-
-// choose gives the named implementation, or the best one where that name is
-// unknown or this machine cannot run it.
-func choose(name string) *kernels {
-	all := available()
-	for _, k := range all {
-		if k.name == name {
-			return k
-		}
-	}
-	return all[0]
-}
+// use is the implementation in use.
+var use = tier.Pick(available())
 
 // available lists what this machine can run, best first.
-func available() (all []*kernels) {
-	for i := range impls {
-		if impls[i].ok {
-			all = append(all, &impls[i])
-		}
-	}
-	return append(all, &scalar)
-}
+func available() []*kernels { return tier.Available(impls, &scalar) }
 
 // vectorRun divides the length of what kernels of runs are given; other runs
 // are left to scalar code.

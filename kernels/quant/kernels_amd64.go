@@ -5,7 +5,7 @@ package quant
 import (
 	"unsafe"
 
-	"golang.org/x/sys/cpu"
+	"github.com/llama-pajamas/pj/kernels/tier"
 )
 
 //go:generate go -C gen run . -out ../kernels_amd64.s
@@ -13,10 +13,8 @@ import (
 // impls are the implementations besides scalar, best first.
 var impls = []kernels{
 	{
-		name: "avx512",
-		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
-			cpu.X86.HasAVX512VBMI && cpu.X86.HasAVX512VNNI && cpu.X86.HasAVX512GFNI,
-		top: topAVX512, times: timesAVX512, costs: costsAVX512, ends: endsAVX512,
+		Tier: tier.AVX512,
+		top:  topAVX512, times: timesAVX512, costs: costsAVX512, ends: endsAVX512,
 		moments: momentsAVX512, codes: codesAVX512,
 		fitAffine: fitAffineAVX512, rateAffine: rateAffineAVX512, rateIntegers: rateIntegersAVX512,
 		fitScale: fitScaleAVX512, rateScale: rateScaleAVX512,
@@ -37,8 +35,7 @@ var impls = []kernels{
 		unpack:        unpackAVX512,
 	},
 	{
-		name: "avx2",
-		ok:   cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
+		Tier: tier.AVX2,
 		top:  topAVX2, times: timesAVX2, costs: costsAVX2, ends: endsAVX2,
 		moments: momentsAVX2, codes: codesAVX2,
 		fitAffine: fitAffineAVX2, rateAffine: rateAffineAVX2, rateIntegers: rateIntegersAVX2,

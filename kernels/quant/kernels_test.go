@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"regexp"
 	"testing"
+
+	"github.com/llama-pajamas/pj/kernels/tier"
 )
 
 // withKernels runs fn with an implementation in use.
@@ -22,7 +24,7 @@ func withKernels(k *kernels, fn func()) {
 func eachKernels(t *testing.T, fn func(t *testing.T, k *kernels)) {
 	for _, k := range available() {
 		if k != &scalar {
-			t.Run(k.name, func(t *testing.T) { fn(t, k) })
+			t.Run(k.Name, func(t *testing.T) { fn(t, k) })
 		}
 	}
 }
@@ -30,13 +32,13 @@ func eachKernels(t *testing.T, fn func(t *testing.T, k *kernels)) {
 func TestChoose(t *testing.T) {
 	all := available()
 	for _, k := range all {
-		if got := choose(k.name); got != k {
-			t.Errorf("%s gives %s", k.name, got.name)
+		if got := tier.Choose(all, k.Name); got != k {
+			t.Errorf("%s gives %s", k.Name, got.Name)
 		}
 	}
 	for _, name := range []string{"", "other"} {
-		if got := choose(name); got != all[0] {
-			t.Errorf("%q gives %s, not the best", name, got.name)
+		if got := tier.Choose(all, name); got != all[0] {
+			t.Errorf("%q gives %s, not the best", name, got.Name)
 		}
 	}
 }
@@ -225,14 +227,14 @@ func TestKernelsEncode(t *testing.T) {
 						var err error
 						withKernels(k, func() { err = q.Quantize(got, x, opt) })
 						if !bytes.Equal(got[size:], bytes.Repeat([]byte{0xa5}, 128)) {
-							t.Fatalf("%s %s: wrote beyond its blocks", k.name, q)
+							t.Fatalf("%s %s: wrote beyond its blocks", k.Name, q)
 						}
 						var a, b *ValueError
 						if errors.As(err, &a) != errors.As(wantErr, &b) || a != nil && a.Index != b.Index {
-							t.Fatalf("%s %s: %v, want %v", k.name, q, err, wantErr)
+							t.Fatalf("%s %s: %v, want %v", k.Name, q, err, wantErr)
 						}
 						if err == nil && !bytes.Equal(got[:size], want) {
-							t.Fatalf("%s %s %s, importance %t: row %d differs from scalar", k.name, q, effortNames[effort], importance != nil, i)
+							t.Fatalf("%s %s %s, importance %t: row %d differs from scalar", k.Name, q, effortNames[effort], importance != nil, i)
 						}
 					}
 				}

@@ -1,12 +1,16 @@
 package quant
 
-import "math"
+import (
+	"math"
+
+	"github.com/llama-pajamas/pj/kernels/tier"
+)
 
 // scalar are the kernels in plain Go: the truth that others are tested
 // against.
 var scalar = kernels{
-	name: "scalar", ok: true,
-	top: top, times: times, costs: costs, ends: ends, moments: moments, codes: codes,
+	Tier: tier.Scalar,
+	top:  top, times: times, costs: costs, ends: ends, moments: moments, codes: codes,
 	fitAffine: fitAffine, rateAffine: rateAffine, rateIntegers: rateIntegers,
 	fitScale: fitScale, rateScale: rateScale,
 	fitTable: fitTable, rateTable: rateTable,

@@ -104,7 +104,7 @@ func BenchmarkDotsBesideF16(b *testing.B) {
 func BenchmarkElements(b *testing.B) {
 	for _, f := range pure {
 		for _, k := range available() {
-			b.Run(f.name+"/"+k.name, func(b *testing.B) {
+			b.Run(f.name+"/"+k.Name, func(b *testing.B) {
 				withKernels(k, func() {
 					r := random(3)
 					var x [][]float32

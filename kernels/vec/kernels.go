@@ -1,13 +1,12 @@
 package vec
 
-import "os"
+import "github.com/llama-pajamas/pj/kernels/tier"
 
 // kernels are the inner loops that have an implementation for vectors. All
 // implementations give the same bits. Callers have checked lengths: those of
 // runs are positive multiples of lanes, except for scalar, which takes any.
 type kernels struct {
-	name string
-	ok   bool // this machine can run it
+	tier.Tier
 
 	// top is the largest number, -Inf where there is none; NaN doesn't count.
 	top func(x []float32) float32
@@ -47,28 +46,8 @@ type kernels struct {
 	fetch func(src []byte, count, size, stride int)
 }
 
-// use is the implementation in use: PJ_KERNELS names one, for tests and to
-// find out what a fault comes from.
-var use = choose(os.Getenv("PJ_KERNELS"))
-
-// choose gives the named implementation, or the best one where that name is
-// unknown or this machine cannot run it.
-func choose(name string) *kernels {
-	all := available()
-	for _, k := range all {
-		if k.name == name {
-			return k
-		}
-	}
-	return all[0]
-}
+// use is the implementation in use.
+var use = tier.Pick(available())
 
 // available lists what this machine can run, best first.
-func available() (all []*kernels) {
-	for i := range impls {
-		if impls[i].ok {
-			all = append(all, &impls[i])
-		}
-	}
-	return append(all, &scalar)
-}
+func available() []*kernels { return tier.Available(impls, &scalar) }

@@ -2,17 +2,15 @@
 
 package vec
 
-import "golang.org/x/sys/cpu"
+import "github.com/llama-pajamas/pj/kernels/tier"
 
 //go:generate go -C gen run . -out ../kernels_amd64.s
 
 // impls are the implementations besides scalar, best first.
 var impls = []kernels{
 	{
-		name: "avx512",
-		ok: cpu.X86.HasAVX512F && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512VL &&
-			cpu.X86.HasAVX512VBMI,
-		top: topAVX512, expSum: expSumAVX512, squares: squaresAVX512, norm: normAVX512,
+		Tier: tier.AVX512,
+		top:  topAVX512, expSum: expSumAVX512, squares: squaresAVX512, norm: normAVX512,
 		silu: siluAVX512, swiglu: swigluAVX512, clamped: clampedAVX512,
 		add: addAVX512, mul: mulAVX512, scale: scaleAVX512, axpy: axpyAVX512, blend: blendAVX512,
 		ropeHalves: ropeHalvesAVX512, ropePairs: ropePairsAVX512,
@@ -33,8 +31,7 @@ var impls = []kernels{
 		},
 	},
 	{
-		name: "avx2",
-		ok:   cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C,
+		Tier: tier.AVX2,
 		top:  topAVX2, expSum: expSumAVX2, squares: squaresAVX2, norm: normAVX2,
 		silu: siluAVX2, swiglu: swigluAVX2, clamped: clampedAVX2,
 		add: addAVX2, mul: mulAVX2, scale: scaleAVX2, axpy: axpyAVX2, blend: blendAVX2,

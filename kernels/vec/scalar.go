@@ -1,12 +1,15 @@
 package vec
 
-import "math"
+import (
+	"math"
+
+	"github.com/llama-pajamas/pj/kernels/tier"
+)
 
 // scalar is the truth that other implementations are tested against. A product
 // that is added to is converted to float32 first, so that no compiler fuses.
 var scalar = kernels{
-	name: "scalar",
-	ok:   true,
+	Tier: tier.Scalar,
 
 	top: func(x []float32) float32 {
 		most := float32(math.Inf(-1))

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"testing"
+
+	"github.com/llama-pajamas/pj/kernels/tier"
 )
 
 // random gives the same numbers in every run.
@@ -79,19 +81,19 @@ func withKernels(k *kernels, fn func()) {
 // eachKernels runs a test of every implementation that this machine has.
 func eachKernels(t *testing.T, fn func(t *testing.T, k *kernels)) {
 	for _, k := range available() {
-		t.Run(k.name, func(t *testing.T) { withKernels(k, func() { fn(t, k) }) })
+		t.Run(k.Name, func(t *testing.T) { withKernels(k, func() { fn(t, k) }) })
 	}
 }
 
 func TestChoose(t *testing.T) {
 	all := available()
 	for _, k := range all {
-		if got := choose(k.name); got != k {
-			t.Errorf("%s gives %s", k.name, got.name)
+		if got := tier.Choose(all, k.Name); got != k {
+			t.Errorf("%s gives %s", k.Name, got.Name)
 		}
 	}
-	if got := choose("other"); got != all[0] {
-		t.Errorf("%s is not the best", got.name)
+	if got := tier.Choose(all, "other"); got != all[0] {
+		t.Errorf("%s is not the best", got.Name)
 	}
 }
 
