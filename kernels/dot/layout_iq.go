@@ -155,23 +155,9 @@ func unpackTQ2(u *unit, b []byte) {
 
 var allOnes = [16]int32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
 
-// tq1Parts are runs of bytes, each with digits that are runs of weights.
-var tq1Parts = [3]struct{ bytes, weights, width, digits int }{
-	{0, 0, 32, 5}, {32, 160, 16, 5}, {48, 240, 4, 4},
-}
-
-// unpackTQ1 reads ternary digits from the top: a byte is five of them as a
-// fraction of 3^5, times 256, and multiplying by 3 pushes the next one out.
+// unpackTQ1 has ternary digits as codes.
 func unpackTQ1(u *unit, b []byte) {
 	u.d = half(b[52:])
 	u.sc = allOnes
-	for _, p := range tq1Parts {
-		for m, q := range b[p.bytes:][:p.width] {
-			for n := range p.digits {
-				v := uint16(q) * 3
-				u.q[p.weights+n*p.width+m] = uint8(v >> 8)
-				q = uint8(v)
-			}
-		}
-	}
+	quant.TQ1Codes(&u.q, b)
 }

@@ -26,6 +26,7 @@ var tq1Parts = [3]struct{ bytes, weights, width, digits int }{
 
 func decodeTQ1(dst []float32, src []byte) {
 	d := half(src[52:])
+	// TQ1Codes would do, a quarter slower.
 	for _, p := range tq1Parts {
 		for m, q := range src[p.bytes:][:p.width] {
 			for n := range p.digits {
@@ -74,12 +75,16 @@ func packTQ1(dst, codes []uint8) {
 
 func putTQ1(p *parts, b []byte) { packTQ1(b, p.code[:]) }
 
-func getTQ1(p *parts, b []byte) {
-	for _, t := range tq1Parts {
-		for m, q := range b[t.bytes:][:t.width] {
-			for n := range t.digits {
+func getTQ1(p *parts, b []byte) { TQ1Codes(&p.code, b) }
+
+// TQ1Codes reads the digits, 0 to 2, of a block of tq1_0: 1 more than each
+// weight in units of the block's scale.
+func TQ1Codes(codes *[superBlock]uint8, block []byte) {
+	for _, p := range tq1Parts {
+		for m, q := range block[p.bytes:][:p.width] {
+			for n := range p.digits {
 				v := uint16(q) * 3
-				p.code[t.weights+n*t.width+m] = uint8(v >> 8)
+				codes[p.weights+n*p.width+m] = uint8(v >> 8)
 				q = uint8(v)
 			}
 		}

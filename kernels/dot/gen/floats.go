@@ -78,12 +78,7 @@ func (t *floatType) one() {
 	VADDPS(even, total, total)
 	CMPQ(left, Imm(0))
 	JNE(LabelRef("chunk"))
-	store(total, Mem{Base: dst})
-	ADDQ(Imm(uint64(tier.bytes)), dst)
-	p.nextPanel(row)
-	DECQ(panels)
-	JNZ(LabelRef("panel"))
-	finish()
+	p.end(total, dst, row, panels)
 }
 
 // fill writes the unpacking of some columns of 16 rows.

@@ -61,6 +61,16 @@ func (p *panel) nextPanel(row Mem) {
 	}
 }
 
+// end writes a panel's sums, and goes to the next one or returns.
+func (p *panel) end(total Op, dst GPVirtual, row, left Mem) {
+	store(total, Mem{Base: dst})
+	ADDQ(Imm(uint64(tier.bytes)), dst)
+	p.nextPanel(row)
+	DECQ(left)
+	JNZ(LabelRef("panel"))
+	finish()
+}
+
 // first asks for the first rows, which no rows before them have asked for.
 func (p *panel) first(row Mem) {
 	at, end := GP64(), GP64()

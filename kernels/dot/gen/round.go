@@ -85,12 +85,7 @@ func roundSuper() {
 	}
 	finish()
 
-	Label("notFinite")
-	MOVL(U32(notANumb), top)
-	JMP(LabelRef("none"))
-	Label("zero")
-	XORL(top, top)
-	Label("none")
+	noScale(top)
 	MOVL(top, Mem{Base: r, Disp: superD})
 	none := zero()
 	for i := range 4 {
@@ -98,6 +93,17 @@ func roundSuper() {
 	}
 	VMOVDQU32(none.AsY(), Mem{Base: r, Disp: superSums16})
 	finish()
+}
+
+// noScale is where numbers end that have no scale: top becomes zero or NaN,
+// whatever they are.
+func noScale(top GPVirtual) {
+	Label("notFinite")
+	MOVL(U32(notANumb), top)
+	JMP(LabelRef("none"))
+	Label("zero")
+	XORL(top, top)
+	Label("none")
 }
 
 // quarterSums are the sums of 16 signed bytes, as the first four int32s.
@@ -164,12 +170,7 @@ func roundSmall() {
 	JNZ(LabelRef("unit"))
 	finish()
 
-	Label("notFinite")
-	MOVL(U32(notANumb), top)
-	JMP(LabelRef("none"))
-	Label("zero")
-	XORL(top, top)
-	Label("none")
+	noScale(top)
 	MOVL(top, Mem{Base: d})
 	MOVL(U32(0), Mem{Base: d, Disp: smallSums - smallD})
 	none := zero()

@@ -75,12 +75,7 @@ func (t *smallType) one() {
 	MOVQ(a, record)
 	JMP(LabelRef("record"))
 	Label("done")
-	store(total, Mem{Base: dst})
-	ADDQ(Imm(uint64(tier.bytes)), dst)
-	p.nextPanel(row)
-	DECQ(panels)
-	JNZ(LabelRef("panel"))
-	finish()
+	p.end(total, dst, row, panels)
 }
 
 // start is the sum that products begin with: that of 128 too much in codes.

@@ -100,12 +100,7 @@ func (t *superType) one() {
 	ADDQ(NewParamAddr("step", 48), a)
 	DECQ(chunks)
 	JNZ(LabelRef("chunk"))
-	store(total, Mem{Base: dst})
-	ADDQ(Imm(uint64(tier.bytes)), dst)
-	p.nextPanel(row)
-	DECQ(panels)
-	JNZ(LabelRef("panel"))
-	finish()
+	p.end(total, dst, row, panels)
 }
 
 // pairs says whether there are pairs: codes with a sign need none.

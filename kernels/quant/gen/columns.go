@@ -288,8 +288,8 @@ func (t tier) searchScales(name string, paired, table bool) {
 	})
 }
 
-// extreme gives the weight of the largest magnitude, and that.
-func (k *columns) extreme() (top, size VecVirtual) {
+// ends gives the least and the largest weight.
+func (k *columns) ends() (lo, hi VecVirtual) {
 	var least, most []VecVirtual
 	k.rows(func(x, _ Mem, part int) {
 		v := k.load(x)
@@ -302,7 +302,12 @@ func (k *columns) extreme() (top, size VecVirtual) {
 		VMINPS(v, least[part], least[part])
 		VMAXPS(v, most[part], most[part])
 	})
-	lo, hi := k.fold(least, minFloat), k.fold(most, maxFloat)
+	return k.fold(least, minFloat), k.fold(most, maxFloat)
+}
+
+// extreme gives the weight of the largest magnitude, and that.
+func (k *columns) extreme() (top, size VecVirtual) {
+	lo, hi := k.ends()
 	minus := k.negative(lo)
 	top = k.pick(k.above(minus, hi), lo, hi)
 	size = k.vec()
@@ -473,19 +478,7 @@ func (t tier) searchAffine(name string, paired bool) {
 
 // moments makes z of the weights, and sums, and gives the largest z.
 func (k *columns) moments() (top VecVirtual) {
-	var least, most []VecVirtual
-	k.rows(func(x, _ Mem, part int) {
-		v := k.load(x)
-		if part == len(least) {
-			u := k.vec()
-			move(v, u)
-			least, most = append(least, v), append(most, u)
-			return
-		}
-		VMINPS(v, least[part], least[part])
-		VMAXPS(v, most[part], most[part])
-	})
-	from, hi := k.fold(least, minFloat), k.fold(most, maxFloat)
+	from, hi := k.ends()
 	zero := k.vec()
 	k.zero(zero)
 	VMINPS(zero, from, from)
