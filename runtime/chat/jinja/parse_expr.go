@@ -225,49 +225,46 @@ func (p *parser) primary() (expr, error) {
 
 func (p *parser) list() (expr, error) {
 	l := &listExpr{}
-	for !p.op("]") {
-		if len(l.items) > 0 {
+	return l, p.commas("]", func() error {
+		x, err := p.expr()
+		l.items = append(l.items, x)
+		return err
+	})
+}
+
+// commas reads items with commas between them, and maybe one after the last, up
+// to a bracket.
+func (p *parser) commas(end string, item func() error) error {
+	for first := true; !p.op(end); first = false {
+		if !first {
 			if err := p.expect(","); err != nil {
-				return nil, err
+				return err
 			}
-			if p.op("]") {
+			if p.op(end) {
 				break
 			}
 		}
-		x, err := p.expr()
-		if err != nil {
-			return nil, err
+		if err := item(); err != nil {
+			return err
 		}
-		l.items = append(l.items, x)
 	}
-	return l, nil
+	return nil
 }
 
 func (p *parser) dict() (expr, error) {
 	d := &dictExpr{}
-	for !p.op("}") {
-		if len(d.keys) > 0 {
-			if err := p.expect(","); err != nil {
-				return nil, err
-			}
-			if p.op("}") {
-				break
-			}
-		}
+	return d, p.commas("}", func() error {
 		k, err := p.expr()
 		if err != nil {
-			return nil, err
+			return err
 		}
 		if err := p.expect(":"); err != nil {
-			return nil, err
+			return err
 		}
 		v, err := p.expr()
-		if err != nil {
-			return nil, err
-		}
 		d.keys, d.values = append(d.keys, k), append(d.values, v)
-	}
-	return d, nil
+		return err
+	})
 }
 
 // postfix reads .name, [key] and (arguments).
@@ -340,15 +337,7 @@ func (p *parser) subscript(x expr) (expr, error) {
 // arguments reads those of a call, up to the bracket.
 func (p *parser) arguments() (arguments, error) {
 	var a arguments
-	for first := true; !p.op(")"); first = false {
-		if !first {
-			if err := p.expect(","); err != nil {
-				return a, err
-			}
-			if p.op(")") {
-				break
-			}
-		}
+	err := p.commas(")", func() error {
 		t := p.peek()
 		var err error
 		switch {
@@ -364,17 +353,15 @@ func (p *parser) arguments() (arguments, error) {
 			a.names, a.named = append(a.names, t.text), append(a.named, x)
 		default:
 			if len(a.names) > 0 {
-				return a, p.errorf("an argument without a name after one with a name")
+				return p.errorf("an argument without a name after one with a name")
 			}
 			var x expr
 			x, err = p.expr()
 			a.list = append(a.list, x)
 		}
-		if err != nil {
-			return a, err
-		}
-	}
-	return a, nil
+		return err
+	})
+	return a, err
 }
 
 // filters reads |name(…), is name and calls of their outcome.
