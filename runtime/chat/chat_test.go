@@ -15,6 +15,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/llama-pajamas/pj/runtime/chat/jinja"
 	"github.com/llama-pajamas/pj/runtime/tokenizer"
 	"github.com/stretchr/testify/require"
@@ -97,11 +98,9 @@ func (f files) Read(_ context.Context, name string) ([]byte, error) { return f[n
 // Their ids, with the released tokenizers.
 func TestOfficialIDs(t *testing.T) {
 	for model := range templates {
-		dir := filepath.Join("..", "..", "..", "shared", "tokenizers", model)
+		dir := sharedtest.Path(t, "tokenizers/"+model)
 		z, err := os.Open(filepath.Join(dir, "tokenizer.json.gz"))
-		if err != nil {
-			t.Skipf("SKIPPED: ../shared not found (tokenizers/%s): this test needs the large test inputs", model)
-		}
+		require.NoError(t, err)
 		defer z.Close()
 		u, err := gzip.NewReader(z)
 		require.NoError(t, err)

@@ -6,13 +6,14 @@ import (
 	"path/filepath"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/llama-pajamas/pj/kernels/quant"
 	"github.com/stretchr/testify/require"
 )
 
 // Real vocabularies survive a round trip to the byte.
 func TestVocabularies(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(shared(t, "llamacpp/vocab"), "*.gguf"))
+	paths, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "llamacpp/vocab"), "*.gguf"))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	for _, path := range paths {
@@ -41,7 +42,7 @@ func TestTrueShapes(t *testing.T) {
 				NBytes int64
 			}
 		}
-		require.NoError(t, json.Unmarshal(readFile(t, shared(t, path)), &want))
+		require.NoError(t, json.Unmarshal(readFile(t, sharedtest.Path(t, path)), &want))
 		var tensors []TensorInfo
 		for _, x := range want.Tensors {
 			typ, ok := quant.Lookup(x.Type)

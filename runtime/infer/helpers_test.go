@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
-	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -16,18 +15,6 @@ import (
 )
 
 const examples = "../../examples/models/"
-
-// shared is a path of the collection of larger models beside the repository.
-func shared(t testing.TB, name string) string {
-	p := filepath.Join("..", "..", "..", "shared", name)
-	if _, err := os.Stat(p); err != nil {
-		p = filepath.Join("..", "..", "..", "..", "shared", name) // of a worktree
-	}
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("SKIPPED: %s is not there, so this is tested with the models of examples/ only", name)
-	}
-	return p
-}
 
 // tensors reads a small safetensors file: float32 and int32 alike.
 func tensors(t testing.TB, path string) map[string][]float32 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/llama-pajamas/pj/runtime/tokenizer"
 )
 
@@ -18,11 +19,11 @@ func TestPerplexity(t *testing.T) {
 	}
 	for _, name := range []string{"nano-qwen3moe", "nano-gptoss", "pico-qwen3moe", "pico-gptoss"} {
 		t.Run(name, func(t *testing.T) {
-			path := shared(t, "models/"+name)
+			path := sharedtest.Path(t, "models/"+name)
 			m := openModel(t, path, Options{Exact: true})
 			tok := tokenizerOf(t, m)
 			for domain, want := range readExpected(t, path).Perplexity {
-				text, err := os.ReadFile(shared(t, "eval/"+domain+".txt"))
+				text, err := os.ReadFile(sharedtest.Path(t, "eval/"+domain+".txt"))
 				require.NoError(t, err)
 				tokens := tok.Encode(nil, string(text), tokenizer.EncodeOptions{})
 				var windows [][]int32

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -15,7 +16,7 @@ func referenceModels(t *testing.T, f func(t *testing.T, path string)) {
 		t.Run(name, func(t *testing.T) { f(t, examples+name) })
 	}
 	for _, name := range []string{"pico-qwen3moe", "pico-gptoss"} {
-		t.Run(name, func(t *testing.T) { f(t, shared(t, "models/"+name)) })
+		t.Run(name, func(t *testing.T) { f(t, sharedtest.Path(t, "models/"+name)) })
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,7 +22,7 @@ import (
 // and tokenizer, and holes for the weights.
 func trueFolder(t testing.TB, name, tokenizer string) string {
 	t.Helper()
-	shapes := shared(t, "shapes/"+name)
+	shapes := sharedtest.Path(t, "shapes/"+name)
 	dir := filepath.Join(t.TempDir(), name)
 	require.NoError(t, os.Mkdir(dir, 0o755))
 	write := func(file string, b []byte) { require.NoError(t, os.WriteFile(filepath.Join(dir, file), b, 0o644)) }
@@ -32,7 +33,7 @@ func trueFolder(t testing.TB, name, tokenizer string) string {
 			write(f, unzipped(t, filepath.Join(shapes, f+".gz")))
 		}
 	}
-	write("tokenizer.json", unzipped(t, shared(t, "tokenizers/"+tokenizer+"/tokenizer.json.gz")))
+	write("tokenizer.json", unzipped(t, sharedtest.Path(t, "tokenizers/"+tokenizer+"/tokenizer.json.gz")))
 	d := json.NewDecoder(bytes.NewReader(unzipped(t, filepath.Join(shapes, "headers.jsonl.gz"))))
 	for d.More() {
 		var h struct {
@@ -100,7 +101,7 @@ func samePublished(t *testing.T, m *Model, name string) {
 		}
 	}
 	read := func(file string, to any) {
-		b, err := os.ReadFile(shared(t, "shapes/gguf/"+file))
+		b, err := os.ReadFile(sharedtest.Path(t, "shapes/gguf/"+file))
 		require.NoError(t, err)
 		require.NoError(t, json.Unmarshal(b, to))
 	}

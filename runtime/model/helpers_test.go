@@ -24,16 +24,6 @@ var (
 	writeTiny = flag.String("write-tiny", "", "write the tiny models into this folder, for testdata/converter.py")
 )
 
-// shared is a path in the folder of large test inputs beside the repository.
-func shared(t testing.TB, path string) string {
-	t.Helper()
-	p := filepath.Join("..", "..", "..", "shared", filepath.FromSlash(path))
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("SKIPPED: ../shared not found (%s): this test needs the large test inputs", path)
-	}
-	return p
-}
-
 // example is one of the repository's own models.
 func example(name string) string { return filepath.Join("..", "..", "examples", "models", name) }
 

@@ -4,6 +4,7 @@ import (
 	"io"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -32,7 +33,7 @@ func BenchmarkParseHeader(b *testing.B) {
 }
 
 func BenchmarkParseIndex(b *testing.B) {
-	data, err := io.ReadAll(unzip(b, shared(b, "shapes/Qwen3-30B-A3B/model.safetensors.index.json.gz")))
+	data, err := io.ReadAll(unzip(b, sharedtest.Path(b, "shapes/Qwen3-30B-A3B/model.safetensors.index.json.gz")))
 	require.NoError(b, err)
 	b.SetBytes(int64(len(data)))
 	b.ReportAllocs()

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -197,7 +198,7 @@ func TestTrueHeaders(t *testing.T) {
 
 // Files that the reference implementation wrote, small enough to have whole.
 func TestSmallModels(t *testing.T) {
-	paths, err := filepath.Glob(filepath.Join(shared(t, "models"), "*", "*.safetensors"))
+	paths, err := filepath.Glob(filepath.Join(sharedtest.Path(t, "models"), "*", "*.safetensors"))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	for _, path := range paths {

@@ -7,9 +7,9 @@ import (
 	"encoding/json"
 	"io"
 	"os"
-	"path/filepath"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -21,16 +21,6 @@ func raw(header string, data int) []byte {
 
 func parse(b []byte) (*Header, error) {
 	return ParseHeader(bytes.NewReader(b), int64(len(b)), "x.safetensors")
-}
-
-// shared is a path in the folder of large test inputs beside the repository.
-func shared(t testing.TB, path string) string {
-	t.Helper()
-	p := filepath.Join("..", "..", "..", "shared", filepath.FromSlash(path))
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("SKIPPED: ../shared not found (%s): this test needs the large test inputs", path)
-	}
-	return p
 }
 
 func unzip(t testing.TB, path string) io.Reader {
@@ -57,7 +47,7 @@ func (f *realFile) ReadAt(b []byte, off int64) (int, error) {
 // realFiles are the true headers of a model.
 func realFiles(t testing.TB, model string) []*realFile {
 	t.Helper()
-	d := json.NewDecoder(unzip(t, shared(t, "shapes/"+model+"/headers.jsonl.gz")))
+	d := json.NewDecoder(unzip(t, sharedtest.Path(t, "shapes/"+model+"/headers.jsonl.gz")))
 	var out []*realFile
 	for {
 		f := &realFile{}

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/stretchr/testify/require"
 )
 
@@ -78,7 +79,7 @@ func TestParseIndexErrors(t *testing.T) {
 // The scanner agrees with encoding/json on the true index, and the index with
 // the headers.
 func TestTrueIndex(t *testing.T) {
-	data, err := io.ReadAll(unzip(t, shared(t, "shapes/Qwen3-30B-A3B/model.safetensors.index.json.gz")))
+	data, err := io.ReadAll(unzip(t, sharedtest.Path(t, "shapes/Qwen3-30B-A3B/model.safetensors.index.json.gz")))
 	require.NoError(t, err)
 	var want struct {
 		WeightMap map[string]string `json:"weight_map"`
@@ -101,7 +102,7 @@ func TestTrueIndex(t *testing.T) {
 	require.Equal(t, total, idx.TotalSize)
 
 	for _, path := range []string{"shapes/gpt-oss-20b/model.safetensors.index.json", "shapes/mlx-Qwen3-14B-4bit/model.safetensors.index.json"} {
-		data, err := os.ReadFile(shared(t, path))
+		data, err := os.ReadFile(sharedtest.Path(t, path))
 		require.NoError(t, err)
 		idx, err := ParseIndex(data, path)
 		require.NoError(t, err)

@@ -3,6 +3,8 @@ package tokenizer
 import (
 	"strings"
 	"testing"
+
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 )
 
 // benchTexts are texts of each kind, a megabyte where they are made up.
@@ -40,7 +42,7 @@ func BenchmarkEncode(b *testing.B) {
 		}
 		benchEncode(b, model, tok)
 	}
-	benchEncode(b, "llama-spm", openVocab(b, shared(b, "llamacpp/vocab/ggml-vocab-llama-spm.gguf")))
+	benchEncode(b, "llama-spm", openVocab(b, sharedtest.Path(b, "llamacpp/vocab/ggml-vocab-llama-spm.gguf")))
 }
 
 func benchEncode(b *testing.B, name string, tok *Tokenizer) {

@@ -8,10 +8,10 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/llama-pajamas/pj/runtime/arch"
 	"github.com/stretchr/testify/require"
 )
@@ -79,11 +79,8 @@ func load(t testing.TB, f folder, o Options) *Vocab {
 // realJSON is a released model's tokenizer.json.
 func realJSON(t testing.TB, name string) string {
 	t.Helper()
-	p := filepath.Join("..", "..", "..", "shared", "tokenizers", name, "tokenizer.json.gz")
-	b, err := os.ReadFile(p)
-	if err != nil {
-		t.Skipf("SKIPPED: ../shared not found (tokenizers/%s): this test needs the large test inputs", name)
-	}
+	b, err := os.ReadFile(sharedtest.Path(t, "tokenizers/"+name+"/tokenizer.json.gz"))
+	require.NoError(t, err)
 	z, err := gzip.NewReader(bytes.NewReader(b))
 	require.NoError(t, err)
 	text, err := io.ReadAll(z)

@@ -5,6 +5,7 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -12,24 +13,15 @@ import (
 	"testing"
 
 	"github.com/go-json-experiment/json"
+	"github.com/llama-pajamas/pj/internal/sharedtest"
 	"github.com/llama-pajamas/pj/runtime/gguf"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/text/unicode/norm"
 )
 
-// shared is a path in the folder of large test inputs beside the repository.
-func shared(t testing.TB, path string) string {
-	t.Helper()
-	p := filepath.Join("..", "..", "..", "shared", filepath.FromSlash(path))
-	if _, err := os.Stat(p); err != nil {
-		t.Skipf("SKIPPED: ../shared not found (%s): this test needs the large test inputs", path)
-	}
-	return p
-}
-
 func readShared(t testing.TB, path string) []byte {
 	t.Helper()
-	b, err := os.ReadFile(shared(t, path))
+	b, err := os.ReadFile(sharedtest.Path(t, path))
 	require.NoError(t, err)
 	return b
 }
@@ -167,14 +159,13 @@ func TestLlamaCppVectors(t *testing.T) {
 				}
 				return
 			}
-			checkPairs(t, openVocab(t, shared(t, dir+name+".gguf")), vs, false)
+			checkPairs(t, openVocab(t, sharedtest.Path(t, dir+name+".gguf")), vs, false)
 		})
 	}
 }
 
 func globbed(t testing.TB, pattern string) []string {
-	shared(t, filepath.Dir(pattern))
-	paths, err := filepath.Glob(filepath.Join("..", "..", "..", "shared", pattern))
+	paths, err := filepath.Glob(filepath.Join(sharedtest.Path(t, path.Dir(pattern)), path.Base(pattern)))
 	require.NoError(t, err)
 	require.NotEmpty(t, paths)
 	return paths
@@ -189,7 +180,7 @@ func TestPublishedVectors(t *testing.T) {
 			require.NoError(t, err)
 			ids, err := os.ReadFile("testdata/llamacpp/" + out + ".out")
 			require.NoError(t, err)
-			checkPairs(t, openVocab(t, shared(t, "llamacpp/vocab/ggml-vocab-"+vocab+".gguf")), pairsOf(t, inp, ids), false)
+			checkPairs(t, openVocab(t, sharedtest.Path(t, "llamacpp/vocab/ggml-vocab-"+vocab+".gguf")), pairsOf(t, inp, ids), false)
 		})
 	}
 }
