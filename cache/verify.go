@@ -47,8 +47,9 @@ func (r *VerifyReport) Clean() bool {
 }
 
 // Verify reads every blob and compares it with its hash. Corrupt blobs are
-// quarantined, missing ones dropped: what made them runs again. In a cache that cannot be written the report is complete, and an error says that
-// nothing was repaired.
+// quarantined, missing ones dropped: what made them runs again. In a cache that
+// cannot be written the report is complete, and an error says that nothing was
+// repaired.
 func (l *Local) Verify(ctx context.Context, opts VerifyOptions) (VerifyReport, error) {
 	if release, err := l.Lease(ctx); err == nil { // a cache that cannot be written needs none
 		defer release()
@@ -67,8 +68,7 @@ func (l *Local) Verify(ctx context.Context, opts VerifyOptions) (VerifyReport, e
 }
 
 // listBlobs lists the blobs in the order in which they lie, and the files that
-// none of them lies in. damaged: there are entries that name others, or that
-// are damaged.
+// none of them lies in. damaged: there are entries that cannot be read.
 func (l *Local) listBlobs(ctx context.Context) (blobs []placedBlob, orphans []string, damaged bool, err error) {
 	err = l.index.scan(ctx, func(t *tx) (err error) {
 		blobs, damaged = nil, false
