@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"strconv"
 
 	"github.com/llama-pajamas/pj/cache"
 	"github.com/llama-pajamas/pj/internal/atomicfile"
@@ -39,6 +40,25 @@ type Check struct {
 	Bound  string   `json:"bound,omitempty"`
 	Passed bool     `json:"passed"`
 	Note   string   `json:"note,omitempty"`
+}
+
+// ValueText is the value as people read it.
+func (c Check) ValueText() string { return measured(c.Value) }
+
+// LimitText is the bound with its threshold, "<= 0.06"; "" where there is none.
+func (c Check) LimitText() string {
+	if c.Limit == nil {
+		return ""
+	}
+	return c.Bound + " " + measured(*c.Limit)
+}
+
+// measured writes whole numbers as they are, and six digits of others.
+func measured(v float64) string {
+	if v == float64(int64(v)) {
+		return strconv.FormatInt(int64(v), 10)
+	}
+	return strconv.FormatFloat(v, 'g', 6, 64)
 }
 
 // Decode fills the block's parameters.

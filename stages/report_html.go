@@ -11,7 +11,6 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/llama-pajamas/pj/engine"
 	"github.com/llama-pajamas/pj/internal/bytesize"
 )
 
@@ -23,13 +22,11 @@ var reportTemplate = template.Must(template.New("report").Funcs(template.FuncMap
 	"count":    thousands,
 	"bits":     func(x float64) string { return fmt.Sprintf("%.3f", x) },
 	"percent":  percent,
-	"number":   func(x float64) string { return strconv.FormatFloat(x, 'g', 6, 64) },
 	"duration": func(x float64) string { return fmt.Sprintf("%.2f s", x) },
 	"json":     indented,
 	"types":    func(p map[string]*reportPart) []namedPart { return sortedParts(p, byBits) },
 	"roles":    func(p map[string]*reportPart) []namedPart { return sortedParts(p, byBytes) },
 	"verdict":  verdictWord,
-	"limit":    checkLimit,
 	"few":      func(t []reportTensor) bool { return len(t) <= reportPageTensors },
 
 	"sizeChart":  sizeChart,
@@ -149,12 +146,4 @@ func verdictWord(passed bool) string {
 		return "passed"
 	}
 	return "missed"
-}
-
-// checkLimit shows what a check was held against.
-func checkLimit(c engine.Check) string {
-	if c.Limit == nil {
-		return ""
-	}
-	return c.Bound + " " + strconv.FormatFloat(*c.Limit, 'g', 6, 64)
 }

@@ -129,9 +129,9 @@ func (b *build) verdict(s *strings.Builder, v engine.Verdict) {
 		if c.Passed && b.flags.quiet {
 			continue
 		}
-		line := fmt.Sprintf("%s = %s", c.Metric, number(c.Value))
+		line := fmt.Sprintf("%s = %s", c.Metric, c.ValueText())
 		if c.Limit != nil {
-			line += fmt.Sprintf(" (%s %s)", c.Bound, number(*c.Limit))
+			line += " (" + c.LimitText() + ")"
 		}
 		if !c.Passed {
 			line = b.ink(red, line)
@@ -141,14 +141,6 @@ func (b *build) verdict(s *strings.Builder, v engine.Verdict) {
 		}
 		fmt.Fprintf(s, "  %s\n", line)
 	}
-}
-
-// number writes a measured value: whole numbers as they are.
-func number(v float64) string {
-	if v == float64(int64(v)) {
-		return fmt.Sprint(int64(v))
-	}
-	return fmt.Sprintf("%.6g", v)
 }
 
 func doneLine(p *planned, r *engine.Result) string {
